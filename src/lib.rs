@@ -1,0 +1,15 @@
+//! relman takes a daemon from a git tag to a verified running binary on every node, and back.
+//!
+//! Rooms and which way imports go: `cli` → drivers in `release` and `node` → the pure cores
+//! `trust`, `log` and `attest`. `io` implements the traits that the drivers define; it and `main`
+//! are the only places that touch files, processes, the network, the environment or the clock.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod error;
+pub mod hash;
+pub mod limits;
+pub mod store;
+
+pub use error::{Error, Kind, Result};

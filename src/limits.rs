@@ -1,0 +1,54 @@
+//! Every limit on input that relman does not control, by name. Sizes are in bytes.
+
+/// Longest tag name accepted anywhere.
+pub const MAX_TAG_LEN: usize = 128;
+/// `N.root.json` (TUF client limit).
+pub const MAX_ROOT_LEN: u64 = 512_000;
+/// `timestamp.json`.
+pub const MAX_TIMESTAMP_LEN: u64 = 16_384;
+/// `N.snapshot.json` when timestamp gives no length.
+pub const MAX_SNAPSHOT_LEN: u64 = 2_000_000;
+/// `N.targets.json` and delegated roles when snapshot gives no length.
+pub const MAX_TARGETS_LEN: u64 = 5_000_000;
+/// Root versions followed in one refresh.
+pub const MAX_ROOT_ROTATIONS: u64 = 256;
+/// Delegated roles visited in one target search.
+pub const MAX_DELEGATIONS: usize = 32;
+/// `<sha256>.policy.json`.
+pub const MAX_POLICY_LEN: u64 = 1_048_576;
+/// A signed checkpoint with all its cosignatures.
+pub const MAX_CHECKPOINT_LEN: u64 = 65_536;
+/// One log entry (tlog-tiles: length is a u16).
+pub const MAX_LOG_ENTRY_LEN: usize = 65_535;
+/// Hashes or entries in one tile.
+pub const TILE_WIDTH: u64 = 256;
+/// An entry bundle of 256 entries.
+pub const MAX_ENTRY_BUNDLE_LEN: u64 = TILE_WIDTH * (2 + MAX_LOG_ENTRY_LEN as u64);
+/// A hash tile of 256 hashes.
+pub const MAX_HASH_TILE_LEN: u64 = TILE_WIDTH * 32;
+/// A `.tlog-proof` file with its `extra` leaf.
+pub const MAX_TLOG_PROOF_LEN: u64 = 262_144;
+/// An attestation file (DSSE lines).
+pub const MAX_ATTESTATION_LEN: u64 = 4 * 1024 * 1024;
+/// `SHA256SUMS` and its signature.
+pub const MAX_SUMS_LEN: u64 = 1_048_576;
+/// Signatures looked at in one envelope, note or metadata file.
+pub const MAX_SIGNATURES: usize = 4_096;
+/// JSON nesting depth accepted.
+pub const MAX_JSON_DEPTH: usize = 64;
+/// A release archive.
+pub const MAX_ARCHIVE_LEN: u64 = 4 * 1024 * 1024 * 1024;
+/// All files of a release, unpacked.
+pub const MAX_UNPACKED_LEN: u64 = 16 * 1024 * 1024 * 1024;
+/// Entries in an archive.
+pub const MAX_ARCHIVE_ENTRIES: usize = 4_096;
+/// Path of an archive member.
+pub const MAX_MEMBER_PATH_LEN: usize = 1_024;
+/// Configuration files.
+pub const MAX_CONFIG_LEN: u64 = 1_048_576;
+/// A secret or public key file.
+pub const MAX_KEY_FILE_LEN: u64 = 16_384;
+/// One gzip member of an archive holds this much tar.
+pub const GZIP_MEMBER_TAR_LEN: usize = 1 << 20;
+/// Largest integer every JSON reader agrees on (2^53 - 1).
+pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
