@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256, SHA512};
 
 /// A SHA-256 digest (32 bytes), printed as lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,4 +102,48 @@ impl Default for Hasher {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Incremental SHA-512: other people's TUF metadata lists it beside SHA-256, and every listed hash
+/// is checked. relman itself writes SHA-256 alone.
+pub struct Sha512Hasher(Context);
+
+impl Sha512Hasher {
+    /// A hasher over nothing yet.
+    pub fn new() -> Self {
+        Sha512Hasher(Context::new(&SHA512))
+    }
+
+    /// Adds `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest (64 bytes) of all that was added, as 128 lower-case hex digits.
+    pub fn finish_hex(self) -> String {
+        hex(self.0.finish().as_ref())
+    }
+}
+
+impl Default for Sha512Hasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Bytes of any even number of hex digits, in either case.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| {
+        char::from(c)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect()
 }

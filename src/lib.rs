@@ -11,5 +11,6 @@ pub mod error;
 pub mod hash;
 pub mod limits;
 pub mod store;
+pub mod trust;
 
 pub use error::{Error, Kind, Result};

@@ -14,6 +14,8 @@ pub const MAX_TARGETS_LEN: u64 = 5_000_000;
 pub const MAX_ROOT_ROTATIONS: u64 = 256;
 /// Delegated roles visited in one target search.
 pub const MAX_DELEGATIONS: usize = 32;
+/// A metadata file whose length the role above lists; a longer listing is refused.
+pub const MAX_LISTED_METADATA_LEN: u64 = 16 * 1024 * 1024;
 /// `<sha256>.policy.json`.
 pub const MAX_POLICY_LEN: u64 = 1_048_576;
 /// A signed checkpoint with all its cosignatures.
