@@ -10,6 +10,7 @@
 pub mod error;
 pub mod hash;
 pub mod limits;
+pub mod log;
 pub mod store;
 pub mod trust;
 

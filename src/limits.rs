@@ -18,8 +18,19 @@ pub const MAX_DELEGATIONS: usize = 32;
 pub const MAX_LISTED_METADATA_LEN: u64 = 16 * 1024 * 1024;
 /// `<sha256>.policy.json`.
 pub const MAX_POLICY_LEN: u64 = 1_048_576;
-/// A signed checkpoint with all its cosignatures.
-pub const MAX_CHECKPOINT_LEN: u64 = 65_536;
+/// A signed checkpoint with all its cosignatures; room for the 16 post-quantum signatures of
+/// nearly 5 kB that signed-note ("Format") wants accepted.
+pub const MAX_CHECKPOINT_LEN: u64 = 131_072;
+/// Signatures in one signed note.
+pub const MAX_NOTE_SIGNATURES: usize = 100;
+/// A verifier key in its text form.
+pub const MAX_VKEY_LEN: usize = 1_024;
+/// Leaves in a log.
+pub const MAX_LOG_SIZE: u64 = MAX_JSON_INTEGER;
+/// Hashes in one inclusion proof.
+pub const MAX_PROOF_HASHES: usize = 63;
+/// Hash tiles that a proof maker keeps in memory (8 KiB each).
+pub const MAX_CACHED_TILES: usize = 1_024;
 /// One log entry (tlog-tiles: length is a u16).
 pub const MAX_LOG_ENTRY_LEN: usize = 65_535;
 /// Hashes or entries in one tile.
