@@ -157,3 +157,26 @@ fn tiles_of_another_log_do_not_pass_for_this_one() {
     assert_eq!(error.kind(), Kind::Refused);
     assert!(error.message().contains(&head.root.hex()), "{error}");
 }
+
+#[test]
+fn an_old_entry_replaced_together_with_its_leaf_hash_is_refused() {
+    let (mut store, head) = log_of(600);
+    let mut rewritten = entries(0..256);
+    rewritten[7] = b"seven".to_vec();
+    let leaf = crate::log::leaf_hash(b"seven");
+    *store.file("log/tile/entries/000") = encode(&rewritten).unwrap();
+    store.file("log/tile/0/000")[7 * 32..8 * 32].copy_from_slice(&leaf.0);
+    let tiles = StoreTiles::new(&store, "log", head.size);
+    let hashes = TileHashes::open(&tiles, &head).unwrap();
+    for error in [
+        hashes.entries(0).unwrap_err(),
+        hashes.node(0, 7).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(
+            error.message().contains("tile/0/000 does not hash to"),
+            "{error}"
+        );
+    }
+    assert_eq!(hashes.entries(1).unwrap(), entries(256..512));
+}
