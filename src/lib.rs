@@ -7,8 +7,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod demo;
 pub mod error;
 pub mod hash;
+pub mod io;
 pub mod limits;
 pub mod log;
 pub mod store;

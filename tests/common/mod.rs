@@ -1,0 +1,40 @@
+//! Helpers for the integration tests: waiting, a tiny HTTP client, cargo, the sample daemon.
+
+pub mod http;
+pub mod timed;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that must come; long, since it only matters when a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Polls until `ready` gives a value; panics with `what` when patience ends.
+pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// `cargo build --release --offline --locked` of the package in `dir`, untouched by the settings of the outer cargo.
+pub fn cargo_build(dir: &Path, target: &Path) {
+    let out = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--offline", "--locked", "--quiet"])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(dir)
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("CARGO_BUILD_TARGET")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTFLAGS")
+        .output()
+        .expect("cargo starts");
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "cargo build in {dir:?}: {stderr}");
+}

@@ -1,0 +1,7 @@
+//! The integration tests, one binary; a file a subject.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod sample_repo;
+mod timed;
