@@ -8,6 +8,7 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 
 use super::text;
 use crate::hash::{Sha256, hex};
+use crate::keys::PublicKey;
 use crate::limits::MAX_VKEY_LEN;
 use crate::{Error, Result};
 
@@ -40,6 +41,16 @@ impl VerifierKey {
             id: key_id(name, &key),
             key,
         })
+    }
+
+    /// As [`VerifierKey::new`], from the crate's own form of a public key.
+    ///
+    /// # Errors
+    /// Usage: an invalid name.
+    pub fn from_public(name: &str, key: &PublicKey) -> Result<Self> {
+        let key = VerifyingKey::from_bytes(key.bytes())
+            .map_err(|e| Error::usage("not a public key").caused_by(e))?;
+        Self::new(name, key)
     }
 
     /// Reads `<name>+<hex key ID>+<base64(0x01 || public key)>`, without surrounding space

@@ -1,0 +1,13 @@
+//! Who made these bytes, from which source, who approved them: DSSE, in-toto, SLSA, SSHSIG.
+//!
+//! Pure: bytes, keys and times come in, values go out. Parsing gives nothing that is trusted;
+//! only verification does.
+
+pub mod dsse;
+pub mod provenance;
+pub mod sshsig;
+pub mod statement;
+pub mod sums;
+
+pub use dsse::Envelope;
+pub use statement::{Statement, Subject};

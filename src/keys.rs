@@ -1,0 +1,88 @@
+//! Ed25519 keys as values: the public half, its names in every standard we write, and signing.
+//!
+//! Pure: where secret keys are kept is the business of `io::keyring`.
+
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use crate::hash::{Sha256, hex};
+use crate::{Error, Result};
+
+/// An Ed25519 public key (RFC 8032), known to be a point that strict verification accepts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// # Errors
+    /// Bytes that are no point, or one of small order (whose signatures prove nothing).
+    pub fn from_bytes(bytes: [u8; 32]) -> Result<Self> {
+        match VerifyingKey::from_bytes(&bytes) {
+            Ok(key) if !key.is_weak() => Ok(PublicKey(bytes)),
+            _ => Err(Error::refused(format!(
+                "{} is not a usable Ed25519 public key",
+                hex(&bytes)
+            ))),
+        }
+    }
+
+    /// Reads one line of OpenSSH form: `ssh-ed25519 AAAA… comment`.
+    pub fn from_openssh(line: &str) -> Result<Self> {
+        let key = ssh_key::PublicKey::from_openssh(line.trim())
+            .map_err(|e| Error::usage("not an OpenSSH public key").caused_by(e))?;
+        match key.key_data().ed25519() {
+            Some(ed25519) => Self::from_bytes(ed25519.0),
+            None => Err(Error::usage(format!(
+                "a key of type {} was given, wanted ssh-ed25519",
+                key.algorithm()
+            ))
+            .hint("make one for the purpose: ssh-keygen -t ed25519 -f KEYFILE")),
+        }
+    }
+
+    /// The 32 raw bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// One line of OpenSSH form, with a comment.
+    pub fn to_openssh(&self, comment: &str) -> Result<String> {
+        let data = ssh_key::public::KeyData::Ed25519(ssh_key::public::Ed25519PublicKey(self.0));
+        ssh_key::PublicKey::new(data, comment)
+            .to_openssh()
+            .map_err(|e| Error::bug("a public key has no OpenSSH form").caused_by(e))
+    }
+
+    /// The TUF keyid: sha256 of the canonical form of the TUF key object (TUF 1.0, section 4.2).
+    pub fn keyid(&self) -> String {
+        Sha256::of(
+            format!(
+                r#"{{"keytype":"ed25519","keyval":{{"public":"{}"}},"scheme":"ed25519"}}"#,
+                hex(&self.0)
+            )
+            .as_bytes(),
+        )
+        .hex()
+    }
+
+    /// Strict RFC 8032 verification, refusing small-order points and malleable signatures.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        let (Ok(key), Ok(signature)) = (
+            VerifyingKey::from_bytes(&self.0),
+            Signature::from_slice(signature),
+        ) else {
+            return false;
+        };
+        key.verify_strict(message, &signature).is_ok()
+    }
+}
+
+/// Whoever can sign with one Ed25519 key: a key file today, an agent or a token tomorrow.
+pub trait Signer {
+    /// The public half.
+    fn public(&self) -> PublicKey;
+
+    /// Signs `message`, which already carries its type (TUF JSON, DSSE PAE, SSHSIG, note).
+    ///
+    /// # Errors
+    /// The key cannot be used now.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64]>;
+}
