@@ -63,5 +63,31 @@ pub const MAX_CONFIG_LEN: u64 = 1_048_576;
 pub const MAX_KEY_FILE_LEN: u64 = 16_384;
 /// One gzip member of an archive holds this much tar.
 pub const GZIP_MEMBER_TAR_LEN: usize = 1 << 20;
+/// One gzip member of an archive, compressed: what does not compress grows by 5 bytes in 5,000.
+pub const MAX_GZIP_MEMBER_LEN: usize = GZIP_MEMBER_TAR_LEN + 4_096;
+/// Zeros after a tar's end marker (some tools pad to a record).
+pub const MAX_TAR_PADDING_LEN: u64 = 1_048_576;
+/// Characters of a bad name that an error shows.
+pub const MAX_SHOWN_NAME: usize = 60;
+/// Tags looked at in a repository.
+pub const MAX_TAGS: usize = 100_000;
+/// Bytes of a tag's or commit's message that are kept.
+pub const MAX_MESSAGE_LEN: usize = 65_536;
+/// Commits listed in one set of release notes.
+pub const MAX_NOTES_COMMITS: usize = 2_000;
+/// Files in one checkout.
+pub const MAX_CHECKOUT_FILES: usize = 1_000_000;
+/// Directories above a file in one checkout.
+pub const MAX_CHECKOUT_DEPTH: usize = 128;
+/// One line of a build's output; longer ones are cut.
+pub const MAX_BUILD_LINE_LEN: usize = 4 * 1024 * 1024;
+/// A build's log on disk; what comes after is dropped.
+pub const MAX_BUILD_LOG_LEN: u64 = 256 * 1024 * 1024;
+/// Last lines of a failed build that its error carries.
+pub const BUILD_ERROR_LINES: usize = 20;
+/// `Cargo.lock`.
+pub const MAX_LOCKFILE_LEN: u64 = 32 * 1024 * 1024;
+/// A downloaded `.crate` file that is reused.
+pub const MAX_CRATE_LEN: u64 = 256 * 1024 * 1024;
 /// Largest integer every JSON reader agrees on (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;

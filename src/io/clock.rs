@@ -1,0 +1,24 @@
+//! Room `io`: the time of day. Cores get it as an argument.
+
+use jiff::{Timestamp, Unit};
+
+/// Now, in whole seconds: every format that relman writes has that precision.
+///
+/// In debug builds alone, `RELMAN_INSECURE_NOW` sets it, for tests with a fixed clock.
+pub fn now() -> Timestamp {
+    #[cfg(debug_assertions)]
+    if let Some(fixed) = std::env::var("RELMAN_INSECURE_NOW")
+        .ok()
+        .and_then(|text| text.parse().ok())
+    {
+        return fixed;
+    }
+    let now = Timestamp::now();
+    now.round(Unit::Second).unwrap_or(now)
+}
+
+/// Time since this process first asked, from a clock that never goes back.
+pub fn elapsed() -> std::time::Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}

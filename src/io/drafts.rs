@@ -1,0 +1,132 @@
+//! Room `io`: drafts in `.relman/drafts/<tag>`.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::durable::{self, MODE_FILE, MODE_PROGRAM};
+use super::{fault, hashing};
+use crate::error::Context;
+use crate::hash::Sha256;
+use crate::limits::MAX_CONFIG_LEN;
+use crate::release::draft::{DraftDir, Drafts, FORMAT, Record};
+use crate::{Error, Result};
+
+const RECORD: &str = ".draft.json";
+
+/// Drafts below one directory.
+pub struct LocalDrafts {
+    root: PathBuf,
+}
+
+struct Dir {
+    temp: PathBuf,
+    target: PathBuf,
+}
+
+impl LocalDrafts {
+    /// Drafts in `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        LocalDrafts { root: root.into() }
+    }
+}
+
+impl Drafts for LocalDrafts {
+    fn load(&self, tag: &str) -> Result<Option<Record>> {
+        let dir = self.root.join(tag);
+        let Some(bytes) = durable::read_bounded(&dir.join(RECORD), MAX_CONFIG_LEN)? else {
+            return Ok(None);
+        };
+        let damaged = || {
+            Error::failed(format!("the draft in {} is damaged", dir.display()))
+                .hint(format!("remove it and cut again: rm -r {}", dir.display()))
+        };
+        let record: Record = serde_json::from_slice(&bytes).map_err(|e| damaged().caused_by(e))?;
+        if record.format != FORMAT || record.tag != tag {
+            return Err(damaged().caused_by(format!(
+                "it is format {} of {}, wanted format {FORMAT} of {tag}",
+                record.format, record.tag
+            )));
+        }
+        for (name, wanted) in &record.files {
+            let found = hashing::file(&dir.join(name)).map_err(|e| damaged().caused_by(e))?;
+            if found != *wanted {
+                return Err(
+                    damaged().caused_by(format!("{name} hashes to {found}, wanted {wanted}"))
+                );
+            }
+        }
+        Ok(Some(record))
+    }
+
+    fn tags(&self) -> Result<Vec<String>> {
+        let names = durable::list_dir(&self.root)?.unwrap_or_default();
+        Ok(names
+            .into_iter()
+            .filter(|name| self.root.join(name).join(RECORD).is_file())
+            .collect())
+    }
+
+    fn begin(&self, tag: &str) -> Result<Box<dyn DraftDir + '_>> {
+        let temp = self.root.join(format!(".unfinished-{tag}"));
+        durable::remove_all(&temp)?;
+        durable::create_dir_all(&temp)?;
+        Ok(Box::new(Dir {
+            temp,
+            target: self.root.join(tag),
+        }))
+    }
+
+    fn file(&self, tag: &str, name: &str) -> PathBuf {
+        self.root.join(tag).join(name)
+    }
+
+    fn remove(&self, tag: &str) -> Result<()> {
+        durable::remove_all(&self.root.join(tag))
+    }
+}
+
+impl DraftDir for Dir {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<Sha256> {
+        let path = self.temp.join(name);
+        durable::create_dir_all(durable::parent(&path))?;
+        fs::write(&path, bytes).map_err(|e| durable::cannot("write", &path, e))?;
+        durable::set_mode(&path, MODE_FILE)?;
+        Ok(Sha256::of(bytes))
+    }
+
+    fn copy_in(&self, name: &str, from: &Path, executable: bool) -> Result<(Sha256, u64)> {
+        let path = self.temp.join(name);
+        durable::create_dir_all(durable::parent(&path))?;
+        let len = fs::copy(from, &path).map_err(|e| durable::cannot("copy", from, e))?;
+        durable::set_mode(&path, if executable { MODE_PROGRAM } else { MODE_FILE })?;
+        Ok((hashing::file(&path)?, len))
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn Write>> {
+        let path = self.temp.join(name);
+        let file = File::create_new(&path).map_err(|e| durable::cannot("create", &path, e))?;
+        durable::set_mode(&path, MODE_FILE)?;
+        Ok(Box::new(file))
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn Read + Send>> {
+        let path = self.temp.join(name);
+        let file = File::open(&path).map_err(|e| durable::cannot("read", &path, e))?;
+        Ok(Box::new(file))
+    }
+
+    fn commit(self: Box<Self>, record: &Record) -> Result<()> {
+        let bytes =
+            serde_json::to_vec_pretty(record).or_failed(|| "cannot write the record".into())?;
+        for name in record.files.keys() {
+            durable::sync_file(&self.temp.join(name))?;
+        }
+        fault::point("draft.filled");
+        durable::write_once(&self.temp.join(RECORD), &bytes, MODE_FILE)?;
+        durable::remove_all(&self.target)?;
+        durable::rename(&self.temp, &self.target)?;
+        fault::point("draft.committed");
+        Ok(())
+    }
+}

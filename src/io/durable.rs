@@ -1,0 +1,311 @@
+//! Room `io`: files and directories, written so that a power cut leaves the old or the new bytes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::Context;
+use crate::{Error, Result};
+
+/// Mode of published files.
+pub const MODE_FILE: u32 = 0o644;
+/// Mode of published programs.
+pub const MODE_PROGRAM: u32 = 0o755;
+/// Mode of secrets.
+pub const MODE_SECRET: u32 = 0o600;
+/// Mode of directories that only relman's user may enter.
+pub const MODE_PRIVATE_DIR: u32 = 0o700;
+
+/// Reads a whole file of at most `limit` bytes; `None` where there is none.
+///
+/// # Errors
+/// Any other failure, and a file longer than `limit`.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if is_absent(&e) => return Ok(None),
+        Err(e) => return Err(cannot("read", path, e)),
+    };
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| cannot("read", path, e))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::refused(format!(
+            "{} is longer than {limit} bytes",
+            path.display()
+        )));
+    }
+    Ok(Some(bytes))
+}
+
+/// As [`read_bounded`], where a missing file is an error.
+pub fn read_required(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    read_bounded(path, limit)?
+        .ok_or_else(|| Error::failed(format!("{} does not exist", path.display())))
+}
+
+/// Writes `path` by a temporary file beside it, fsync, rename, fsync of the directory.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let temp = temp_beside(path)?;
+    let written = write_synced(&temp, bytes, mode)
+        .and_then(|()| fs::rename(&temp, path).map_err(|e| cannot("write", path, e)));
+    if written.is_err() {
+        let _ = fs::remove_file(&temp);
+    }
+    written?;
+    sync_dir(parent(path))
+}
+
+/// Creates `path` with `bytes`, durably. Where it is there already, the same bytes are fine and
+/// other bytes are an error that leaves them as they are.
+pub fn write_once(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    if let Some(same) = same_as(path, bytes)? {
+        return same;
+    }
+    let temp = temp_beside(path)?;
+    let linked = write_synced(&temp, bytes, mode).and_then(|()| link_new(&temp, path));
+    let _ = fs::remove_file(&temp);
+    match linked? {
+        true => sync_dir(parent(path)),
+        false => same_as(path, bytes)?
+            .unwrap_or_else(|| Err(Error::failed(format!("{} vanished", path.display())))),
+    }
+}
+
+/// Creates `path` with the bytes of `source`: a hard link where that works, else a copy. The same
+/// contents being there already is fine.
+pub fn place_once(path: &Path, source: &Path) -> Result<()> {
+    if path.exists() {
+        return same_file(path, source);
+    }
+    match fs::hard_link(source, path) {
+        Ok(()) => sync_dir(parent(path)),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => same_file(path, source),
+        Err(_) => copy_once(path, source),
+    }
+}
+
+fn copy_once(path: &Path, source: &Path) -> Result<()> {
+    let temp = temp_beside(path)?;
+    let copied = (|| {
+        fs::copy(source, &temp).map_err(|e| cannot("copy to", path, e))?;
+        sync_file(&temp)?;
+        link_new(&temp, path)
+    })();
+    let _ = fs::remove_file(&temp);
+    match copied? {
+        true => sync_dir(parent(path)),
+        false => same_file(path, source),
+    }
+}
+
+/// `Ok(false)` where `path` exists already.
+fn link_new(temp: &Path, path: &Path) -> Result<bool> {
+    match fs::hard_link(temp, path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        // Filesystems without hard links: relman's lock keeps other writers away.
+        Err(_) => fs::rename(temp, path)
+            .map(|()| true)
+            .map_err(|e| cannot("write", path, e)),
+    }
+}
+
+fn same_as(path: &Path, bytes: &[u8]) -> Result<Option<Result<()>>> {
+    match read_bounded(path, bytes.len() as u64) {
+        Ok(None) => Ok(None),
+        Ok(Some(found)) if found == bytes => Ok(Some(Ok(()))),
+        Err(e) if e.kind() == crate::Kind::Failed => Err(e),
+        _ => Ok(Some(Err(differs(path)))),
+    }
+}
+
+fn same_file(path: &Path, source: &Path) -> Result<()> {
+    let (a, b) = (metadata(path)?, metadata(source)?);
+    if (a.dev(), a.ino()) == (b.dev(), b.ino()) {
+        return Ok(());
+    }
+    if a.len() == b.len() && super::hashing::file(path)? == super::hashing::file(source)? {
+        return Ok(());
+    }
+    Err(differs(path))
+}
+
+fn differs(path: &Path) -> Error {
+    Error::refused(format!(
+        "{} exists with other contents and is never overwritten",
+        path.display()
+    ))
+    .hint("find out who wrote it: relman audit")
+}
+
+/// Creates a directory and its parents (mode 0755 whatever the umask), durably.
+pub fn create_dir_all(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(up) = path.parent()
+        && !up.as_os_str().is_empty()
+    {
+        create_dir_all(up)?;
+    }
+    match fs::create_dir(path) {
+        Ok(()) => {
+            set_mode(path, MODE_PROGRAM)?;
+            sync_dir(parent(path))
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(e) => Err(cannot("create directory", path, e)),
+    }
+}
+
+/// Creates a directory that only this user may enter; an existing one is narrowed.
+pub fn create_private_dir(path: &Path) -> Result<()> {
+    create_dir_all(path)?;
+    set_mode(path, MODE_PRIVATE_DIR)
+}
+
+/// fsync of a file's data.
+pub fn sync_file(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|f| f.sync_all())
+        .map_err(|e| cannot("sync", path, e))
+}
+
+/// fsync of a directory, so that names in it survive a power cut.
+pub fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|f| f.sync_all())
+        .map_err(|e| cannot("sync directory", path, e))
+}
+
+/// Sets permission bits, so that the umask does not matter.
+pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(|e| cannot("set permissions of", path, e))
+}
+
+/// Removes a file or a whole directory, if it is there. Links are removed, not followed.
+pub fn remove_all(path: &Path) -> Result<()> {
+    let meta = match fs::symlink_metadata(path) {
+        Ok(meta) => meta,
+        Err(e) if is_absent(&e) => return Ok(()),
+        Err(e) => return Err(cannot("remove", path, e)),
+    };
+    if meta.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    }
+    .map_err(|e| cannot("remove", path, e))
+}
+
+/// Renames within one filesystem and makes both directories durable.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|e| cannot("rename", from, e))?;
+    sync_dir(parent(to))?;
+    if parent(from) != parent(to) {
+        sync_dir(parent(from))?;
+    }
+    Ok(())
+}
+
+/// Names in a directory, sorted; `None` where there is no such directory.
+pub fn list_dir(path: &Path) -> Result<Option<Vec<String>>> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if is_absent(&e) => return Ok(None),
+        Err(e) => return Err(cannot("list", path, e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| cannot("list", path, e))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(Some(names))
+}
+
+fn metadata(path: &Path) -> Result<fs::Metadata> {
+    fs::metadata(path).map_err(|e| cannot("look at", path, e))
+}
+
+fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(|e| cannot("create", path, e))?;
+    file.write_all(bytes)
+        .and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)))
+        .and_then(|()| file.sync_all())
+        .map_err(|e| cannot("write", path, e))
+}
+
+fn temp_beside(path: &Path) -> Result<PathBuf> {
+    create_dir_all(parent(path))?;
+    let name = path
+        .file_name()
+        .or_failed_none(|| format!("{} has no file name", path.display()))?;
+    Ok(parent(path).join(format!(
+        ".tmp-{}-{}",
+        std::process::id(),
+        name.to_string_lossy()
+    )))
+    .inspect(|temp| {
+        let _ = fs::remove_file(temp);
+    })
+}
+
+/// A path without links, as far as it exists.
+pub fn resolve(path: &Path) -> PathBuf {
+    for existing in path.ancestors() {
+        if let Ok(real) = existing.canonicalize() {
+            let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));
+            return real.join(rest);
+        }
+    }
+    path.to_owned()
+}
+
+/// The directory that holds `path`.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(up) if !up.as_os_str().is_empty() => up,
+        _ => Path::new("."),
+    }
+}
+
+fn is_absent(e: &std::io::Error) -> bool {
+    // A file where a directory was asked for means the same to a reader: nothing is there.
+    matches!(
+        e.kind(),
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+    )
+}
+
+pub(crate) fn cannot(what: &str, path: &Path, e: std::io::Error) -> Error {
+    let error = Error::failed(format!("cannot {what} {}", path.display())).caused_by(&e);
+    match e.kind() {
+        std::io::ErrorKind::StorageFull => error.hint("make room, then run the same command again"),
+        std::io::ErrorKind::PermissionDenied => error.hint(format!(
+            "look at the owner and mode: ls -ld {}",
+            parent(path).display()
+        )),
+        std::io::ErrorKind::ReadOnlyFilesystem => error.hint("the filesystem is mounted read-only"),
+        _ => error,
+    }
+}
+
+trait OptionContext<T> {
+    fn or_failed_none(self, message: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> OptionContext<T> for Option<T> {
+    fn or_failed_none(self, message: impl FnOnce() -> String) -> Result<T> {
+        self.ok_or("no such part").or_failed(message)
+    }
+}

@@ -1,0 +1,68 @@
+//! Room `io`: one command at a time. The kernel drops the lock with its holder, so none is stale.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{clock, durable};
+use crate::{Error, Result};
+
+/// Longest holder line that is shown.
+const MAX_HOLDER_LEN: u64 = 512;
+
+/// An exclusive lock on a file, held until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock at `path` for `command`.
+    ///
+    /// # Errors
+    /// Where somebody holds it: says who (process, command, since when).
+    pub fn acquire(path: &Path, command: &str) -> Result<Self> {
+        durable::create_dir_all(durable::parent(path))?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(durable::MODE_FILE)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+            .open(path)
+            .map_err(|e| durable::cannot("open the lock", path, e))?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            let _ = (&mut file).take(MAX_HOLDER_LEN).read_to_string(&mut holder);
+            let holder: String = holder.chars().filter(|c| !c.is_control()).collect();
+            return Err(Error::failed(format!(
+                "another relman is at work here: {}",
+                if holder.is_empty() {
+                    "it has not said who it is"
+                } else {
+                    &holder
+                }
+            ))
+            .hint("wait for it to end, then run the same command again"));
+        }
+        let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| {
+            writeln!(
+                file,
+                "process {}, relman {command}, since {}",
+                std::process::id(),
+                clock::now()
+            )
+        });
+        written.map_err(|e| durable::cannot("write the lock", path, e))?;
+        Ok(Lock { _file: file })
+    }
+
+    /// The lock file of a store.
+    pub fn of_store(store: &Path) -> PathBuf {
+        store.join(".relman-lock")
+    }
+}

@@ -1,0 +1,125 @@
+//! Room `io`: the stage of a local store, a directory in the store that appears by one rename.
+
+use std::path::{Path, PathBuf};
+
+use super::durable::{self, MODE_FILE};
+use super::store_local::LocalStore;
+use super::{fault, hashing};
+use crate::error::Context;
+use crate::hash::Sha256;
+use crate::limits::MAX_CONFIG_LEN;
+use crate::store::Writer;
+use crate::store::stage::{Content, Stage, Staged, Transaction};
+use crate::{Error, Result};
+
+const STAGE: &str = ".relman-stage";
+const UNFINISHED: &str = ".relman-stage.tmp";
+const CLEARED: &str = ".relman-stage.old";
+const PLAN: &str = "plan.json";
+
+/// Stages in `store`. Whoever calls it holds the store's lock.
+pub struct LocalStage<'a> {
+    store: &'a LocalStore,
+}
+
+impl<'a> LocalStage<'a> {
+    /// The stage of `store`.
+    pub fn new(store: &'a LocalStore) -> Self {
+        LocalStage { store }
+    }
+
+    fn dir(&self, name: &str) -> PathBuf {
+        self.store.root().join(name)
+    }
+
+    fn fill(&self, dir: &Path, transaction: &Transaction) -> Result<()> {
+        durable::create_private_dir(dir)?;
+        let mut plan = Vec::new();
+        for (i, put) in transaction.puts.iter().enumerate() {
+            fault::point(&format!("stage.{i}"));
+            let slot = dir.join(i.to_string());
+            let sha256 = match &put.content {
+                Content::Bytes(bytes) => {
+                    durable::write_once(&slot, bytes, MODE_FILE)?;
+                    Sha256::of(bytes)
+                }
+                Content::File { path, sha256 } => {
+                    durable::place_once(&slot, path)?;
+                    *sha256
+                }
+            };
+            plan.push(Staged {
+                path: put.path.clone(),
+                head: put.head,
+                sha256,
+            });
+        }
+        let bytes =
+            serde_json::to_vec_pretty(&plan).or_failed(|| "cannot write the plan".into())?;
+        durable::write_once(&dir.join(PLAN), &bytes, MODE_FILE)?;
+        check(dir, &plan)
+    }
+}
+
+/// What was written is read back before anything depends on it.
+fn check(dir: &Path, plan: &[Staged]) -> Result<()> {
+    for (i, staged) in plan.iter().enumerate() {
+        let found = hashing::file(&dir.join(i.to_string()))?;
+        if found != staged.sha256 {
+            return Err(Error::failed(format!(
+                "staged {} hashes to {found}, wanted {}",
+                staged.path, staged.sha256
+            ))
+            .hint("the disk or another program changed it; cut again after looking at both"));
+        }
+    }
+    Ok(())
+}
+
+impl Stage for LocalStage<'_> {
+    fn write(&self, transaction: &Transaction) -> Result<()> {
+        let (temp, stage) = (self.dir(UNFINISHED), self.dir(STAGE));
+        durable::create_dir_all(self.store.root())?;
+        durable::remove_all(&temp)?;
+        let staged = self
+            .fill(&temp, transaction)
+            .and_then(|()| durable::sync_dir(&temp))
+            .and_then(|()| durable::rename(&temp, &stage));
+        if staged.is_err() {
+            let _ = durable::remove_all(&temp);
+        }
+        staged?;
+        fault::point("stage.written");
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<bool> {
+        durable::remove_all(&self.dir(UNFINISHED))?;
+        durable::remove_all(&self.dir(CLEARED))?;
+        let stage = self.dir(STAGE);
+        let Some(bytes) = durable::read_bounded(&stage.join(PLAN), MAX_CONFIG_LEN)? else {
+            return Ok(false);
+        };
+        let plan: Vec<Staged> = serde_json::from_slice(&bytes)
+            .or_failed(|| format!("{} is damaged", stage.join(PLAN).display()))?;
+        check(&stage, &plan)?;
+        for (i, staged) in plan.iter().enumerate() {
+            fault::point(&format!("publish.{i}"));
+            let slot = stage.join(i.to_string());
+            let put = if staged.head {
+                durable::read_required(&slot, MAX_CONFIG_LEN)
+                    .and_then(|bytes| self.store.replace(&staged.path, &bytes))
+            } else {
+                self.store.put_new_file(&staged.path, &slot)
+            };
+            put.map_err(|e| {
+                e.under(format!("publishing stopped at {}", staged.path))
+                    .hint("readers still see the old release; run the same command again")
+            })?;
+        }
+        fault::point("publish.done");
+        durable::rename(&stage, &self.dir(CLEARED))?;
+        durable::remove_all(&self.dir(CLEARED))?;
+        Ok(true)
+    }
+}

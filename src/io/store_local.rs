@@ -1,0 +1,82 @@
+//! Room `io`: a store that is a directory.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::durable;
+use crate::store::{Reader, Writer};
+use crate::{Error, Result};
+
+/// A store in a local directory.
+pub struct LocalStore {
+    root: PathBuf,
+}
+
+impl LocalStore {
+    /// The store at `root`, which need not exist yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        LocalStore { root: root.into() }
+    }
+
+    /// The directory of this store.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where an object lives. Object names come from metadata that others wrote, so a name that
+    /// could leave the store is refused here and not only where it was parsed.
+    pub fn path_of(&self, path: &str) -> Result<PathBuf> {
+        let fine = !path.is_empty()
+            && path.split('/').all(|part| {
+                !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '\\'])
+            });
+        if !fine {
+            return Err(Error::refused(format!("{path:?} is no name of an object")));
+        }
+        Ok(self.root.join(path))
+    }
+}
+
+impl Reader for LocalStore {
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        durable::read_bounded(&self.path_of(path)?, limit)
+    }
+
+    fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>> {
+        let path = self.path_of(path)?;
+        match File::open(&path) {
+            Ok(file) => Ok(Some(Box::new(file))),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(durable::cannot("read", &path, e)),
+        }
+    }
+
+    fn location(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn list(&self, prefix: &str) -> Result<Option<Vec<String>>> {
+        let dir = match prefix {
+            "" => self.root.clone(),
+            some => self.path_of(some.trim_end_matches('/'))?,
+        };
+        Ok(Some(durable::list_dir(&dir)?.unwrap_or_default()))
+    }
+}
+
+impl Writer for LocalStore {
+    fn put_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        durable::write_once(&self.path_of(path)?, bytes, durable::MODE_FILE)
+    }
+
+    fn put_new_file(&self, path: &str, source: &Path) -> Result<()> {
+        let path = self.path_of(path)?;
+        durable::create_dir_all(durable::parent(&path))?;
+        durable::place_once(&path, source)
+    }
+
+    fn replace(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        durable::write_atomic(&self.path_of(path)?, bytes, durable::MODE_FILE)
+    }
+}

@@ -1,0 +1,89 @@
+//! Publishing as one step: everything is written down first, then carried out; a killed run is
+//! carried out again from what was written down, byte for byte. Pure.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::hash::Sha256;
+
+/// What an object is to hold.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The bytes of a local file, whose digest is known.
+    File {
+        /// Where it is now.
+        path: PathBuf,
+        /// What it must hash to when it is staged and when it is published.
+        sha256: Sha256,
+    },
+}
+
+/// One object to write.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// Path in the store.
+    pub path: String,
+    /// Whether it is one of the few objects that may be replaced.
+    pub head: bool,
+    /// Its contents.
+    pub content: Content,
+}
+
+/// Objects in the order in which readers may see them: what others point to comes first, the
+/// heads last.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    /// In order.
+    pub puts: Vec<Put>,
+}
+
+impl Transaction {
+    /// Adds an object that is written once.
+    pub fn new_object(&mut self, path: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.push(path.into(), false, Content::Bytes(bytes.into()));
+    }
+
+    /// Adds an object that is written once, from a local file.
+    pub fn new_file(&mut self, path: impl Into<String>, file: PathBuf, sha256: Sha256) {
+        self.push(path.into(), false, Content::File { path: file, sha256 });
+    }
+
+    /// Adds the replacement of a head.
+    pub fn head(&mut self, path: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.push(path.into(), true, Content::Bytes(bytes.into()));
+    }
+
+    fn push(&mut self, path: String, head: bool, content: Content) {
+        self.puts.push(Put {
+            path,
+            head,
+            content,
+        });
+    }
+}
+
+/// A staged object, as the stage's plan lists it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Staged {
+    /// Path in the store.
+    pub path: String,
+    /// See [`Put::head`].
+    pub head: bool,
+    /// Digest of the staged bytes.
+    pub sha256: Sha256,
+}
+
+/// Where a transaction is written down.
+pub trait Stage {
+    /// Writes down the whole transaction; when this returns it will be carried out, now or by the
+    /// next command, and when it fails nothing of it will.
+    fn write(&self, transaction: &Transaction) -> Result<()>;
+
+    /// Carries out what is written down, then clears it. `false` where nothing was.
+    fn finish(&self) -> Result<bool>;
+}
