@@ -1,7 +1,7 @@
 //! TUF 1.0: is this release authorised for this network, now?
 //!
 //! Pure: bytes and a time come in, verified roles or an error go out. Nothing below this module may
-//! touch a file, the network, the environment or a clock; the drivers in [`refresh`] do so through
+//! touch a file, the network, the environment or a clock; the drivers in [`mod@refresh`] do so through
 //! the [`refresh::Fetch`] and [`refresh::Cache`] traits alone.
 
 pub mod edit;
@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod error;
 pub mod json;
 pub mod key;
+pub mod memory;
 pub mod meta;
 pub mod policy;
 pub mod refresh;
@@ -17,6 +18,9 @@ pub mod select;
 pub mod state;
 pub mod time;
 pub mod verify;
+
+#[cfg(test)]
+mod tests;
 
 pub use edit::{Sign, Signed, Unsigned};
 pub use envelope::Unverified;

@@ -215,7 +215,7 @@ impl Unverified<Root> {
     ///
     /// # Errors
     /// [`TrustError::Threshold`].
-    pub(super) fn verify_self(self) -> Result<Verified<Root>, TrustError> {
+    pub fn verify_self(self) -> Result<Verified<Root>, TrustError> {
         let by = format!("root version {}", self.signed.version);
         let signers = Signers::of_root(&self.signed, "root")?;
         let count = verify_threshold("root", &by, signers, &self.canonical, &self.signatures)?;
