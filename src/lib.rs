@@ -7,13 +7,18 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod attest;
+pub mod cli;
 pub mod demo;
 pub mod error;
 pub mod hash;
 pub mod io;
+pub mod keys;
 pub mod limits;
 pub mod log;
+pub mod release;
 pub mod store;
 pub mod trust;
+pub mod ui;
 
 pub use error::{Error, Kind, Result};

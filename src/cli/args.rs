@@ -1,0 +1,191 @@
+//! The command line, all of it, in one place.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// From a git tag to a verified running daemon on every node, and back.
+#[derive(Debug, Parser)]
+#[command(
+    name = "relman",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// Print one JSON document on stdout and nothing else.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing on stderr but errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Work as if started in this directory.
+    #[arg(long, short = 'C', global = true, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Where the secret keys are [default: $XDG_CONFIG_HOME/relman/<project>].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub secret_keys: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Set up a project: relman.toml, keys, trust root and an empty signed store.
+    Init(InitArgs),
+    /// Build, package, sign and publish the release of a tag.
+    Cut(CutArgs),
+    /// Enter a draft in the store.
+    Publish(TagArgs),
+    /// Sign the store's freshness anew (timestamp.json and, when due, the snapshot).
+    Timestamp,
+    /// The releases in the store, and drafts.
+    List(StoreArgs),
+    /// All about one release.
+    Show(ShowArgs),
+    /// Make every check of a release and tell all that is wrong.
+    Verify(VerifyArgs),
+    /// Verify a release, install it on this node and restart the daemon.
+    Install(InstallArgs),
+    /// Put a retained release back on this node.
+    Rollback(RollbackArgs),
+    /// What runs on this node, and what it can go back to.
+    Status(NodeArgs),
+    /// Replay the log and check every signature, digest and version in the store.
+    Audit(StoreArgs),
+    /// Walk the whole way with a small sample daemon in a temporary directory.
+    Demo(DemoArgs),
+}
+
+impl Command {
+    /// The command's word, for messages and JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Init(_) => "init",
+            Command::Cut(_) => "cut",
+            Command::Publish(_) => "publish",
+            Command::Timestamp => "timestamp",
+            Command::List(_) => "list",
+            Command::Show(_) => "show",
+            Command::Verify(_) => "verify",
+            Command::Install(_) => "install",
+            Command::Rollback(_) => "rollback",
+            Command::Status(_) => "status",
+            Command::Audit(_) => "audit",
+            Command::Demo(_) => "demo",
+        }
+    }
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Take the defaults instead of asking.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// The project's name [default: the directory's].
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Whose keys these are [default: the user's login name].
+    #[arg(long, value_name = "NAME")]
+    pub person: Option<String>,
+    /// Mark the trust root as an example, which nodes refuse to install from.
+    #[arg(long)]
+    pub example: bool,
+}
+
+/// `cut`
+#[derive(Debug, Args)]
+pub struct CutArgs {
+    /// The tag, e.g. phase1-sig-verify-1.0.0.
+    pub tag: String,
+    /// Stop before publishing.
+    #[arg(long)]
+    pub draft: bool,
+    /// Build without the cache of earlier cuts.
+    #[arg(long)]
+    pub clean: bool,
+}
+
+/// A tag.
+#[derive(Debug, Args)]
+pub struct TagArgs {
+    /// The tag, e.g. phase1-sig-verify-1.0.0.
+    pub tag: String,
+}
+
+/// Which store, and whom to trust about it.
+#[derive(Debug, Args, Clone)]
+pub struct StoreArgs {
+    /// A store's directory or URL [default: the project's].
+    #[arg(long, value_name = "PATH|URL")]
+    pub store: Option<String>,
+    /// The trust root to check it with [default: the project's].
+    #[arg(long, value_name = "FILE")]
+    pub root: Option<PathBuf>,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The tag.
+    pub tag: String,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A tag, or the path of an archive or of a release directory.
+    pub what: String,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// The node's configuration.
+#[derive(Debug, Args)]
+pub struct NodeArgs {
+    /// The node's configuration.
+    #[arg(long, value_name = "FILE", default_value = "/etc/relman/node.toml")]
+    pub config: PathBuf,
+}
+
+/// `install`
+#[derive(Debug, Args)]
+pub struct InstallArgs {
+    /// The tag.
+    pub tag: String,
+    /// The node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// Verify and print the plan, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// The retained release to go back to [default: the one before].
+    #[arg(long, value_name = "TAG")]
+    pub to: Option<String>,
+    /// Verify and print the plan, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Work in this new directory instead of a temporary one, and leave it there.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}

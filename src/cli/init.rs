@@ -1,0 +1,228 @@
+//! `relman init`: configuration, keys, trust root and an empty, signed, valid store.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::args::{Cli, InitArgs};
+use super::project::{self, Project};
+use crate::attest::sshsig;
+use crate::io::durable::{self, MODE_FILE};
+use crate::io::keyring::{Keyring, PURPOSES};
+use crate::io::lock::Lock;
+use crate::io::stage_local::LocalStage;
+use crate::io::{ask, clock, git, process};
+use crate::keys::Signer;
+use crate::limits::MAX_CONFIG_LEN;
+use crate::release::assemble::principal;
+use crate::release::config::{self, FILE_NAME};
+use crate::release::cut::Events;
+use crate::release::publish::{Founded, Genesis};
+use crate::store::Reader;
+use crate::store::stage::Stage;
+use crate::ui::{Answer, Progress};
+use crate::{Error, Result};
+
+/// What git must not take, and what it must not change.
+const GITIGNORE: &[&str] = &["/.relman/", "/releases/.relman-*"];
+const GITATTRIBUTES: &[&str] = &["/releases/** -text", "/keys/** -text"];
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer> {
+    let dir = project::start_dir(cli)?;
+    if git::GitSource::open(&dir).is_err() {
+        return Err(
+            Error::usage(format!("{} is not a git repository", dir.display()))
+                .hint("run it at the top of the daemon's repository, or: git init"),
+        );
+    }
+    let mut made = Vec::new();
+    if Project::at(cli, &dir)?.is_none() {
+        let name = project_name(args, &dir)?;
+        let text = config::template(&name);
+        durable::write_once(&dir.join(FILE_NAME), text.as_bytes(), MODE_FILE)?;
+        made.push(FILE_NAME.to_owned());
+    }
+    let project =
+        Project::at(cli, &dir)?.ok_or_else(|| Error::failed(format!("{FILE_NAME} vanished")))?;
+    for (file, lines) in [(".gitignore", GITIGNORE), (".gitattributes", GITATTRIBUTES)] {
+        if add_lines(&dir.join(file), lines)? {
+            made.push(file.to_owned());
+        }
+    }
+    let keyring = project.keyring()?;
+    not_inside(cli, keyring.dir(), &dir)?;
+    let store = project.store();
+    let _lock = Lock::acquire(&Lock::of_store(store.root()), "init")?;
+    let stage = LocalStage::new(&store);
+    stage.finish()?;
+    let root_file = project.keys_dir().join("root.json");
+    if store
+        .read("metadata/timestamp.json", MAX_CONFIG_LEN)?
+        .is_none()
+    {
+        made.extend(found(args, &project, &keyring, &stage, progress)?);
+    } else if durable::read_bounded(&root_file, MAX_CONFIG_LEN)?.is_none() {
+        return Err(Error::failed(format!(
+            "the store at {} has metadata, but there is no {}",
+            store.root().display(),
+            root_file.display()
+        ))
+        .hint(
+            "get root.json back from git or from the team; it cannot be guessed from the store",
+        ));
+    }
+    Ok(answer(&project, &keyring, &made))
+}
+
+fn answer(project: &Project, keyring: &Keyring, made: &[String]) -> Answer {
+    let data = json!({
+        "project": project.config.project,
+        "store": project.store().root(),
+        "secret_keys": keyring.dir(),
+        "made": made,
+    });
+    if made.is_empty() {
+        let text = format!(
+            "{} is set up already; nothing was changed\n",
+            project.config.project
+        );
+        return Answer::named("unchanged", data, text);
+    }
+    let mut text = format!("{} is set up\n", project.config.project);
+    for name in made {
+        text.push_str(&format!("  {name}\n"));
+    }
+    text.push_str(&format!(
+        "\nsecret keys are in {}\nback them up now, away from this machine, and never commit them\n\
+         next: git add . && git commit, then tag a release and run: relman cut TAG\n",
+        keyring.dir().display()
+    ));
+    Answer::done(data, text)
+}
+
+/// Makes the keys that are missing, the trust root and the store's first state.
+fn found(
+    args: &InitArgs,
+    project: &Project,
+    keyring: &Keyring,
+    stage: &LocalStage,
+    progress: &mut Progress,
+) -> Result<Vec<String>> {
+    progress.stage("make keys, trust root and store");
+    let name = &project.config.project;
+    let person = match &args.person {
+        Some(person) => person.clone(),
+        None if args.yes => process::login_name(),
+        None => ask::line("whose keys are these", &process::login_name())?,
+    };
+    for purpose in PURPOSES {
+        keyring.load_or_generate(purpose, &format!("{purpose}@{name}"))?;
+    }
+    let store = project.store();
+    let founded = Genesis {
+        project: name,
+        origin: &project.config.log_origin(),
+        person: &person,
+        example: args.example,
+        keys: keyring,
+        expiry: &project.config.expiry,
+        now: clock::now(),
+    }
+    .plan(&store)?;
+    // The public half first: a store without its root would be unreadable, a root without its
+    // store only waits for the next run.
+    let mut made = public_files(project, keyring, &founded)?;
+    stage.write(&founded.transaction)?;
+    stage.finish()?;
+    progress.end();
+    made.push(format!("{}/", project.config.store.path));
+    Ok(made)
+}
+
+fn public_files(project: &Project, keyring: &Keyring, founded: &Founded) -> Result<Vec<String>> {
+    let name = &project.config.project;
+    let signer = sshsig::allowed_signer(&principal(name), &founded.builder)?;
+    let mut files = vec![
+        ("root.json".to_owned(), founded.root.clone()),
+        ("policy.json".to_owned(), founded.policy.clone()),
+        (
+            "log.vkey".to_owned(),
+            format!("{}\n", founded.vkey).into_bytes(),
+        ),
+        ("allowed_signers".to_owned(), signer.into_bytes()),
+    ];
+    for purpose in PURPOSES {
+        let public = keyring.require(purpose)?.public();
+        let line = public.to_openssh(&format!("{purpose}@{name}"))?;
+        files.push((
+            format!("{purpose}.pub"),
+            format!("{}\n", line.trim_end()).into_bytes(),
+        ));
+    }
+    let dir = project.keys_dir();
+    for (file, bytes) in &files {
+        // An interrupted first run may have left others, signed at another second.
+        durable::write_atomic(&dir.join(file), bytes, MODE_FILE)?;
+    }
+    let dir = &project.config.trust.keys;
+    Ok(files
+        .iter()
+        .map(|(file, _)| format!("{dir}/{file}"))
+        .collect())
+}
+
+fn project_name(args: &InitArgs, dir: &Path) -> Result<String> {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    let default: String = name
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        .collect();
+    let default = if default.is_empty() {
+        "project".into()
+    } else {
+        default
+    };
+    match &args.project {
+        Some(name) => Ok(name.clone()),
+        None if args.yes => Ok(default),
+        None => ask::line("name of the project", &default),
+    }
+}
+
+/// Secret keys below the repository are one `git add .` away from the public.
+fn not_inside(cli: &Cli, keys: &Path, repository: &Path) -> Result<()> {
+    let resolve = |path: &Path| -> PathBuf { durable::resolve(path) };
+    if cli.secret_keys.is_none() && resolve(keys).starts_with(resolve(repository)) {
+        return Err(Error::usage(format!(
+            "the secret keys would be in {}, inside the repository",
+            keys.display()
+        ))
+        .hint("name a place outside it, or this one on purpose: --secret-keys DIR"));
+    }
+    Ok(())
+}
+
+/// Adds the lines that a file lacks; tells whether it did.
+fn add_lines(path: &Path, lines: &[&str]) -> Result<bool> {
+    let bytes = durable::read_bounded(path, MAX_CONFIG_LEN)?.unwrap_or_default();
+    let mut text = String::from_utf8(bytes)
+        .map_err(|e| Error::failed(format!("{} is not UTF-8", path.display())).caused_by(e))?;
+    let missing: Vec<&&str> = lines
+        .iter()
+        .filter(|line| !text.lines().any(|have| have.trim() == **line))
+        .collect();
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    for line in missing {
+        text.push_str(line);
+        text.push('\n');
+    }
+    durable::write_atomic(path, text.as_bytes(), MODE_FILE)?;
+    Ok(true)
+}

@@ -1,0 +1,73 @@
+//! Commands: each reads its arguments, wires the machine to a driver, and words the answer.
+
+pub mod args;
+mod audit;
+mod cut;
+mod demo;
+mod init;
+mod node;
+mod project;
+mod show;
+mod verify;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::Result;
+use crate::io::{clock, process};
+use crate::ui::{Answer, Progress, answer};
+use args::{Cli, Command};
+
+/// Runs the command line and gives the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let json = arguments.iter().any(|a| a == "--json");
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            let _ = e.print();
+            return 0;
+        }
+        Err(e) if json => {
+            let text = e.render().to_string();
+            let first = text.lines().next().unwrap_or_default();
+            let message = first.trim_start_matches("error: ").to_owned();
+            let error = crate::Error::usage(message).hint("relman --help");
+            return answer::print("", true, &Err(error));
+        }
+        Err(e) => {
+            let _ = e.print();
+            return crate::Kind::Usage.exit_code();
+        }
+    };
+    let mut progress = Progress::new(
+        cli.quiet || cli.json,
+        process::stderr_is_terminal(),
+        clock::elapsed,
+    );
+    let result = run(&cli, &mut progress);
+    if result.is_ok() {
+        progress.end();
+    }
+    drop(progress);
+    answer::print(cli.command.name(), cli.json, &result)
+}
+
+fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
+    match &cli.command {
+        Command::Init(args) => init::run(cli, args, progress),
+        Command::Cut(args) => cut::cut(cli, args, progress),
+        Command::Publish(args) => cut::publish(cli, args, progress),
+        Command::Timestamp => cut::timestamp(cli, progress),
+        Command::List(args) => show::list(cli, args),
+        Command::Show(args) => show::show(cli, args),
+        Command::Verify(args) => verify::run(cli, args),
+        Command::Install(args) => node::install(cli, args, progress),
+        Command::Rollback(args) => node::rollback(cli, args, progress),
+        Command::Status(args) => node::status(cli, args),
+        Command::Audit(args) => audit::run(cli, args),
+        Command::Demo(args) => demo::run(cli, args, progress),
+    }
+}

@@ -1,0 +1,145 @@
+//! Finding the project, its store and its trust root, for every command that needs them.
+
+use std::path::{Path, PathBuf};
+
+use super::args::{Cli, StoreArgs};
+use crate::io::keyring::Keyring;
+use crate::io::store_http::HttpStore;
+use crate::io::store_local::LocalStore;
+use crate::io::{durable, process};
+use crate::limits::{MAX_CONFIG_LEN, MAX_ROOT_LEN};
+use crate::release::config::{Config, FILE_NAME};
+use crate::store::Reader;
+use crate::{Error, Result};
+
+/// A project: a directory with a `relman.toml`.
+pub struct Project {
+    /// The directory.
+    pub dir: PathBuf,
+    /// What `relman.toml` says.
+    pub config: Config,
+    secret_keys: Option<PathBuf>,
+}
+
+/// Where a command was started, after `-C`.
+pub fn start_dir(cli: &Cli) -> Result<PathBuf> {
+    let cwd = process::current_dir()?;
+    Ok(match &cli.directory {
+        Some(dir) => cwd.join(dir),
+        None => cwd,
+    })
+}
+
+impl Project {
+    /// The project that holds the start directory.
+    ///
+    /// # Errors
+    /// No `relman.toml` there or above; a malformed one.
+    pub fn find(cli: &Cli) -> Result<Self> {
+        let start = start_dir(cli)?;
+        for dir in start.ancestors() {
+            if let Some(project) = Self::at(cli, dir)? {
+                return Ok(project);
+            }
+        }
+        Err(Error::usage(format!(
+            "there is no {FILE_NAME} in {} or above it",
+            start.display()
+        ))
+        .hint("set the project up: relman init"))
+    }
+
+    /// The project in exactly this directory, if there is one.
+    pub fn at(cli: &Cli, dir: &Path) -> Result<Option<Self>> {
+        let Some(bytes) = durable::read_bounded(&dir.join(FILE_NAME), MAX_CONFIG_LEN)? else {
+            return Ok(None);
+        };
+        let text = String::from_utf8(bytes)
+            .map_err(|e| Error::usage(format!("{FILE_NAME} is not UTF-8")).caused_by(e))?;
+        Ok(Some(Project {
+            dir: dir.to_owned(),
+            config: Config::parse(&text)?,
+            secret_keys: cli.secret_keys.clone(),
+        }))
+    }
+
+    /// The embedded store.
+    pub fn store(&self) -> LocalStore {
+        LocalStore::new(self.dir.join(&self.config.store.path))
+    }
+
+    /// The directory of public keys.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.dir.join(&self.config.trust.keys)
+    }
+
+    /// The bytes of the trust root.
+    pub fn root(&self) -> Result<Vec<u8>> {
+        read_root(&self.keys_dir().join("root.json"))
+    }
+
+    /// The secret keys.
+    pub fn keyring(&self) -> Result<Keyring> {
+        keyring(self.secret_keys.as_deref(), &self.config.project)
+    }
+
+    /// Relman's own files in the project, none of them committed.
+    pub fn work_dir(&self) -> PathBuf {
+        self.dir.join(".relman")
+    }
+}
+
+/// The keyring that a command line names, or the default one of the project.
+pub fn keyring(named: Option<&Path>, project: &str) -> Result<Keyring> {
+    Ok(Keyring::new(match named {
+        Some(dir) => dir.to_owned(),
+        None => Keyring::default_dir(project)?,
+    }))
+}
+
+/// Reads a trust root.
+pub fn read_root(path: &Path) -> Result<Vec<u8>> {
+    durable::read_bounded(path, MAX_ROOT_LEN)?.ok_or_else(|| {
+        Error::failed(format!("there is no trust root at {}", path.display()))
+            .hint("get root.json from the project's team, by a way that you trust")
+    })
+}
+
+/// A store by its path or URL.
+pub fn open_store(place: &str) -> Result<Box<dyn Reader>> {
+    if place.contains("://") {
+        return Ok(Box::new(HttpStore::new(place)?));
+    }
+    let path = Path::new(place);
+    if !path.is_dir() {
+        return Err(
+            Error::failed(format!("there is no store at {}", path.display()))
+                .hint("give the directory that has metadata/ and log/ in it, or a URL"),
+        );
+    }
+    Ok(Box::new(LocalStore::new(path)))
+}
+
+/// The store and trust root that the arguments name, by default the project's.
+pub fn store_and_root(cli: &Cli, args: &StoreArgs) -> Result<(Box<dyn Reader>, Vec<u8>)> {
+    let project =
+        match (&args.store, &args.root) {
+            (Some(_), Some(_)) => None,
+            _ => Some(Project::find(cli).map_err(|e| {
+                e.hint("outside a project, name both: --store PATH|URL --root FILE")
+            })?),
+        };
+    let start = start_dir(cli)?;
+    let store: Box<dyn Reader> = match (&args.store, &project) {
+        (Some(place), _) if place.contains("://") => open_store(place)?,
+        (Some(place), _) => open_store(&start.join(place).to_string_lossy())?,
+        (None, Some(project)) => open_store(&project.store().root().to_string_lossy())?,
+        (None, None) => return Err(Error::bug("neither a store nor a project")),
+    };
+    let root = match (&args.root, &project) {
+        (Some(path), _) => read_root(&start.join(path))?,
+        (None, Some(project)) => project.root()?,
+        (None, None) => return Err(Error::bug("neither a root nor a project")),
+    };
+    Ok((store, root))
+}

@@ -1,0 +1,223 @@
+//! `relman list` and `relman show`: what is in the store, from verified metadata alone.
+
+use serde_json::{Value, json};
+
+use super::args::{Cli, ShowArgs, StoreArgs};
+use super::project::{Project, store_and_root};
+use crate::attest::Envelope;
+use crate::io::clock;
+use crate::io::drafts::LocalDrafts;
+use crate::limits::{MAX_ATTESTATION_LEN, MAX_TLOG_PROOF_LEN};
+use crate::log::TlogProof;
+use crate::release::assemble::{PROOF, PROVENANCE};
+use crate::release::draft::Drafts;
+use crate::release::leaf::Leaf;
+use crate::release::state::{self, Released};
+use crate::release::verify::signed_leaf;
+use crate::release::view::View;
+use crate::store::Reader;
+use crate::trust::memory::Memory;
+use crate::trust::policy::Purpose;
+use crate::trust::refresh::StoreMetadata;
+use crate::ui::{Answer, text};
+use crate::{Error, Result};
+
+/// What a table has for what is not there.
+const NONE: &str = "-";
+/// Characters of a commit id in tables.
+const SHORT_ID: usize = 12;
+
+/// A release with what its log leaf adds.
+struct Row {
+    released: Released,
+    /// When it was cut and its place in the log; none where the proof does not verify.
+    logged: Option<(jiff::Timestamp, u64)>,
+}
+
+/// `relman list`.
+pub fn list(cli: &Cli, args: &StoreArgs) -> Result<Answer> {
+    let (store, root) = store_and_root(cli, args)?;
+    let (rows, notes) = rows(store.as_ref(), &root)?;
+    let drafts = match (&args.store, Project::find(cli)) {
+        (None, Ok(project)) => LocalDrafts::new(project.work_dir().join("drafts")).tags()?,
+        _ => Vec::new(),
+    };
+    let mut table = vec![
+        ["RELEASE", "CUT", "COMMIT", "SIZE", "STATE"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for row in &rows {
+        let r = &row.released;
+        let state = match (&r.yanked, &row.logged) {
+            (Some(yank), _) => format!("yanked ({})", yank.level),
+            (None, Some(_)) => "published".into(),
+            (None, None) => "not proved by the log".into(),
+        };
+        table.push(vec![
+            r.tag.clone(),
+            row.logged.map_or(NONE.into(), |(time, _)| text::time(time)),
+            r.commit.chars().take(SHORT_ID).collect(),
+            text::size(r.length),
+            state,
+        ]);
+    }
+    for tag in &drafts {
+        table.push(vec![
+            tag.clone(),
+            NONE.into(),
+            NONE.into(),
+            NONE.into(),
+            "draft".into(),
+        ]);
+    }
+    let mut out = match table.len() {
+        1 => format!("no releases in {}\n", store.location()),
+        _ => text::table(&table),
+    };
+    for note in &notes {
+        out.push_str(&format!("warning: {}\n", text::line(note)));
+    }
+    let releases: Vec<Value> = rows.iter().map(value).collect();
+    let data = json!({ "store": store.location(), "releases": releases, "drafts": drafts,
+        "warnings": notes });
+    Ok(Answer::done(data, out))
+}
+
+fn value(row: &Row) -> Value {
+    let mut value = json!(row.released);
+    value["cut_at"] = json!(row.logged.map(|(time, _)| time.to_string()));
+    value["log_index"] = json!(row.logged.map(|(_, index)| index));
+    value
+}
+
+fn rows(store: &dyn Reader, root: &[u8]) -> Result<(Vec<Row>, Vec<String>)> {
+    let fetch = StoreMetadata(store);
+    let cache = Memory::new();
+    let view = View::open(store, &fetch, &cache, root, clock::now())?;
+    let (released, bad) = state::released(view.refreshed.targets());
+    let mut notes = view.expiries(clock::now());
+    notes.extend(bad.iter().map(Error::to_string));
+    let mut rows = Vec::new();
+    for released in released {
+        let logged = match logged(store, &view, &released) {
+            Ok(logged) => Some(logged),
+            Err(e) => {
+                notes.push(format!("{}: {e}", released.tag));
+                None
+            }
+        };
+        rows.push(Row { released, logged });
+    }
+    // In the order of history; what the log does not prove comes last.
+    rows.sort_by_key(|row| {
+        (
+            row.logged.map_or(u64::MAX, |(_, index)| index),
+            row.released.tag.clone(),
+        )
+    });
+    Ok((rows, notes))
+}
+
+fn logged(store: &dyn Reader, view: &View, released: &Released) -> Result<(jiff::Timestamp, u64)> {
+    let path = format!("{}/{PROOF}", released.tag);
+    let bytes = store
+        .read(&path, MAX_TLOG_PROOF_LEN)?
+        .ok_or_else(|| Error::refused(format!("{path} is missing")))?;
+    let proof = TlogProof::parse(&bytes)?;
+    let entry = proof.unverified_extra().to_vec();
+    let included = proof.verify(&entry, view.policy.log_keys(), view.policy.log_origin())?;
+    match signed_leaf(&entry, &view.policy)? {
+        Leaf::Release(leaf) => match released.differences(&leaf).into_iter().next() {
+            None => Ok((leaf.time, included.index())),
+            Some(difference) => Err(Error::refused(difference)),
+        },
+        _ => Err(Error::refused(format!("{path} is not about a release"))),
+    }
+}
+
+/// `relman show`.
+pub fn show(cli: &Cli, args: &ShowArgs) -> Result<Answer> {
+    let (store, root) = store_and_root(cli, &args.store)?;
+    let fetch = StoreMetadata(store.as_ref());
+    let cache = Memory::new();
+    let view = View::open(store.as_ref(), &fetch, &cache, &root, clock::now())?;
+    let released = state::find(view.refreshed.targets(), &args.tag)?;
+    let (time, index) = logged(store.as_ref(), &view, &released)?;
+    let path = format!("{}/{PROVENANCE}", released.tag);
+    let bytes = store
+        .read(&path, MAX_ATTESTATION_LEN)?
+        .ok_or_else(|| Error::refused(format!("{path} is missing")))?;
+    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let provenance = Envelope::parse(line)
+        .and_then(|envelope| envelope.verify(&view.policy.accepted(&Purpose::Builder, time)))
+        .map_err(|e| e.under(path))?;
+    let statement = provenance.statement();
+    let people = view.policy.people(provenance.signers());
+    let external = &["buildDefinition", "externalParameters"];
+    let parameter = |name: &str| {
+        external
+            .iter()
+            .chain([&name])
+            .try_fold(&statement.predicate, |value, part| value.get(part))
+            .cloned()
+            .unwrap_or(Value::Null)
+    };
+    let mut rows: Vec<(&str, String)> = vec![
+        ("release", released.tag.clone()),
+        ("commit", released.commit.clone()),
+        (
+            "tag object",
+            released.tag_object.clone().unwrap_or(NONE.into()),
+        ),
+        ("repository", released.repository.clone()),
+        ("cut", format!("{} by {people}", text::time(time))),
+        (
+            "log",
+            format!("entry {index} of {}", view.policy.log_origin()),
+        ),
+        ("command", words(&parameter("command"))),
+        (
+            "archive",
+            format!(
+                "{} ({})",
+                released.archive_name(),
+                text::size(released.length)
+            ),
+        ),
+        ("sha256", released.sha256.hex()),
+    ];
+    if let Some(yank) = &released.yanked {
+        rows.push(("yanked", format!("{}: {}", yank.level, yank.reason)));
+    }
+    let mut out: String = rows
+        .iter()
+        .map(|(name, value)| format!("{name:10}  {}\n", text::line(value)))
+        .collect();
+    out.push_str("files\n");
+    let mut files = vec![];
+    for subject in &statement.subject {
+        if let Some(digest) = subject.sha256()
+            && subject.name != released.archive_name()
+        {
+            files.push(vec![
+                format!("  {}", text::line(&subject.name)),
+                digest.hex(),
+            ]);
+        }
+    }
+    out.push_str(&text::table(&files));
+    let mut data = value(&Row {
+        released,
+        logged: Some((time, index)),
+    });
+    data["built_by"] = people.into();
+    data["provenance"] = json!(statement);
+    Ok(Answer::done(data, out))
+}
+
+fn words(value: &Value) -> String {
+    let words = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
+    words.join(" ")
+}

@@ -1,0 +1,185 @@
+//! `relman verify`: every check of a release, one line each, and all that is wrong.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::args::{Cli, VerifyArgs};
+use super::project::{self, start_dir, store_and_root};
+use crate::io::memory_of_node::SeenNothing;
+use crate::io::scratch::PrivateFiles;
+use crate::io::store_local::LocalStore;
+use crate::io::{clock, process};
+use crate::release::state::Released;
+use crate::release::tag::{Pattern, Tag};
+use crate::release::verify::{Subject, Verdict, Verifier};
+use crate::store::Reader;
+use crate::trust::memory::Memory;
+use crate::trust::state::{Clock, Expiry};
+use crate::ui::{Answer, report, text};
+use crate::{Error, Kind, Result};
+
+/// What was named on the command line.
+enum What {
+    Tag(String),
+    Archive { tag: String, path: PathBuf },
+    Directory { tag: String, path: PathBuf },
+}
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
+    let what = what(cli, &args.what)?;
+    let (store, root) = store_and_root(cli, &args.store)?;
+    let verdict = match &what {
+        What::Tag(tag) => check(
+            store.as_ref(),
+            &root,
+            tag,
+            store.as_ref(),
+            true,
+            &|released| store.open(&released.archive_path()),
+        ),
+        What::Archive { tag, path } => {
+            let beside = LocalStore::new(path.parent().unwrap_or(Path::new(".")));
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            check(store.as_ref(), &root, tag, store.as_ref(), false, &|_| {
+                beside.open(&name)
+            })
+        }
+        What::Directory { tag, path } => {
+            let above = LocalStore::new(path.parent().unwrap_or(Path::new(".")));
+            check(
+                store.as_ref(),
+                &root,
+                tag,
+                &above,
+                true,
+                &|released: &Released| above.open(&format!("{tag}/{}", released.archive_name())),
+            )
+        }
+    };
+    Ok(answer(&what, &verdict, store.as_ref()))
+}
+
+type Open<'a> = dyn Fn(&Released) -> Result<Option<Box<dyn Read + Send>>> + 'a;
+
+fn check(
+    store: &dyn Reader,
+    root: &[u8],
+    tag: &str,
+    release: &dyn Reader,
+    whole_directory: bool,
+    archive: &Open,
+) -> Verdict {
+    let clock = Clock {
+        now: clock::now(),
+        expiry: Expiry::Enforce,
+    };
+    Verifier {
+        store,
+        trusted_root: Some(root),
+        cache: &Memory::new(),
+        seen: &SeenNothing,
+        scratch: &PrivateFiles::default(),
+        clock,
+        threads: process::threads(),
+        stop_at_first: false,
+    }
+    .run(
+        &Subject {
+            tag,
+            environment: "local",
+            release,
+            archive,
+            whole_directory,
+        },
+        None,
+    )
+}
+
+fn what(cli: &Cli, name: &str) -> Result<What> {
+    let pattern = match project::Project::find(cli) {
+        Ok(project) => Some(project.config.tags.pattern),
+        Err(_) => None,
+    };
+    let looks_like_path = name.contains('/') || name.ends_with(".tar.gz");
+    if !looks_like_path {
+        return tag(name, pattern).map(What::Tag);
+    }
+    let path = start_dir(cli)?.join(name);
+    let path = path
+        .canonicalize()
+        .map_err(|e| Error::failed(format!("{} cannot be opened", path.display())).caused_by(e))?;
+    let last = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    if path.is_dir() {
+        let tag = tag(&last, pattern)?;
+        return Ok(What::Directory { tag, path });
+    }
+    // A store keeps the archive under `<sha256>.<tag>.tar.gz` too.
+    let name = match last.split_once('.') {
+        Some((digest, rest)) if digest.len() == 64 => rest.to_owned(),
+        _ => last,
+    };
+    let tag = tag(name.strip_suffix(".tar.gz").unwrap_or(&name), pattern)?;
+    Ok(What::Archive { tag, path })
+}
+
+/// Without a project at hand, a name of either kind will do: the metadata knows which exist.
+fn tag(name: &str, pattern: Option<Pattern>) -> Result<String> {
+    let parsed = match pattern {
+        Some(pattern) => Tag::parse(name, pattern),
+        None => Tag::parse(name, Pattern::V).or_else(|_| Tag::parse(name, Pattern::Phase)),
+    };
+    Ok(parsed?.to_string())
+}
+
+fn answer(what: &What, verdict: &Verdict, store: &dyn Reader) -> Answer {
+    let (tag, shown) = match what {
+        What::Tag(tag) => (tag, format!("{tag} in {}", store.location())),
+        What::Archive { tag, path } | What::Directory { tag, path } => {
+            (tag, path.display().to_string())
+        }
+    };
+    let problems = verdict.report.problems().count();
+    let skipped = verdict
+        .report
+        .checks
+        .iter()
+        .filter(|c| c.outcome == crate::release::report::Outcome::Skipped)
+        .count();
+    let mut out = report::lines(&verdict.report);
+    out.push_str(&match (&verdict.release, skipped) {
+        (Some(_), _) => format!("{} is verified\n", text::line(&shown)),
+        (None, 0) => format!(
+            "{} is NOT verified: {}\n",
+            text::line(&shown),
+            report::problem_count(problems)
+        ),
+        (None, n) => format!(
+            "{} is NOT verified: {}, and {n} checks could not be made\n",
+            text::line(&shown),
+            report::problem_count(problems)
+        ),
+    });
+    let data = json!({
+        "release": tag,
+        "store": store.location(),
+        "verified": verdict.release.is_some(),
+        "report": verdict.report,
+        "commit": verdict.release.as_ref().map(|r| &r.released.commit),
+        "sha256": verdict.release.as_ref().map(|r| r.released.sha256),
+    });
+    match &verdict.release {
+        Some(_) => Answer::done(data, out),
+        None => Answer::findings(Kind::Refused, data, out),
+    }
+}

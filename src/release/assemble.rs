@@ -1,0 +1,283 @@
+//! From built binaries to the complete release directory: packed, summed, attested, signed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::archive::{self, Entry, Packed};
+use super::build_plan::BuildPlan;
+use super::config::Config;
+use super::draft::{DraftDir, Drafts, FORMAT, Record};
+use super::installation::Installation;
+use super::leaf::{Leaf, ReleaseLeaf};
+use super::notes;
+use super::source::{Built, BuiltBinary, CommitInfo, Facts, Previous, TagInfo};
+use super::tag::Tag;
+use crate::attest::provenance::{Cut, MemberFacts};
+use crate::attest::{Envelope, Subject, sshsig, sums};
+use crate::hash::Sha256;
+use crate::keys::Signer;
+use crate::{Error, Result};
+
+/// The file with the provenance.
+pub const PROVENANCE: &str = "provenance.intoto.jsonl";
+/// The file with the digests of all others.
+pub const SUMS: &str = "SHA256SUMS";
+/// The SSHSIG over [`SUMS`].
+pub const SUMS_SIG: &str = "SHA256SUMS.sig";
+/// The proof that the release is in the log.
+pub const PROOF: &str = "release.tlog-proof";
+
+/// What a release is made of.
+pub struct Parts<'a> {
+    /// The project's configuration.
+    pub config: &'a Config,
+    /// The tag.
+    pub tag: &'a Tag,
+    /// What git says of it.
+    pub info: &'a TagInfo,
+    /// The release before it in git's history.
+    pub previous: Option<&'a Previous>,
+    /// The commits since then.
+    pub commits: &'a [CommitInfo],
+    /// Where the source can be had.
+    pub repository: &'a str,
+    /// What the clone and the machine were found to be.
+    pub facts: &'a Facts,
+    /// What was run.
+    pub plan: &'a BuildPlan,
+    /// What it gave.
+    pub built: &'a Built,
+    /// The clean clone, for extra files.
+    pub clone: &'a Path,
+    /// When the build began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// Threads to pack with.
+    pub threads: usize,
+}
+
+/// Writes the complete draft.
+///
+/// # Errors
+/// I/O; a name that is there twice; a key that cannot sign.
+pub fn draft(parts: &Parts, drafts: &dyn Drafts, key: &dyn Signer) -> Result<Record> {
+    let dir = drafts.begin(parts.tag.as_str())?;
+    let members = members(parts, dir.as_ref())?;
+    let packed = pack_archive(parts, dir.as_ref(), &members)?;
+    let archive = parts.tag.archive_name();
+
+    let mut files: BTreeMap<String, Sha256> = members
+        .iter()
+        .map(|(name, m)| (name.clone(), m.sha256))
+        .collect();
+    files.insert(archive.clone(), packed.sha256);
+    for BuiltBinary { name, .. } in &parts.built.binaries {
+        let line = format!("{}  {name}\n", members[name].sha256);
+        let sum_file = format!("{name}.sha256");
+        let digest = dir.put(&sum_file, line.as_bytes())?;
+        add(&mut files, sum_file, digest)?;
+    }
+
+    let mut subjects = vec![Subject::new(&archive, packed.sha256)];
+    subjects.extend(members.iter().map(|(name, m)| m.subject(name)));
+    let mut line = Envelope::sign(&provenance(parts).statement(subjects), key)?.to_line()?;
+    line.push(b'\n');
+    let provenance = dir.put(PROVENANCE, &line)?;
+    add(&mut files, PROVENANCE.into(), provenance)?;
+
+    let sums_text = sums::format(&files);
+    let sums = dir.put(SUMS, sums_text.as_bytes())?;
+    let signature = dir.put(
+        SUMS_SIG,
+        sshsig::sign(key, sums_text.as_bytes())?.as_bytes(),
+    )?;
+    add(&mut files, SUMS.into(), sums)?;
+    add(&mut files, SUMS_SIG.into(), signature)?;
+
+    let leaf = Leaf::Release(ReleaseLeaf {
+        tag: parts.tag.to_string(),
+        archive: packed.sha256,
+        commit: parts.info.commit.clone(),
+        tag_object: parts.info.object.clone(),
+        sums,
+        provenance,
+        time: parts.finished,
+    });
+    let leaf = String::from_utf8(leaf.sign(key)?)
+        .map_err(|e| Error::bug("a signed leaf is not text").caused_by(e))?;
+    let record = Record {
+        format: FORMAT,
+        tag: parts.tag.to_string(),
+        commit: parts.info.commit.clone(),
+        tag_object: parts.info.object.clone(),
+        repository: parts.repository.to_owned(),
+        archive: packed.sha256,
+        archive_len: packed.len,
+        files,
+        leaf,
+    };
+    dir.commit(&record)?;
+    Ok(record)
+}
+
+/// Names in a release directory come from configuration; two files of one name would hide one.
+fn add(files: &mut BTreeMap<String, Sha256>, name: String, digest: Sha256) -> Result<()> {
+    match files.insert(name.clone(), digest) {
+        None => Ok(()),
+        Some(_) => Err(twice(&name)),
+    }
+}
+
+fn twice(name: &str) -> Error {
+    Error::usage(format!("the release would have two files called {name:?}"))
+        .hint("rename one of them in relman.toml, under [build]")
+}
+
+fn members(parts: &Parts, dir: &dyn DraftDir) -> Result<BTreeMap<String, MemberFacts>> {
+    let mut members = BTreeMap::new();
+    let mut enter = |name: &str, member: MemberFacts| match members.insert(name.to_owned(), member)
+    {
+        None => Ok(()),
+        Some(_) => Err(twice(name)),
+    };
+    for BuiltBinary { name, path } in &parts.built.binaries {
+        let (sha256, length) = dir.copy_in(name, path, true)?;
+        enter(
+            name,
+            MemberFacts {
+                executable: true,
+                sha256,
+                length,
+            },
+        )?;
+    }
+    for extra in &parts.config.build.extra_files {
+        let name = extra.member();
+        let (sha256, length) =
+            dir.copy_in(name, &parts.clone.join(&extra.from), extra.executable)?;
+        enter(
+            name,
+            MemberFacts {
+                executable: extra.executable,
+                sha256,
+                length,
+            },
+        )?;
+    }
+    let notes = notes::release_notes(parts.info, parts.previous, parts.commits);
+    let names: Vec<String> = parts
+        .built
+        .binaries
+        .iter()
+        .map(|b| b.name.clone())
+        .collect();
+    let installation = Installation {
+        project: &parts.config.project,
+        tag: parts.tag,
+        binaries: &names,
+        principal: &principal(&parts.config.project),
+    }
+    .text();
+    for (name, text) in [
+        ("RELEASE_NOTES.md", notes),
+        ("INSTALLATION.md", installation),
+    ] {
+        let sha256 = dir.put(name, text.as_bytes())?;
+        enter(
+            name,
+            MemberFacts {
+                executable: false,
+                sha256,
+                length: text.len() as u64,
+            },
+        )?;
+    }
+    Ok(members)
+}
+
+fn pack_archive(
+    parts: &Parts,
+    dir: &dyn DraftDir,
+    members: &BTreeMap<String, MemberFacts>,
+) -> Result<Packed> {
+    let entries = members
+        .iter()
+        .map(|(name, member)| Entry {
+            path: name.clone(),
+            executable: member.executable,
+            len: member.length,
+            open: Box::new(move || Ok(dir.open(name)? as Box<dyn std::io::Read>)),
+        })
+        .collect();
+    let mut out = dir.create(&parts.tag.archive_name())?;
+    let packed = archive::pack(
+        parts.tag.as_str(),
+        entries,
+        u64::try_from(parts.info.commit_time).unwrap_or(0),
+        parts.threads,
+        &mut *out,
+    )?;
+    for member in &packed.members {
+        let before = members.get(member.path.as_str()).map(|m| m.sha256);
+        if before != Some(member.sha256) {
+            return Err(Error::failed(format!(
+                "{} changed while it was packed: {} now, {} before",
+                member.path.as_str(),
+                member.sha256,
+                before.map(|d| d.hex()).unwrap_or_default()
+            )));
+        }
+    }
+    Ok(packed)
+}
+
+/// Who signs `SHA256SUMS`, as `allowed_signers` names them.
+pub fn principal(project: &str) -> String {
+    format!("builder@{project}")
+}
+
+/// What the user could choose, and what was run for it.
+fn parameters(parts: &Parts) -> BTreeMap<String, Value> {
+    let build = &parts.config.build;
+    BTreeMap::from([
+        ("command".into(), parts.plan.argv.clone().into()),
+        ("profile".into(), build.profile.clone().into()),
+        ("features".into(), build.features.clone().into()),
+        ("target".into(), build.target.clone().into()),
+        ("packages".into(), build.packages.clone().into()),
+        ("environment".into(), serde_json::json!(build.env)),
+    ])
+}
+
+fn provenance(parts: &Parts) -> Cut {
+    let toolchain = &parts.facts.toolchain;
+    Cut {
+        repository: parts.repository.to_owned(),
+        tag: parts.tag.to_string(),
+        tag_object: parts.info.object.clone(),
+        commit: parts.info.commit.clone(),
+        tree: parts.info.tree.clone(),
+        build: parameters(parts),
+        packing: BTreeMap::from([
+            ("compressor".into(), archive::COMPRESSOR.into()),
+            ("level".into(), archive::LEVEL.into()),
+            (
+                "memberTarBytes".into(),
+                crate::limits::GZIP_MEMBER_TAR_LEN.into(),
+            ),
+        ]),
+        toolchain: BTreeMap::from([
+            ("cargo".into(), toolchain.cargo.clone()),
+            ("rustc".into(), toolchain.rustc.clone()),
+            ("host".into(), toolchain.host.clone()),
+        ]),
+        builder_version: env!("CARGO_PKG_VERSION").into(),
+        started: parts.started,
+        finished: parts.finished,
+        log: parts.built.log_sha256,
+    }
+}

@@ -1,0 +1,163 @@
+//! The driver of `cut`: tag → clean clone → build → complete, signed draft. What it needs of the
+//! machine comes through traits; publishing a draft is the business of `publish`.
+
+use jiff::Timestamp;
+
+use super::assemble::{self, Parts};
+use super::build_plan::{BuildPlan, Places};
+use super::config::Config;
+use super::draft::{Drafts, Record};
+use super::source::{Build, Rules, Source, TagInfo};
+use super::state::Released;
+use super::tag::Tag;
+use crate::keys::Signer;
+use crate::{Error, Result};
+
+/// Whoever shows what a driver is doing.
+pub trait Events {
+    /// A stage begins, and with it the one before ends.
+    fn stage(&mut self, name: &str);
+    /// A line of output of the stage under way.
+    fn line(&mut self, line: &str);
+    /// Something that stays on the screen.
+    fn note(&mut self, message: &str);
+}
+
+/// What a cut works with.
+pub struct Cutter<'a> {
+    /// The project's configuration.
+    pub config: &'a Config,
+    /// The git repository.
+    pub source: &'a dyn Source,
+    /// Whoever runs the build.
+    pub build: &'a dyn Build,
+    /// Where drafts are kept.
+    pub drafts: &'a dyn Drafts,
+    /// The directories of this cut.
+    pub places: &'a Places,
+    /// The builder's key.
+    pub key: &'a dyn Signer,
+    /// Now.
+    pub now: &'a dyn Fn() -> Timestamp,
+    /// Threads to pack with; the archive's bytes do not depend on it.
+    pub threads: usize,
+}
+
+/// How a cut ended before publishing.
+#[derive(Debug)]
+pub enum Drafted {
+    /// The store has this release already, from the same tag.
+    Published(Box<Released>),
+    /// A complete draft; `fresh` if it was built now.
+    Draft {
+        /// The draft.
+        record: Box<Record>,
+        /// Whether it was built by this call.
+        fresh: bool,
+    },
+}
+
+impl Cutter<'_> {
+    /// Makes the draft of `tag`, unless it or the release exists.
+    ///
+    /// # Errors
+    /// Refused: the tag moved since it was cut, or its phase's predecessor was never cut. Failed:
+    /// no such tag, the build failed, the disk is full, and so on; nothing is left half-made.
+    pub fn draft(
+        &self,
+        tag: &Tag,
+        released: &[Released],
+        events: &mut dyn Events,
+    ) -> Result<Drafted> {
+        events.stage(&format!("find tag {tag}"));
+        let rules = Rules {
+            allow_lightweight: self.config.tags.allow_lightweight,
+        };
+        let info = self.source.resolve(tag, rules)?;
+        if let Some(before) = released.iter().find(|r| r.tag == tag.as_str()) {
+            not_moved(tag, &info, &before.commit, before.tag_object.as_deref())?;
+            return Ok(Drafted::Published(Box::new(before.clone())));
+        }
+        if let Some(record) = self.drafts.load(tag.as_str())? {
+            not_moved(tag, &info, &record.commit, record.tag_object.as_deref())?;
+            return Ok(Drafted::Draft {
+                record: Box::new(record),
+                fresh: false,
+            });
+        }
+        self.check_order(tag, released)?;
+        let record = self.make(tag, &info, events)?;
+        Ok(Drafted::Draft {
+            record: Box::new(record),
+            fresh: true,
+        })
+    }
+
+    fn check_order(&self, tag: &Tag, released: &[Released]) -> Result<()> {
+        if !self.config.tags.require_predecessor {
+            return Ok(());
+        }
+        let drafts = self.drafts.tags()?;
+        let names = released.iter().map(|r| r.tag.as_str());
+        let known: Vec<Tag> = names
+            .chain(drafts.iter().map(String::as_str))
+            .filter_map(|name| Tag::parse(name, self.config.tags.pattern).ok())
+            .collect();
+        tag.predecessor_ok(&known)
+    }
+
+    fn make(&self, tag: &Tag, info: &TagInfo, events: &mut dyn Events) -> Result<Record> {
+        let started = (self.now)();
+        events.stage("clone the tag into a clean repository");
+        let repository = self.config.repository(self.source.origin_url().as_deref());
+        self.source.clone_at(info, &self.places.clone)?;
+        let previous = self
+            .source
+            .previous_release(info, self.config.tags.pattern)?;
+        let commits = self
+            .source
+            .commits_between(previous.as_ref().map(|p| p.commit.as_str()), &info.commit)?;
+
+        events.stage("build");
+        let facts = self.build.inspect(&self.places.clone, &self.config.build)?;
+        let plan = BuildPlan::new(self.config, info, &facts, self.places.clone())?;
+        let built = self.build.build(&plan, &mut |line| events.line(line))?;
+        let finished = (self.now)();
+
+        events.stage("package, checksum and sign");
+        let parts = Parts {
+            config: self.config,
+            tag,
+            info,
+            previous: previous.as_ref(),
+            commits: &commits,
+            repository: &repository,
+            facts: &facts,
+            plan: &plan,
+            built: &built,
+            clone: &self.places.clone,
+            started,
+            finished,
+            threads: self.threads,
+        };
+        assemble::draft(&parts, self.drafts, self.key)
+    }
+}
+
+/// A tag that was cut names one commit for ever.
+fn not_moved(tag: &Tag, info: &TagInfo, commit: &str, tag_object: Option<&str>) -> Result<()> {
+    if info.commit == commit && info.object.as_deref() == tag_object {
+        return Ok(());
+    }
+    let name = |commit: &str, object: Option<&str>| match object {
+        Some(object) => format!("commit {commit} by tag object {object}"),
+        None => format!("commit {commit} by a lightweight tag"),
+    };
+    Err(Error::refused(format!("tag {tag} moved since it was cut"))
+        .caused_by(format!("it was {}", name(commit, tag_object)))
+        .caused_by(format!(
+            "it is now {}",
+            name(&info.commit, info.object.as_deref())
+        ))
+        .hint("put the tag back, and give the new commit a tag with a higher version"))
+}

@@ -1,0 +1,115 @@
+//! Signing a role with the keys at hand, and saying who is missing. Pure.
+
+use super::super::view::View;
+use super::{Keys, PEOPLE_MEMBER};
+use crate::attest::dsse::short;
+use crate::keys::Signer;
+use crate::trust::schema::{Role, Root};
+use crate::trust::verify::Signers;
+use crate::trust::{self, Unsigned};
+use crate::{Error, Result};
+
+/// A role that lacks signatures.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Waiting {
+    /// The role.
+    pub role: String,
+    /// Signatures that the keys at hand gave.
+    pub have: usize,
+    /// Signatures that the role needs.
+    pub threshold: u64,
+    /// Who could give one more: name and key.
+    pub missing: Vec<String>,
+}
+
+/// The result of [`sign`].
+pub enum Signed {
+    /// The file to publish.
+    Whole(Vec<u8>),
+    /// Too few signatures.
+    Waiting(Waiting),
+}
+
+/// One key in the form that the metadata editor takes.
+pub struct AsTuf<'a>(pub &'a dyn Signer);
+
+impl trust::Sign for AsTuf<'_> {
+    fn public(&self) -> trust::PublicKey {
+        trust::PublicKey::ed25519(self.0.public().bytes())
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
+        self.0.sign(message)
+    }
+}
+
+/// Signs a top-level role of the store that `view` shows.
+pub fn sign<T: Role>(body: &T, role: &str, view: &View, keys: &dyn Keys) -> Result<Signed> {
+    sign_under(body, role, view.refreshed.root(), &keys.all(role)?)
+}
+
+/// Signs a top-level role as `root` demands.
+///
+/// # Errors
+/// A key at hand that root does not name for this role.
+pub fn sign_under<T: Role>(
+    body: &T,
+    role: &str,
+    root: &Root,
+    keys: &[Box<dyn Signer>],
+) -> Result<Signed> {
+    let signers = Signers::of_root(root, role)?;
+    for key in keys {
+        let id = key.public().keyid();
+        if !signers.keyids.contains(&id) {
+            let wanted: Vec<_> = signers.keyids.iter().map(|id| named(root, id)).collect();
+            return Err(Error::refused(format!(
+                "the {role} key here is {}, root version {} wants one of: {}",
+                short(&id),
+                root.version,
+                wanted.join(", ")
+            ))
+            .hint(
+                "are these the secret keys of this project? name the right ones: --secret-keys DIR",
+            ));
+        }
+    }
+    let unsigned = Unsigned::new(body)?;
+    let Some((first, rest)) = keys.split_first() else {
+        let missing = signers.keyids.iter().map(|id| named(root, id)).collect();
+        return Ok(Signed::Waiting(Waiting {
+            role: role.into(),
+            have: 0,
+            threshold: signers.threshold,
+            missing,
+        }));
+    };
+    let mut signed = unsigned.sign(&AsTuf(first.as_ref()))?;
+    for key in rest {
+        signed = signed.sign(&AsTuf(key.as_ref()))?;
+    }
+    let have = signed.count(signers).valid_keyids.len();
+    if (have as u64) < signers.threshold {
+        let missing = signed.missing(signers);
+        return Ok(Signed::Waiting(Waiting {
+            role: role.into(),
+            have,
+            threshold: signers.threshold,
+            missing: missing.iter().map(|id| named(root, id)).collect(),
+        }));
+    }
+    let by = format!("root version {}", root.version);
+    Ok(Signed::Whole(signed.publish(role, &by, signers)?))
+}
+
+/// A key by the name that root gives its holder: `alice (key 1a2b3c4d)`.
+fn named(root: &Root, id: &str) -> String {
+    let person = root
+        .extra
+        .get(PEOPLE_MEMBER)
+        .and_then(|m| m.get(id)?.as_str());
+    match person {
+        Some(person) => format!("{person} (key {})", short(id)),
+        None => format!("key {}", short(id)),
+    }
+}

@@ -1,0 +1,301 @@
+//! Checks 4 and 8: the archive's digest before anything in it is parsed, then every byte inside it
+//! and beside it. Pure: bytes come from readers and go to a private file or a sink.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+
+use super::authority::Authority;
+use super::{Problem, Report, ScratchFile, Subject, Verifier, problem, required};
+use crate::attest::provenance::MemberFacts;
+use crate::attest::{sshsig, sums};
+use crate::hash::{Hasher, Sha256};
+use crate::limits::{MAX_ARCHIVE_LEN, MAX_SUMS_LEN, MAX_UNPACKED_LEN};
+use crate::release::archive::{Member, Sink, UnpackError, unpack};
+use crate::release::assemble::{SUMS, SUMS_SIG};
+use crate::release::leaf::ReleaseLeaf;
+use crate::release::state::Released;
+use crate::store::Reader;
+use crate::trust::policy::Purpose;
+use crate::{Error, Result};
+
+/// Bytes moved at a time.
+const BUFFER_LEN: usize = 256 * 1024;
+
+/// Check 4: copies the archive to a private file, bounded by the length that the metadata gives,
+/// hashing on the way; later checks read that copy, so nobody can serve other bytes twice.
+pub fn fetch(
+    v: &Verifier,
+    subject: &Subject,
+    released: &Released,
+    report: &mut Report,
+) -> Option<Box<dyn ScratchFile>> {
+    let name = released.archive_name();
+    let result = copy(v, subject, released).map_err(|e| problem(&name, &e));
+    let result = result.and_then(|(file, found)| match found == released.sha256 {
+        true => Ok((file, format!("{} bytes, sha256 as signed", released.length))),
+        false => Err(vec![Problem::new(
+            &name,
+            format!("hashes to {found}, wanted {}", released.sha256),
+        )]),
+    });
+    report.enter("archive", result)
+}
+
+fn copy(
+    v: &Verifier,
+    subject: &Subject,
+    released: &Released,
+) -> Result<(Box<dyn ScratchFile>, Sha256)> {
+    if released.length > MAX_ARCHIVE_LEN {
+        return Err(Error::refused(format!(
+            "is listed with {} bytes, the limit is {MAX_ARCHIVE_LEN}",
+            released.length
+        )));
+    }
+    let mut input = (subject.archive)(released)?
+        .ok_or_else(|| Error::refused("is missing"))?
+        .take(released.length + 1);
+    let mut file = v.scratch.file()?;
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0u8; BUFFER_LEN];
+    let mut seen = 0u64;
+    loop {
+        let n = match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(Error::failed("cannot be read to its end").caused_by(e)),
+        };
+        let piece = buffer.get(..n).unwrap_or_default();
+        hasher.update(piece);
+        file.write_all(piece)
+            .map_err(|e| Error::failed("cannot be stored for checking").caused_by(e))?;
+        seen += n as u64;
+    }
+    match seen.cmp(&released.length) {
+        std::cmp::Ordering::Less => Err(Error::refused(format!(
+            "ends after {seen} bytes, wanted {}",
+            released.length
+        ))),
+        std::cmp::Ordering::Greater => Err(Error::refused(format!(
+            "goes on after its {} bytes",
+            released.length
+        ))),
+        std::cmp::Ordering::Equal => {
+            file.rewind()?;
+            Ok((file, hasher.finish()))
+        }
+    }
+}
+
+/// What check 8 needs of the checks before it.
+pub struct Known<'a> {
+    /// Metadata and policy.
+    pub authority: &'a Authority<'a>,
+    /// The release.
+    pub released: &'a Released,
+    /// Its log leaf, if that check passed.
+    pub leaf: Option<&'a ReleaseLeaf>,
+    /// The members that its provenance lists.
+    pub members: &'a BTreeMap<String, MemberFacts>,
+}
+
+/// Check 8: every member of the archive against the provenance and, where the whole directory is
+/// checked, every file in it against the signed sums.
+pub fn check(
+    v: &Verifier,
+    subject: &Subject,
+    known: &Known,
+    file: &mut Box<dyn ScratchFile>,
+    sink: Option<&mut dyn Sink>,
+    report: &mut Report,
+) {
+    let mut problems = match unpack_checked(file, subject.tag, known.members, v.threads, sink) {
+        Ok(()) => Vec::new(),
+        Err(problems) => problems,
+    };
+    if let Err(e) = file.rewind() {
+        problems.extend(problem(known.released.archive_name(), &e));
+    }
+    let mut detail = format!("{} members of the archive", known.members.len());
+    if subject.whole_directory {
+        match directory(v, subject, known) {
+            Ok(count) => detail.push_str(&format!(", {count} files of the release directory")),
+            Err(more) => problems.extend(more),
+        }
+    }
+    let result = match problems.is_empty() {
+        true => Ok(((), detail)),
+        false => Err(problems),
+    };
+    report.enter("files", result);
+}
+
+/// Unpacks a verified archive; every member must be as the provenance says.
+pub fn unpack_checked(
+    archive: &mut (dyn Read + Send),
+    tag: &str,
+    members: &BTreeMap<String, MemberFacts>,
+    threads: usize,
+    sink: Option<&mut dyn Sink>,
+) -> Result<(), Vec<Problem>> {
+    let wanted: BTreeMap<String, Sha256> = members
+        .iter()
+        .map(|(name, m)| (name.clone(), m.sha256))
+        .collect();
+    let total = members
+        .values()
+        .fold(0u64, |sum, m| sum.saturating_add(m.length));
+    if total > MAX_UNPACKED_LEN {
+        return Err(vec![Problem::new(
+            tag,
+            format!("unpacks to {total} bytes, the limit is {MAX_UNPACKED_LEN}"),
+        )]);
+    }
+    match unpack(archive, tag, &wanted, threads, sink) {
+        Ok(unpacked) => check_members(&unpacked.members, members),
+        Err(UnpackError::Refused(list)) => Err(list
+            .into_iter()
+            .map(|p| Problem::new(p.subject, format!("has {}, wanted {}", p.found, p.wanted)))
+            .collect()),
+        Err(UnpackError::Failed(e)) => Err(problem(tag, &e)),
+    }
+}
+
+/// Length and mode of what was unpacked; digests were compared on the way.
+pub fn check_members(
+    found: &[Member],
+    wanted: &BTreeMap<String, MemberFacts>,
+) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    for member in found {
+        let name = member.path.as_str();
+        if let Some(facts) = wanted.get(name)
+            && (facts.length != member.len || facts.executable != member.executable)
+        {
+            problems.push(Problem::new(
+                name,
+                format!(
+                    "has {} bytes and executable {}, wanted {} and {}",
+                    member.len, member.executable, facts.length, facts.executable
+                ),
+            ));
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems),
+    }
+}
+
+fn directory(v: &Verifier, subject: &Subject, known: &Known) -> Result<usize, Vec<Problem>> {
+    let tag = subject.tag;
+    let sums_path = format!("{tag}/{SUMS}");
+    let sig_path = format!("{tag}/{SUMS_SIG}");
+    let text = required(subject.release, &sums_path, MAX_SUMS_LEN)?;
+    let mut problems = Vec::new();
+
+    let at = known.leaf.map_or(v.clock.now, |leaf| leaf.time);
+    let accepted = known.authority.policy.accepted(&Purpose::Builder, at);
+    let signed = required(subject.release, &sig_path, MAX_SUMS_LEN)
+        .and_then(|sig| sshsig::verify(&sig, &text, &accepted).map_err(|e| problem(&sig_path, &e)));
+    problems.extend(signed.err().unwrap_or_default());
+    if let Some(leaf) = known.leaf
+        && Sha256::of(&text) != leaf.sums
+    {
+        problems.push(Problem::new(
+            &sums_path,
+            format!(
+                "hashes to {}, the log says {}",
+                Sha256::of(&text),
+                leaf.sums
+            ),
+        ));
+    }
+    // Only what was signed is parsed.
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let files = sums::parse(&text).map_err(|e| problem(&sums_path, &e))?;
+    for (name, digest) in &files {
+        let path = format!("{tag}/{name}");
+        if let Err(e) = check_released_file(subject.release, &path, *digest) {
+            problems.push(Problem::new(path, e.to_string()));
+        }
+    }
+    let archive = known.released.archive_name();
+    let in_sums = files
+        .get(&archive)
+        .into_iter()
+        .map(|d| (archive.as_str(), *d, known.released.sha256));
+    let members = known
+        .members
+        .iter()
+        .filter_map(|(name, m)| Some((name.as_str(), *files.get(name)?, m.sha256)));
+    for (name, found, wanted) in in_sums.chain(members) {
+        if found != wanted {
+            problems.push(Problem::new(
+                &sums_path,
+                format!("says that {name} has sha256 {found}, its signed metadata {wanted}"),
+            ));
+        }
+    }
+    problems.extend(strangers(subject, &files));
+    match problems.is_empty() {
+        true => Ok(files.len()),
+        false => Err(problems),
+    }
+}
+
+/// Files that nobody signed for, where the store can list them.
+fn strangers(subject: &Subject, files: &BTreeMap<String, Sha256>) -> Vec<Problem> {
+    let own = [
+        SUMS,
+        SUMS_SIG,
+        crate::release::assemble::PROOF,
+        "approvals.intoto.jsonl",
+    ];
+    let tops: BTreeSet<&str> = files
+        .keys()
+        .map(|name| name.split('/').next().unwrap_or(name))
+        .chain(own)
+        .collect();
+    match subject.release.list(subject.tag) {
+        Ok(Some(names)) => names
+            .into_iter()
+            .filter(|name| !tops.contains(name.as_str()))
+            .map(|name| {
+                Problem::new(
+                    format!("{}/{name}", subject.tag),
+                    "is in the release directory and nobody signed for it",
+                )
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// One file of a release directory against its digest.
+pub fn check_released_file(store: &dyn Reader, path: &str, wanted: Sha256) -> Result<()> {
+    let mut input = store
+        .open(path)?
+        .ok_or_else(|| Error::refused("is missing"))?
+        .take(MAX_UNPACKED_LEN);
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0u8; BUFFER_LEN];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => hasher.update(buffer.get(..n).unwrap_or_default()),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::failed("cannot be read").caused_by(e)),
+        }
+    }
+    let found = hasher.finish();
+    match found == wanted {
+        true => Ok(()),
+        false => Err(Error::refused(format!(
+            "hashes to {found}, wanted {wanted}"
+        ))),
+    }
+}

@@ -1,0 +1,235 @@
+//! Every check of a release, in the design's order (DESIGN, section 4), as one report.
+//!
+//! Each check either gives a verified value to the ones after it or says all that is wrong. A
+//! check whose input is missing is reported as not made: it never passes. No I/O but through
+//! traits.
+
+mod authority;
+mod bytes;
+mod evidence;
+mod history;
+mod origin;
+mod retained;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use super::archive::Sink;
+use super::leaf::ReleaseLeaf;
+use super::report::{Problem, Report};
+use super::state::Released;
+use crate::Result;
+use crate::attest::provenance::MemberFacts;
+use crate::hash::Sha256;
+use crate::store::Reader;
+use crate::trust::refresh::{Cache, StoreMetadata};
+use crate::trust::state::Clock;
+
+pub use authority::Authority;
+pub use bytes::{check_released_file, unpack_checked};
+pub use history::{History, Seen, logged_files, signed_leaf};
+pub use retained::verify_retained;
+
+/// A private file that an archive is fetched to before anything inside it is looked at.
+pub trait ScratchFile: Read + Write + Send {
+    /// Back to the first byte.
+    fn rewind(&mut self) -> Result<()>;
+}
+
+/// Makes private files.
+pub trait Scratch {
+    /// An empty file that nobody else can reach.
+    fn file(&self) -> Result<Box<dyn ScratchFile>>;
+}
+
+/// Opens the archive that is to be checked; `None` where it does not exist.
+pub type OpenArchive<'a> = dyn Fn(&Released) -> Result<Option<Box<dyn Read + Send>>> + 'a;
+
+/// What to check.
+pub struct Subject<'a> {
+    /// The tag.
+    pub tag: &'a str,
+    /// The network that the release is for; `local` has no role of its own.
+    pub environment: &'a str,
+    /// Where `<tag>/…` is read from: the store, or a copy of a release directory.
+    pub release: &'a dyn Reader,
+    /// The archive.
+    pub archive: &'a OpenArchive<'a>,
+    /// Whether every file of the release directory is read too, not only what a node needs.
+    pub whole_directory: bool,
+}
+
+/// With what it is checked.
+pub struct Verifier<'a> {
+    /// The store.
+    pub store: &'a dyn Reader,
+    /// The trust root.
+    pub trusted_root: Option<&'a [u8]>,
+    /// Metadata that was trusted before.
+    pub cache: &'a dyn Cache,
+    /// The checkpoint that was seen before.
+    pub seen: &'a dyn Seen,
+    /// Where the archive is fetched to.
+    pub scratch: &'a dyn Scratch,
+    /// The time, and whether expiry refuses at once or is one finding among others.
+    pub clock: Clock,
+    /// Threads to unpack with.
+    pub threads: usize,
+    /// Stop at the first check that fails (install) instead of going on (verify).
+    pub stop_at_first: bool,
+}
+
+/// What a verified release is.
+pub struct VerifiedRelease {
+    /// What the metadata says of it.
+    pub released: Released,
+    /// What its log leaf says.
+    pub leaf: ReleaseLeaf,
+    /// Every member of the archive.
+    pub members: BTreeMap<String, MemberFacts>,
+    /// What is needed to verify it again, offline: flat name and bytes.
+    pub evidence: Vec<(String, Vec<u8>)>,
+}
+
+/// The result of [`Verifier::run`]: a report, and a release if every check passed.
+pub struct Verdict {
+    /// All checks.
+    pub report: Report,
+    /// Only where all were made and passed.
+    pub release: Option<VerifiedRelease>,
+    /// The archive, at its first byte, if its digest was right.
+    pub archive: Option<Box<dyn ScratchFile>>,
+}
+
+/// The names of the checks, in order.
+pub const CHECKS: [&str; 8] = [
+    "metadata",
+    "target",
+    "log",
+    "archive",
+    "provenance",
+    "policy",
+    "status",
+    "files",
+];
+
+impl Verifier<'_> {
+    /// Makes every check of `subject`. `sink` gets the unpacked files, if somebody wants them.
+    pub fn run(&self, subject: &Subject, sink: Option<&mut dyn Sink>) -> Verdict {
+        let mut report = Report::default();
+        let mut run = Run {
+            verifier: self,
+            subject,
+            report: &mut report,
+        };
+        let (release, archive) = run.all(sink);
+        for name in CHECKS {
+            if !report.checks.iter().any(|c| c.name == name) {
+                report.skip(name, "a check before it failed");
+            }
+        }
+        let release = release.filter(|_| report.is_ok());
+        Verdict {
+            report,
+            release,
+            archive,
+        }
+    }
+}
+
+struct Run<'a, 'b> {
+    verifier: &'a Verifier<'b>,
+    subject: &'a Subject<'a>,
+    report: &'a mut Report,
+}
+
+type Done = (Option<VerifiedRelease>, Option<Box<dyn ScratchFile>>);
+
+impl Run<'_, '_> {
+    fn stopped(&self) -> bool {
+        self.verifier.stop_at_first && self.report.has_failed()
+    }
+
+    fn all(&mut self, sink: Option<&mut dyn Sink>) -> Done {
+        let v = self.verifier;
+        let fetch = StoreMetadata(v.store);
+        let authority = authority::check(v, &fetch, self.report);
+        let Some(mut authority) = authority else {
+            return (None, None);
+        };
+        if self.stopped() {
+            return (None, None);
+        }
+        let target = authority::resolve(&mut authority, self.subject, self.report);
+        let Some(released) = target else {
+            return (None, None);
+        };
+        if self.stopped() {
+            return (None, None);
+        }
+        let leaf = history::check(v, &mut authority, self.subject, &released, self.report);
+        if self.stopped() {
+            return (None, None);
+        }
+        let mut archive = bytes::fetch(v, self.subject, &released, self.report);
+        if self.stopped() {
+            return (None, None);
+        }
+        let logged = leaf.as_ref().map(|(leaf, _)| leaf);
+        let now = v.clock.now;
+        let members = origin::check(
+            self.subject,
+            &authority,
+            &released,
+            logged,
+            now,
+            self.report,
+        );
+        if self.stopped() {
+            return (None, None);
+        }
+        authority::approvals(&authority, self.subject, self.report);
+        authority::status(&released, self.report);
+        if self.stopped() {
+            return (None, None);
+        }
+        if let (Some(file), Some((members, _))) = (&mut archive, &members) {
+            let known = bytes::Known {
+                authority: &authority,
+                released: &released,
+                leaf: logged,
+                members,
+            };
+            bytes::check(v, self.subject, &known, file, sink, self.report);
+        }
+        let release = leaf
+            .zip(members)
+            .map(|((leaf, proofs), (members, provenance))| {
+                let evidence = evidence::collect(&authority, proofs, provenance);
+                VerifiedRelease {
+                    released,
+                    leaf,
+                    members,
+                    evidence,
+                }
+            });
+        (release, archive)
+    }
+}
+
+/// One problem from an error: the message with its causes.
+fn problem(subject: impl Into<String>, error: &crate::Error) -> Vec<Problem> {
+    vec![Problem::new(subject, error.to_string())]
+}
+
+/// A file that must exist.
+fn required(store: &dyn Reader, path: &str, limit: u64) -> Result<Vec<u8>, Vec<Problem>> {
+    match store.read(path, limit) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(vec![Problem::new(path, "is missing")]),
+        Err(e) => Err(problem(path, &e)),
+    }
+}
+
+/// Digests by name, as a log leaf or a sums file lists them.
+pub type Digests = BTreeMap<String, Sha256>;

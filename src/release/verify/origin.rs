@@ -1,0 +1,115 @@
+//! Check 5: who made these bytes, from which source? Provenance under a builder's key. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::authority::Authority;
+use super::{Problem, Report, Subject, problem, required};
+use crate::attest::Envelope;
+use crate::attest::provenance::{self, MemberFacts};
+use crate::hash::Sha256;
+use crate::limits::MAX_ATTESTATION_LEN;
+use crate::release::assemble::PROVENANCE;
+use crate::release::leaf::ReleaseLeaf;
+use crate::release::policy::ReleasePolicy;
+use crate::release::state::Released;
+use crate::trust::policy::Purpose;
+
+/// The members of the archive, and the provenance's bytes.
+pub type Origin = (BTreeMap<String, MemberFacts>, Vec<u8>);
+
+/// Check 5. `leaf` is missing where the log check failed.
+pub fn check(
+    subject: &Subject,
+    authority: &Authority,
+    released: &Released,
+    leaf: Option<&ReleaseLeaf>,
+    now: Timestamp,
+    report: &mut Report,
+) -> Option<Origin> {
+    let path = format!("{}/{PROVENANCE}", subject.tag);
+    let result = required(subject.release, &path, MAX_ATTESTATION_LEN).and_then(|bytes| {
+        if let Some(leaf) = leaf
+            && Sha256::of(&bytes) != leaf.provenance
+        {
+            return Err(vec![Problem::new(
+                &path,
+                format!(
+                    "hashes to {}, the log says {}",
+                    Sha256::of(&bytes),
+                    leaf.provenance
+                ),
+            )]);
+        }
+        let (members, detail) = {
+            // When it was signed, as far as anybody can tell; without a leaf, a key must count now.
+            let at = leaf.map_or(now, |leaf| leaf.time);
+            verified(&path, &bytes, &authority.policy, released, at)?
+        };
+        Ok(((members, bytes), detail))
+    });
+    report.enter("provenance", result)
+}
+
+type Found = (BTreeMap<String, MemberFacts>, String);
+
+/// Verifies provenance bytes against what is known of the release.
+pub fn verified(
+    path: &str,
+    bytes: &[u8],
+    policy: &ReleasePolicy,
+    released: &Released,
+    at: Timestamp,
+) -> Result<Found, Vec<Problem>> {
+    let line = match bytes.strip_suffix(b"\n") {
+        Some(line) if !line.contains(&b'\n') => line,
+        _ => return Err(vec![Problem::new(path, "is not one line")]),
+    };
+    let verified = Envelope::parse(line)
+        .and_then(|envelope| envelope.verify(&policy.accepted(&Purpose::Builder, at)))
+        .map_err(|e| problem(path, &e))?;
+    let statement = verified.statement();
+    let claims = provenance::claims(statement).map_err(|list| {
+        list.into_iter()
+            .map(|m| Problem::new(path, m))
+            .collect::<Vec<_>>()
+    })?;
+    let mut problems = Vec::new();
+    let mut same = |what: &str, found: &str, wanted: &str| {
+        if found != wanted {
+            problems.push(Problem::new(
+                path,
+                format!("is about {what} {found:?}, wanted {wanted:?}"),
+            ));
+        }
+    };
+    same("tag", &claims.tag, &released.tag);
+    same("commit", &claims.commit, &released.commit);
+    same("repository", &claims.repository, &released.repository);
+    let archive = released.archive_name();
+    let digest = statement.digest_of(&archive);
+    if digest != Some(released.sha256) {
+        problems.push(Problem::new(
+            path,
+            format!(
+                "has {archive} with sha256 {}, wanted {}",
+                digest.map_or("none".into(), |d| d.hex()),
+                released.sha256
+            ),
+        ));
+    }
+    let members = provenance::members(statement, &archive)
+        .map_err(|list| problems.extend(list.into_iter().map(|m| Problem::new(path, m))))
+        .unwrap_or_default();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let detail = format!(
+        "built by {} from commit {} of {}",
+        policy.people(verified.signers()),
+        claims.commit,
+        claims.repository
+    );
+    Ok((members, detail))
+}

@@ -1,0 +1,164 @@
+//! A release that a node keeps, verified again from its stored evidence, as of its installation:
+//! no store is asked, expiry is told and not refused (DESIGN, section 4, "Rollback"). Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::history::{logged_files, signed_release};
+use super::{VerifiedRelease, evidence, origin};
+use crate::error::Context;
+use crate::hash::Sha256;
+use crate::log::TlogProof;
+use crate::release::assemble::{PROOF, PROVENANCE};
+use crate::release::policy::ReleasePolicy;
+use crate::release::state;
+use crate::trust::policy::Pin;
+use crate::trust::refresh::{self, Cache};
+use crate::trust::state::{Clock, Expiry};
+use crate::trust::{Root, Unverified};
+use crate::{Error, Result};
+
+/// Evidence by flat name.
+struct Evidence<'a>(BTreeMap<&'a str, &'a [u8]>);
+
+impl<'a> Evidence<'a> {
+    fn get(&self, name: &str) -> Result<&'a [u8]> {
+        self.0
+            .get(name)
+            .copied()
+            .ok_or_else(|| Error::refused(format!("the stored evidence has no {name}")))
+    }
+}
+
+impl Cache for Evidence<'_> {
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.0.get(name).map(|bytes| bytes.to_vec()))
+    }
+
+    fn save(&self, _name: &str, _bytes: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn remove(&self, _name: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Verifies the evidence of `tag`. `trusted_root` is the node's own; the evidence's root must be
+/// that one or an earlier version, since roots only move forward.
+///
+/// Gives the release, and what has expired since as warnings.
+///
+/// # Errors
+/// Evidence that is missing, was changed, or proves another release.
+pub fn verify_retained(
+    tag: &str,
+    stored: &[(String, Vec<u8>)],
+    trusted_root: &[u8],
+    now: Timestamp,
+) -> Result<(VerifiedRelease, Vec<String>)> {
+    let evidence = Evidence(
+        stored
+            .iter()
+            .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+            .collect(),
+    );
+    let root = evidence.get("root.json")?;
+    let mut warnings = not_foreign(root, trusted_root)?;
+    let clock = Clock {
+        now,
+        expiry: Expiry::Report,
+    };
+    let refreshed = refresh::stored(None, &evidence, clock)
+        .or_refused(|| "the stored metadata does not verify".into())?;
+    warnings.extend(refreshed.expired().iter().map(|e| {
+        format!(
+            "{}.json version {} expired at {}",
+            e.role, e.version, e.expires
+        )
+    }));
+    let pin = Pin::from_root(refreshed.root())?;
+    let policy = ReleasePolicy::parse(evidence.get(evidence::POLICY)?, pin)?;
+    let released = state::find(refreshed.targets(), tag)?;
+
+    let entry = logged(&evidence, PROOF, &policy)?;
+    let leaf = signed_release(&entry, &policy)?;
+    if let Some(difference) = released.differences(&leaf).first() {
+        return Err(Error::refused(difference.clone()));
+    }
+    for (role, version, bytes) in [
+        ("root", refreshed.root().version, refreshed.root().bytes()),
+        (
+            "targets",
+            refreshed.targets().version,
+            refreshed.targets().bytes(),
+        ),
+    ] {
+        let entry = logged(&evidence, &format!("{role}.tlog-proof"), &policy)?;
+        let name = format!("{version}.{role}.json");
+        if logged_files(&entry, &policy)?.get(&name) != Some(&Sha256::of(bytes)) {
+            return Err(Error::refused(format!(
+                "the log does not have the stored {name}"
+            )));
+        }
+    }
+
+    let provenance = evidence.get(PROVENANCE)?;
+    if Sha256::of(provenance) != leaf.provenance {
+        return Err(Error::refused(
+            "the stored provenance is not the logged one",
+        ));
+    }
+    let (members, _) = origin::verified(PROVENANCE, provenance, &policy, &released, leaf.time)
+        .map_err(|problems| {
+            problems.into_iter().fold(
+                Error::refused("the stored provenance does not verify"),
+                |error, p| error.caused_by(p.message),
+            )
+        })?;
+    let release = VerifiedRelease {
+        released,
+        leaf,
+        members,
+        evidence: stored.to_vec(),
+    };
+    Ok((release, warnings))
+}
+
+fn logged(evidence: &Evidence, name: &str, policy: &ReleasePolicy) -> Result<Vec<u8>> {
+    let proof = TlogProof::parse(evidence.get(name)?).map_err(|e| e.under(name))?;
+    let entry = proof.unverified_extra().to_vec();
+    proof
+        .verify(&entry, policy.log_keys(), policy.log_origin())
+        .map_err(|e| e.under(name))?;
+    Ok(entry)
+}
+
+/// The evidence lies in the node's own state; still, it must belong to the root that the node
+/// trusts, or somebody could plant a whole foreign history there.
+fn not_foreign(root: &[u8], trusted: &[u8]) -> Result<Vec<String>> {
+    if root == trusted {
+        return Ok(Vec::new());
+    }
+    let version = |bytes: &[u8]| -> Result<(u64, Root)> {
+        let parsed = Unverified::<Root>::parse(bytes)?.verify_self()?;
+        Ok((parsed.version, Root::clone(&parsed)))
+    };
+    let ((old, old_root), (new, new_root)) = (version(root)?, version(trusted)?);
+    let shared = old_root
+        .roles
+        .get("root")
+        .into_iter()
+        .flat_map(|role| &role.keyids)
+        .any(|id| new_root.keys.contains_key(id));
+    if old == new || !shared {
+        return Err(Error::refused(format!(
+            "the stored root version {old} does not belong to the trusted root version {new}"
+        ))
+        .hint("install a release again from the store"));
+    }
+    Ok(vec![format!(
+        "verified under root version {old}, the trusted root is version {new}"
+    )])
+}

@@ -1,0 +1,74 @@
+//! A store as its own publisher or reader sees it: verified metadata, policy and log together, with
+//! expiry told and not refused. Whoever installs uses `verify` instead. Pure.
+
+use super::policy::ReleasePolicy;
+use super::verify::History;
+use crate::limits::MAX_POLICY_LEN;
+use crate::store::Reader;
+use crate::trust::policy::Pin;
+use crate::trust::refresh::{self, Cache, Fetch, Refreshed};
+use crate::trust::state::{Clock, Expiry};
+use crate::{Error, Result};
+
+use jiff::Timestamp;
+
+/// A store whose signatures, policy, delegations and checkpoint were verified.
+pub struct View<'a> {
+    /// The metadata.
+    pub refreshed: Refreshed<'a>,
+    /// The policy that root pins.
+    pub policy: ReleasePolicy,
+    /// The log.
+    pub history: History<'a>,
+}
+
+impl<'a> View<'a> {
+    /// Verifies the store from `root` on.
+    ///
+    /// # Errors
+    /// Anything that does not verify; but metadata past its expiry is only told.
+    pub fn open(
+        store: &'a dyn Reader,
+        fetch: &'a dyn Fetch,
+        cache: &'a dyn Cache,
+        root: &[u8],
+        now: Timestamp,
+    ) -> Result<Self> {
+        let clock = Clock {
+            now,
+            expiry: Expiry::Report,
+        };
+        let wrong =
+            |e: Error| e.under(format!("the store at {} does not verify", store.location()));
+        let refreshed = refresh::refresh(Some(root), fetch, cache, clock).map_err(wrong)?;
+        let pin = Pin::from_root(refreshed.root())?;
+        let path = format!("metadata/{}", pin.file_name());
+        let bytes = store
+            .read(&path, MAX_POLICY_LEN)?
+            .ok_or_else(|| wrong(Error::refused(format!("{path} is missing"))))?;
+        let policy = ReleasePolicy::parse(&bytes, pin).map_err(wrong)?;
+        let mut problems = policy.policy().check_delegations(refreshed.targets());
+        problems.extend(policy.policy().check_root(refreshed.root()));
+        if let Some(first) = problems.first() {
+            return Err(wrong(Error::refused(first.clone())));
+        }
+        let history = History::open(store, &policy).map_err(wrong)?;
+        Ok(View {
+            refreshed,
+            policy,
+            history,
+        })
+    }
+
+    /// What has expired or will within a timestamp's usual life, for people.
+    pub fn expiries(&self, now: Timestamp) -> Vec<String> {
+        let late = self.refreshed.expired().iter();
+        late.map(|e| {
+            format!(
+                "{}.json version {} expired at {}, it is now {now}",
+                e.role, e.version, e.expires
+            )
+        })
+        .collect()
+    }
+}

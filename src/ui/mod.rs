@@ -1,0 +1,9 @@
+//! What people and programs see: stdout is data, stderr is talk, `--json` is one document.
+
+pub mod answer;
+pub mod progress;
+pub mod report;
+pub mod text;
+
+pub use answer::Answer;
+pub use progress::Progress;

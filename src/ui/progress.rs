@@ -1,0 +1,95 @@
+//! Stages with their times on stderr; on a terminal also a live line of what runs now.
+
+use std::io::Write;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::text;
+use crate::release::cut::Events;
+
+/// How often a live line moves.
+const TICK: Duration = Duration::from_millis(100);
+/// Shorter stages are not worth a time.
+const NOTABLE: Duration = Duration::from_millis(50);
+
+/// Talks while a command works; silent under `--quiet` and `--json`.
+pub struct Progress {
+    quiet: bool,
+    live: bool,
+    elapsed: fn() -> Duration,
+    current: Option<(String, Duration, Option<ProgressBar>)>,
+}
+
+impl Progress {
+    /// `live` says whether stderr is a terminal; `elapsed` is a monotonic clock.
+    pub fn new(quiet: bool, live: bool, elapsed: fn() -> Duration) -> Self {
+        Progress {
+            quiet,
+            live,
+            elapsed,
+            current: None,
+        }
+    }
+
+    /// Says one line.
+    pub fn say(&mut self, message: &str) {
+        self.end();
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{}", text::line(message));
+        }
+    }
+
+    /// Ends the stage under way, with its time.
+    pub fn end(&mut self) {
+        let Some((name, began, bar)) = self.current.take() else {
+            return;
+        };
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        let took = (self.elapsed)().saturating_sub(began);
+        if self.quiet {
+            return;
+        }
+        let time = match took {
+            short if short < NOTABLE => String::new(),
+            long => format!("  {:.1} s", long.as_secs_f64()),
+        };
+        let _ = writeln!(std::io::stderr(), "  {}{time}", text::line(&name));
+    }
+}
+
+impl Events for Progress {
+    fn stage(&mut self, name: &str) {
+        self.end();
+        let bar = (self.live && !self.quiet).then(|| {
+            let style = ProgressStyle::with_template("{spinner} {prefix}  {elapsed}  {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let bar = ProgressBar::new_spinner().with_style(style);
+            bar.set_prefix(text::line(name));
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        self.current = Some((name.to_owned(), (self.elapsed)(), bar));
+    }
+
+    fn line(&mut self, line: &str) {
+        if let Some((_, _, Some(bar))) = &self.current {
+            bar.set_message(text::line(line.trim()));
+        }
+    }
+
+    fn note(&mut self, message: &str) {
+        self.say(message);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // A stage that failed is named by the error that follows; its bar must not stay behind.
+        if let Some((_, _, Some(bar))) = self.current.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

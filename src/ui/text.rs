@@ -1,0 +1,86 @@
+//! Text that is safe to show: names and messages may come from an attacker's tag or commit.
+
+use jiff::Timestamp;
+
+/// Longest foreign text shown in one piece, in characters.
+const MAX_SHOWN: usize = 400;
+
+/// One line: control characters (which could move the cursor or hide text), bidirectional
+/// overrides and line ends are escaped, and what is too long is cut.
+pub fn line(text: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in text.chars().enumerate() {
+        if i == MAX_SHOWN {
+            out.push('…');
+            break;
+        }
+        if is_hostile(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Bytes with a unit that keeps three digits: `512 B`, `11.8 MiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A time for people: `2026-01-05 09:00:00Z`.
+pub fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// Rows as columns, each as wide as its widest cell, two spaces apart.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |i: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(i));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let mut text = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            text.push_str(&format!("{cell:width$}  "));
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_annotation_cannot_drive_the_terminal() {
+        assert_eq!(line("a\x1b[2Jb\rc\nd"), "a\\u{1b}[2Jb\\rc\\nd");
+        assert_eq!(line("x\u{202e}y"), "x\\u{202e}y");
+    }
+
+    #[test]
+    fn sizes_keep_their_digits() {
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(12_373_000), "11.8 MiB");
+    }
+}
