@@ -4,4 +4,5 @@
 mod common;
 
 mod sample_repo;
+mod source;
 mod timed;

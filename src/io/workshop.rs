@@ -1,0 +1,122 @@
+//! The directory that builds happen in: private, locked, outside of every project. I/O room.
+//!
+//! Its path depends on the user and the project alone, so that what a build script writes into a
+//! binary despite path remapping is at least the same on every cut. It is not below the home
+//! directory or a project, where cargo would find other configuration in the directories above.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::Context;
+use crate::release::build_plan::Places;
+use crate::{Error, Result};
+
+/// A locked build directory; the lock goes when this is dropped or the process ends.
+pub struct Workshop {
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Workshop {
+    /// Opens the project's build directory below `base` (`/var/tmp` when absent) and locks it.
+    /// With `clean`, nothing of earlier builds is kept: no target directory, no downloads.
+    ///
+    /// # Errors
+    /// Another process holds it; the directory is somebody else's, or others may enter it; I/O.
+    pub fn open(base: Option<&Path>, project: &str, clean: bool) -> Result<Self> {
+        let base = base.unwrap_or(Path::new("/var/tmp"));
+        let base = fs::canonicalize(base)
+            .or_failed(|| format!("build directory {} cannot be used", base.display()))?;
+        let uid = rustix::process::geteuid().as_raw();
+        let own = base.join(format!("relman-{uid}"));
+        private_dir(&own, uid)?;
+        let dir = own.join(project);
+        private_dir(&dir, uid)?;
+        let lock = lock(&dir.join("lock"), project)?;
+        let workshop = Workshop { dir, _lock: lock };
+        let places = workshop.places();
+        remove(&places.clone)?;
+        remove(&places.home)?;
+        if clean {
+            remove(&places.target)?;
+            remove(&places.cargo_home)?;
+        }
+        Ok(workshop)
+    }
+
+    /// The directories of a build; the clone is not there yet.
+    pub fn places(&self) -> Places {
+        Places {
+            clone: self.dir.join("src"),
+            target: self.dir.join("target"),
+            cargo_home: self.dir.join("cargo"),
+            home: self.dir.join("home"),
+            log: self.dir.join("build.log"),
+        }
+    }
+}
+
+fn private_dir(path: &Path, uid: u32) -> Result<()> {
+    let made = DirBuilder::new().mode(0o700).create(path);
+    let meta = match fs::symlink_metadata(path) {
+        Ok(meta) => meta,
+        Err(e) => {
+            made.or_failed(|| format!("build directory {} cannot be made", path.display()))?;
+            return Err(Error::failed(format!(
+                "build directory {} cannot be read",
+                path.display()
+            ))
+            .caused_by(e));
+        }
+    };
+    if !meta.is_dir() || meta.uid() != uid || meta.mode() & 0o077 != 0 {
+        let found = format!("uid {}, mode {:o}", meta.uid(), meta.mode());
+        return Err(Error::failed(format!(
+            "build directory {} has {found}, wanted a directory of uid {uid} that nobody else may enter",
+            path.display()
+        ))
+        .hint(format!("look who made it, then: rm -r {}", path.display())));
+    }
+    Ok(())
+}
+
+fn lock(path: &Path, project: &str) -> Result<File> {
+    let what = || format!("lock {} cannot be taken", path.display());
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .open(path)
+        .or_failed(what)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(path).unwrap_or_default();
+            let holder: String = holder
+                .chars()
+                .filter(char::is_ascii_digit)
+                .take(10)
+                .collect();
+            return Err(Error::failed(format!(
+                "another build of {project} is running, process {holder}"
+            ))
+            .hint("wait until it has finished, then run this again"));
+        }
+        Err(TryLockError::Error(e)) => return Err(Error::failed(what()).caused_by(e)),
+    }
+    file.set_len(0).or_failed(what)?;
+    writeln!(file, "{}", std::process::id()).or_failed(what)?;
+    Ok(file)
+}
+
+/// Removes a directory tree that may not be there.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::failed(format!("{} cannot be removed", path.display())).caused_by(e)),
+    }
+}

@@ -1,0 +1,75 @@
+//! The `relman.toml` that `relman init` writes: every key with its default, explained. Pure.
+
+/// The commented default file for `project`; it parses to the defaults.
+pub fn template(project: &str) -> String {
+    let name = toml::Value::String(project.to_owned()).to_string();
+    format!("{HEAD}project = {name}\n{BODY}")
+}
+
+const HEAD: &str = "\
+# relman.toml: how this project is released. Keys that are commented out show their default.
+
+# The project's name, in signatures and in the log.
+";
+
+const BODY: &str = r#"
+[tags]
+# How release tags are named: "phase" (phase1-sig-verify-1.0.0) or "v" (v1.4.35).
+# pattern = "phase"
+# Whether a tag without author, date and message may be cut.
+# allow_lightweight = false
+# Whether phase N needs a release of phase N-1 before it.
+# require_predecessor = true
+
+[build]
+# The project's own build command, such as ["make", "release"]; empty for `cargo build --locked`
+# in a clean clone of the tag.
+# command = []
+# The cargo profile, the features, the target triple (the host's when absent), the packages.
+# profile = "release"
+# features = []
+# target = "x86_64-unknown-linux-gnu"
+# packages = []
+# The binaries to release; empty for all that cargo builds. With a command of your own: the
+# paths in the clone of what it makes.
+# binaries = []
+# Minutes after which a build is stopped.
+# timeout_minutes = 60
+
+# Fixed variables for the build. Compiler flags belong into .cargo/config.toml.
+# [build.env]
+# NETWORK = "mainnet"
+
+# Further files for the archive; `to` is the path in it, the file's name when absent.
+# [[build.extra_files]]
+# from = "contrib/timed.service"
+# to = "timed.service"
+# executable = false
+
+[store]
+# The directory of the releases, relative to this file.
+# path = "releases"
+
+[trust]
+# The directory of the public keys and root.json, relative to this file.
+# keys = "keys"
+
+[expiry]
+# Days until signed metadata is no longer valid. Short for timestamp, which says how stale a
+# mirror may be; long for environments, since collecting a quorum again costs.
+# root = 365
+# targets = 365
+# environment = 365
+# snapshot = 30
+# timestamp = 7
+# One fixed time for all of them instead, for frozen examples.
+# fixed = "2030-01-01T00:00:00Z"
+
+[log]
+# The log's origin line; "<project>/relman-log" when absent.
+# origin = "example.org/relman-log"
+
+[release]
+# The repository's public URL, for provenance; that of the remote `origin` when absent.
+# repository = "https://example.org/project"
+"#;
