@@ -68,6 +68,6 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
-        Command::Demo(args) => demo::run(cli, args, progress),
+        Command::Demo(args) => demo::run(cli, args),
     }
 }

@@ -169,7 +169,7 @@ fn answer(what: &What, verdict: &Verdict, store: &dyn Reader) -> Answer {
             report::problem_count(problems)
         ),
         (None, n) => format!(
-            "{} is NOT verified: {}, and {n} checks could not be made\n",
+            "{} is NOT verified: {}, checks not made: {n}\n",
             text::line(&shown),
             report::problem_count(problems)
         ),
