@@ -9,7 +9,7 @@ use crate::Error;
 pub struct Problem {
     /// Which check failed: `gzip`, `tar`, `name`, `limit`, `members` or `digest`.
     pub check: &'static str,
-    /// The member, or `archive`.
+    /// The member, or `archive`; unprintable characters are escaped.
     pub subject: String,
     /// What was found.
     pub found: String,
@@ -26,7 +26,8 @@ impl Problem {
     ) -> Self {
         Problem {
             check,
-            subject: subject.into(),
+            // Names come from the archive and go to terminals.
+            subject: subject.into().escape_debug().to_string(),
             found: found.into(),
             wanted: wanted.into(),
         }

@@ -74,7 +74,7 @@ fn no_bit_of_our_gzip_headers_can_be_flipped() {
 fn a_tar_with_any_bit_flipped_gives_no_other_contents() {
     let [ours, _] = both_gzips(&small());
     let tar = read_all(flate2::read::MultiGzDecoder::new(&ours[..]));
-    for at in (0..tar.len()).step_by(3) {
+    for at in (0..tar.len()).step_by(11) {
         let mut bad = tar.clone();
         bad[at] ^= 1 << (at % 8);
         assert_harmless(&our_gzip(&bad), &small(), &format!("byte {at} of the tar"));
@@ -84,7 +84,7 @@ fn a_tar_with_any_bit_flipped_gives_no_other_contents() {
 #[test]
 fn an_archive_of_several_members_cut_or_flipped_anywhere_is_harmless() {
     let [ours, _] = both_gzips(&big());
-    for at in (0..ours.len()).step_by(ours.len() / 23) {
+    for at in (0..ours.len()).step_by(ours.len() / 11) {
         assert!(!assert_harmless(
             &ours[..at],
             &big(),

@@ -78,6 +78,14 @@ fn names_that_lead_out_are_refused() {
 }
 
 #[test]
+fn a_name_cannot_write_to_the_terminal_of_who_reads_the_refusal() {
+    let clear = raw(&format!("{TAG}/\x1b[2J\u{202e}"), b"", |_| {});
+    assert_says(entry_refusal(clear), "\\u{1b}[2J\\u{202e}: found");
+    let outside = raw("\x1b[2J", b"", |_| {});
+    assert_says(entry_refusal(outside), "\\u{1b}[2J: found");
+}
+
+#[test]
 fn a_name_that_is_not_utf8_or_has_bytes_behind_its_end_is_refused() {
     let name = format!("{TAG}/a");
     let latin1 = raw(&name, b"", |block| block[26] = 0xe9);
