@@ -13,7 +13,7 @@ use relman::io::scratch::PrivateFiles;
 use relman::io::store_local::LocalStore;
 use relman::io::{clock, process};
 use relman::release::archive::{MemberPath, Sink};
-use relman::release::verify::{Subject, Verifier};
+use relman::release::verify::{Subject, Unpacking, Verifier};
 use relman::store::Reader;
 use relman::trust::memory::Memory;
 use relman::trust::state::{Clock, Expiry};
@@ -111,7 +111,7 @@ fn unpack(store: &Path, root: &Path, tag: &str, to: &Path, threads: usize) -> Ou
         store: &store,
         trusted_root: Some(&root),
         cache: &Memory::new(),
-        seen: &SeenNothing,
+        seen: &SeenNothing(None),
         scratch: &PrivateFiles::in_dir(to),
         clock: Clock {
             now: clock::now(),
@@ -130,7 +130,7 @@ fn unpack(store: &Path, root: &Path, tag: &str, to: &Path, threads: usize) -> Ou
             environment: "local",
             release: &store,
             archive: &|released| store.open(&released.archive_path()),
-            whole_directory: false,
+            unpacking: Unpacking::Members,
         },
         Some(&mut sink),
     );

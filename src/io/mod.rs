@@ -14,6 +14,7 @@ pub mod memory_of_node;
 pub mod node_fs;
 pub mod node_lock;
 pub mod node_releases;
+pub mod parallel;
 pub mod process;
 pub mod sample_repo;
 pub mod scratch;
@@ -21,6 +22,7 @@ pub mod service;
 pub mod stage_local;
 pub mod store_http;
 pub mod store_local;
+pub mod unsynced;
 pub mod workshop;
 
 mod node_dir;
