@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod house;
 mod sample_repo;
 mod source;
 mod timed;
