@@ -67,7 +67,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Install(args) => node::install(cli, args, progress),
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args),
-        Command::Audit(args) => audit::run(cli, args),
+        Command::Audit(args) => audit::run(cli, args, progress),
         Command::Demo(args) => demo::run(cli, args, progress),
     }
 }

@@ -25,7 +25,7 @@ use crate::store::Reader;
 use crate::trust::refresh::{Cache, StoreMetadata};
 use crate::trust::state::Clock;
 
-pub use authority::Authority;
+pub use authority::{Authority, LOCAL};
 pub use bytes::{check_released_file, unpack_checked};
 pub use history::{History, Seen, logged_files, signed_leaf};
 pub use retained::verify_retained;
