@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod docs;
 mod house;
 mod sample_repo;
 mod source;
