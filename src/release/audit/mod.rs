@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::leaf::{Leaf, ReleaseLeaf};
 use super::report::{Outcome, Problem, Report};
 use super::state::{self, Released};
-use super::verify::{Scratch, Seen, Subject, Verifier};
+use super::verify::{Scratch, Seen, Subject, Unpacking, Verifier};
 use super::view::View;
 use crate::hash::Sha256;
 use crate::store::Reader;
@@ -183,7 +183,7 @@ impl Auditor<'_> {
                 environment: super::verify::LOCAL,
                 release: self.store,
                 archive: &|released: &Released| self.store.open(&released.archive_path()),
-                whole_directory: true,
+                unpacking: Unpacking::Directory,
             },
             None,
         );
