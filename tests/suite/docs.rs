@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use relman::cli::args::Cli;
+use relman::node::config::NodeConfig;
 
 /// Longest page, in lines.
 const MAX_LINES: usize = 200;
@@ -102,15 +103,29 @@ fn the_page_of_commands_knows_no_option_that_is_not_there() {
         known.extend(options.map(str::to_owned));
     }
     let mut problems = Vec::new();
-    for word in page("docs/cli.md").split(|c: char| c != '-' && !c.is_ascii_alphanumeric()) {
+    let text = page("docs/cli.md");
+    // Anchors of headings look like options.
+    let words = text.split(|c: char| !"-#.".contains(c) && !c.is_ascii_alphanumeric());
+    for word in words {
         if let Some(option) = word.strip_prefix("--")
             && option.starts_with(|c: char| c.is_ascii_lowercase())
-            && !known.contains(option)
+            && !known.contains(option.trim_end_matches('.'))
         {
             problems.push(format!("no command has --{option}"));
         }
     }
     none(problems);
+}
+
+#[test]
+fn the_readmes_node_configuration_is_one() {
+    let text = page("README.md");
+    let blocks = text.split("```toml\n").skip(1);
+    let configs: Vec<&str> = blocks.filter_map(|b| b.split("```").next()).collect();
+    assert!(!configs.is_empty());
+    for config in configs {
+        NodeConfig::parse(config, Path::new("/etc/relman")).unwrap_or_else(|e| panic!("{e}"));
+    }
 }
 
 #[test]
