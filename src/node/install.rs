@@ -215,7 +215,7 @@ impl Node<'_> {
         let unfinished = |error: Error, why: Error| {
             error
                 .caused_by(format!("and the node could not be put back now: {why}"))
-                .hint("relman recover (or any other command of relman) tries again")
+                .hint("run the same command again: it finishes or reverts this first")
         };
         let swapped = match self.host.current() {
             Ok(current) => current.as_deref() == Some(journal.tag.as_str()),
@@ -234,7 +234,7 @@ impl Node<'_> {
                     "{} runs and is healthy, but that could not be recorded",
                     journal.tag
                 ))
-                .hint("mend the state directory (space, mode), then relman recover: it finishes or reverts");
+                .hint("mend the state directory (space, mode), then run the same command again: it finishes or reverts");
         }
         let error = self.with_last_lines(error);
         (self.say)(&format!("{} failed, going back", journal.tag));

@@ -158,7 +158,7 @@ impl Node<'_> {
         let unfinished = |error: Error, why: Error| {
             error
                 .caused_by(format!("and that could not be recorded: {why}"))
-                .hint("relman recover (or any other command of relman) tries again")
+                .hint("run the same command again: it finishes or reverts this first")
         };
         let swapped = match self.host.current() {
             Ok(current) => current.as_deref() == Some(plan.tag.as_str()),

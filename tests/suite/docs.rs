@@ -27,11 +27,10 @@ fn none(problems: Vec<String>) {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
 
-/// Functions that carry `#[test]`, in `src` and `tests`.
-fn tests() -> BTreeSet<String> {
-    let top = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let mut dirs = vec![top.join("src"), top.join("tests/suite")];
-    let mut names = BTreeSet::new();
+/// Sources below a directory: path and text.
+fn sources(below: &str) -> Vec<(PathBuf, String)> {
+    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(below)];
+    let mut out = Vec::new();
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(&dir).expect("a directory") {
             let path = entry.expect("an entry").path();
@@ -39,13 +38,21 @@ fn tests() -> BTreeSet<String> {
                 dirs.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = fs::read_to_string(&path).expect("a source");
-                let after = text.split("#[test]").skip(1);
-                names.extend(after.filter_map(|rest| {
-                    let name = rest.split("fn ").nth(1)?.split('(').next()?;
-                    Some(name.to_owned())
-                }));
+                out.push((path, text));
             }
         }
+    }
+    out
+}
+
+/// Names of the functions that carry `#[test]`.
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (_, text) in sources("src").into_iter().chain(sources("tests/suite")) {
+        names.extend(text.split("#[test]").skip(1).filter_map(|rest| {
+            let name = rest.split("fn ").nth(1)?.split('(').next()?;
+            Some(name.to_owned())
+        }));
     }
     names
 }
@@ -112,6 +119,33 @@ fn the_page_of_commands_knows_no_option_that_is_not_there() {
             && !known.contains(option.trim_end_matches('.'))
         {
             problems.push(format!("no command has --{option}"));
+        }
+    }
+    none(problems);
+}
+
+/// The word after `relman ` where a message tells somebody to run something: at the beginning of
+/// a text, in backticks, or after a colon.
+fn told_commands(line: &str) -> Vec<&str> {
+    let told = ["\"relman ", "`relman ", ": relman "];
+    let found = told.iter().flat_map(|mark| line.split(mark).skip(1));
+    let words = found.map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_lowercase());
+        rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+    });
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+#[test]
+fn every_command_that_a_message_tells_to_run_exists() {
+    let cli = Cli::command();
+    let known: Vec<&str> = cli.get_subcommands().map(|c| c.get_name()).collect();
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        for line in text.lines().filter(|l| !l.trim().starts_with("//")) {
+            let unknown = told_commands(line).into_iter();
+            let unknown = unknown.filter(|word| !known.contains(word));
+            problems.extend(unknown.map(|word| format!("{}: relman {word}", path.display())));
         }
     }
     none(problems);
