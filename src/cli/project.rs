@@ -116,7 +116,7 @@ pub fn open_store(place: &str) -> Result<Box<dyn Reader>> {
         return Ok(Box::new(HttpStore::new(place)?));
     }
     let path = Path::new(place);
-    if !path.is_dir() {
+    if !durable::is_dir(path) {
         return Err(
             Error::failed(format!("there is no store at {}", path.display()))
                 .hint("give the directory that has metadata/ and log/ in it, or a URL"),

@@ -4,6 +4,8 @@
 mod common;
 
 mod node;
+mod docs;
+mod house;
 mod sample_repo;
 mod source;
 mod timed;
