@@ -185,7 +185,7 @@ pub struct RollbackArgs {
 /// `demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Work in this new directory instead of a temporary one, and leave it there.
+    /// Work in this directory instead of a new temporary one.
     #[arg(long, value_name = "DIR")]
-    pub keep: Option<PathBuf>,
+    pub dir: Option<PathBuf>,
 }

@@ -66,8 +66,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Verify(args) => verify::run(cli, args),
         Command::Install(args) => node::install(cli, args, progress),
         Command::Rollback(args) => node::rollback(cli, args, progress),
-        Command::Status(args) => node::status(cli, args),
-        Command::Audit(args) => audit::run(cli, args),
-        Command::Demo(args) => demo::run(cli, args, progress),
+        Command::Status(args) => node::status(cli, args, progress),
+        Command::Audit(args) => audit::run(cli, args, progress),
+        Command::Demo(args) => demo::run(cli, args),
     }
 }

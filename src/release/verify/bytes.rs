@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
 use super::authority::Authority;
-use super::{Problem, Report, ScratchFile, Subject, Verifier, problem, required};
+use super::{Problem, Report, ScratchFile, Subject, Unpacking, Verifier, problem, required};
 use crate::attest::provenance::MemberFacts;
 use crate::attest::{sshsig, sums};
 use crate::hash::{Hasher, Sha256};
@@ -118,7 +118,7 @@ pub fn check(
         problems.extend(problem(known.released.archive_name(), &e));
     }
     let mut detail = format!("{} members of the archive", known.members.len());
-    if subject.whole_directory {
+    if subject.unpacking == Unpacking::Directory {
         match directory(v, subject, known) {
             Ok(count) => detail.push_str(&format!(", {count} files of the release directory")),
             Err(more) => problems.extend(more),
