@@ -93,8 +93,6 @@ pub const MAX_CRATE_LEN: u64 = 256 * 1024 * 1024;
 pub const MAX_NODE_BINARIES: usize = 64;
 /// A node's `journal.json`.
 pub const MAX_JOURNAL_LEN: u64 = 65_536;
-/// A node's `release.json`, one record a version.
-pub const MAX_RELEASE_RECORD_LEN: u64 = 4 * 1024 * 1024;
 /// How much of a node's `history.jsonl` is read, counted from its end.
 pub const MAX_HISTORY_LEN: u64 = 4 * 1024 * 1024;
 /// Evidence files kept with one version.

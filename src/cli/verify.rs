@@ -10,7 +10,7 @@ use super::project::{self, start_dir, store_and_root};
 use crate::io::memory_of_node::SeenNothing;
 use crate::io::scratch::PrivateFiles;
 use crate::io::store_local::LocalStore;
-use crate::io::{clock, process};
+use crate::io::{clock, durable, process};
 use crate::release::state::Released;
 use crate::release::tag::{Pattern, Tag};
 use crate::release::verify::{Subject, Unpacking, Verdict, Verifier};
@@ -18,7 +18,7 @@ use crate::store::Reader;
 use crate::trust::memory::Memory;
 use crate::trust::state::{Clock, Expiry};
 use crate::ui::{Answer, report, text};
-use crate::{Error, Kind, Result};
+use crate::{Kind, Result};
 
 /// What was named on the command line.
 enum What {
@@ -116,16 +116,13 @@ fn what(cli: &Cli, name: &str) -> Result<What> {
     if !looks_like_path {
         return tag(name, pattern).map(What::Tag);
     }
-    let path = start_dir(cli)?.join(name);
-    let path = path
-        .canonicalize()
-        .map_err(|e| Error::failed(format!("{} cannot be opened", path.display())).caused_by(e))?;
+    let path = durable::canonical(&start_dir(cli)?.join(name))?;
     let last = path
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    if path.is_dir() {
+    if durable::is_dir(&path) {
         let tag = tag(&last, pattern)?;
         return Ok(What::Directory { tag, path });
     }

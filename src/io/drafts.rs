@@ -8,7 +8,7 @@ use super::durable::{self, MODE_FILE, MODE_PROGRAM};
 use super::unsynced::Unsynced;
 use super::{fault, hashing};
 use crate::error::Context;
-use crate::hash::Sha256;
+use crate::hash::{self, CopyError, Sha256};
 use crate::limits::MAX_CONFIG_LEN;
 use crate::release::draft::{DraftDir, Drafts, FORMAT, Record};
 use crate::{Error, Result};
@@ -103,8 +103,10 @@ impl DraftDir for Dir {
         make_dirs(durable::parent(&path))?;
         let mut source = File::open(from).map_err(|e| durable::cannot("copy", from, e))?;
         let mut file = File::create(&path).map_err(|e| durable::cannot("create", &path, e))?;
-        let copied = hashing::copy(&mut source, &mut file);
-        let copied = copied.map_err(|e| durable::cannot("copy", from, e))?;
+        let copied = hash::copy(&mut source, &mut file).map_err(|e| match e {
+            CopyError::Read(e) => durable::cannot("read", from, e),
+            CopyError::Write(e) => durable::cannot("write", &path, e),
+        })?;
         durable::set_mode(&path, if executable { MODE_PROGRAM } else { MODE_FILE })?;
         Ok(copied)
     }

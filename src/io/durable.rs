@@ -323,6 +323,19 @@ pub fn resolve(path: &Path) -> PathBuf {
     path.to_owned()
 }
 
+/// The one name of what is at `path`: absolute and without links.
+///
+/// # Errors
+/// There is nothing there, or it cannot be reached.
+pub fn canonical(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(|e| cannot("open", path, e))
+}
+
+/// Whether a directory is there, perhaps through links.
+pub fn is_dir(path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// The directory that holds `path`.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {

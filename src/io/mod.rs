@@ -6,6 +6,7 @@ pub mod clock;
 pub mod drafts;
 pub mod durable;
 pub mod fault;
+#[cfg(feature = "maintainer")]
 pub mod git;
 pub mod hashing;
 pub mod keyring;
@@ -16,6 +17,7 @@ pub mod node_lock;
 pub mod node_releases;
 pub mod parallel;
 pub mod process;
+#[cfg(feature = "maintainer")]
 pub mod sample_repo;
 pub mod scratch;
 pub mod service;

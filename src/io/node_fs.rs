@@ -1,6 +1,7 @@
 //! A node's host on a real system: the state directory, the binaries' paths, processes and time.
 
 use std::any::Any;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -141,6 +142,7 @@ impl Host for NodeFs {
     fn scratch(&self) -> Result<Scratch> {
         let dir = tempfile::Builder::new()
             .prefix("relman-")
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir()
             .or_failed(|| "cannot create a temporary directory".into())?;
         Ok(Scratch {

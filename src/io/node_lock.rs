@@ -25,7 +25,7 @@ struct Holder {
 
 /// The lock, held until it is dropped.
 pub struct NodeLock {
-    _file: File,
+    file: File,
 }
 
 impl NodeLock {
@@ -62,7 +62,14 @@ impl NodeLock {
                 file.write_all(&bytes)
                     .or_failed(|| format!("cannot write {}", path.display()))
             })?;
-        Ok(NodeLock { _file: file })
+        Ok(NodeLock { file })
+    }
+}
+
+impl Drop for NodeLock {
+    fn drop(&mut self) {
+        // Closing alone would leave it to a child that has not yet closed its copy.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 

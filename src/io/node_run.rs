@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ use crate::error::{Context, Error, Result};
 use crate::limits;
 
 const POLL: Duration = Duration::from_millis(10);
+/// How long a program file may be open for writing.
+const BUSY: Duration = Duration::from_secs(2);
 /// How long output may still come after the command ended: a child of it may hold the pipe.
 const DRAIN: Duration = Duration::from_millis(500);
 
@@ -49,9 +51,7 @@ pub(crate) fn run(argv: &[String], dir: Option<&Path>, timeout: Duration) -> Res
         command.current_dir(dir);
     }
     let deadline = Instant::now() + timeout;
-    let mut child = command
-        .spawn()
-        .or_failed(|| format!("cannot run {shown}"))?;
+    let mut child = spawn(&mut command).or_failed(|| format!("cannot run {shown}"))?;
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
     let status = loop {
@@ -82,6 +82,22 @@ pub(crate) fn run(argv: &[String], dir: Option<&Path>, timeout: Duration) -> Res
         stdout: text(stdout),
         stderr: text(stderr),
     })
+}
+
+/// Starts `command`; a program file that a child of ours is about to close is waited for.
+pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    let deadline = Instant::now() + BUSY;
+    loop {
+        match command.spawn() {
+            Err(error)
+                if error.kind() == std::io::ErrorKind::ExecutableFileBusy
+                    && Instant::now() < deadline =>
+            {
+                std::thread::sleep(POLL);
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Reads a pipe to its end in the background and keeps the beginning.

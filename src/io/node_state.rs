@@ -156,6 +156,14 @@ pub(crate) fn keep_evidence(
     }
     for (file, bytes) in files {
         check_flat(file)?;
+        if bytes.len() as u64 > limits::MAX_EVIDENCE_LEN {
+            // It could not be read back for a rollback.
+            return Err(Error::refused(format!(
+                "the evidence file {file} has {} bytes, at most {} are kept",
+                bytes.len(),
+                limits::MAX_EVIDENCE_LEN
+            )));
+        }
         dir.create(file, bytes, 0o644)?;
     }
     dir.sync()?;

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 use rustix::fs::{FileType, Mode, RenameFlags, Stat, fchmod, fsync, renameat_with};
 use rustix::io::Errno;
@@ -40,8 +41,8 @@ impl From<&Stat> for Identity {
             dev: s.st_dev,
             ino: s.st_ino,
             len: s.st_size,
-            modified: (s.st_mtime as i64, s.st_mtime_nsec as i64),
-            changed: (s.st_ctime as i64, s.st_ctime_nsec as i64),
+            modified: (s.st_mtime, s.st_mtime_nsec as i64),
+            changed: (s.st_ctime, s.st_ctime_nsec as i64),
         }
     }
 }
@@ -141,13 +142,7 @@ fn walk(
 fn see(dir: &Dir, name: &str, path: String, modes: Option<Modes>) -> Result<Seen> {
     let at = dir.path.join(name);
     let (mut file, stat) = dir.open_file(name)?.ok_or_else(|| vanished(dir, name))?;
-    if stat.st_nlink != 1 {
-        return Err(Error::refused(format!(
-            "{} has {} names, wanted 1: another could be written to",
-            at.display(),
-            stat.st_nlink
-        )));
-    }
+    one_name(&at, &stat)?;
     let executable = stat.st_mode & 0o100 != 0;
     if let Some(modes) = modes {
         if modes == Modes::Uniform {
@@ -240,13 +235,26 @@ pub(crate) fn keep_tree(
     staged.sync()
 }
 
+/// Refuses a file that can be reached from elsewhere.
+fn one_name(at: &Path, stat: &Stat) -> Result<()> {
+    if stat.st_nlink == 1 {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "{} has {} names, wanted 1: it could be written to by another",
+        at.display(),
+        stat.st_nlink
+    )))
+}
+
 /// Archives say which files are executable only through their mode; the verified list decides.
 fn set_executable(tree: &Dir, wanted: &[FileRecord]) -> Result<()> {
     for file in wanted {
         let (parent, name) = parent_of(tree, &file.path)?;
         let dir = parent.as_ref().unwrap_or(tree);
         // A file that is not there is reported by the comparison.
-        if let Some((open, _)) = dir.open_file(name)? {
+        if let Some((open, stat)) = dir.open_file(name)? {
+            one_name(&dir.path.join(name), &stat)?;
             let mode = if file.executable { 0o755 } else { 0o644 };
             fchmod(&open, Mode::from_raw_mode(mode))
                 .map_err(|e| cannot("set the mode of", &dir.path.join(name), e))?;

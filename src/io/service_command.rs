@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 use super::node_dir::{Dir, cannot};
 use super::node_process::{Handle, exe_path, process};
-use super::node_run::run;
+use super::node_run::{run, spawn};
 use super::service_systemd::tail_file;
 use crate::error::{Context, Error, Result};
 use crate::limits;
@@ -196,15 +196,16 @@ impl Service for CommandService {
             .try_clone()
             .or_failed(|| format!("cannot write {}", dir.path.join(LOG).display()))?;
         // Its own process group: no signal meant for relman's terminal reaches it.
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(args)
             .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(log_again)
-            .process_group(0)
-            .spawn()
-            .or_failed(|| format!("cannot start {}", self.start.join(" ")))?;
+            .process_group(0);
+        let child =
+            spawn(&mut command).or_failed(|| format!("cannot start {}", self.start.join(" ")))?;
         let pid = child.id();
         *self.spawned.borrow_mut() = Spawned {
             child: Some(child),

@@ -243,8 +243,10 @@ impl Node<'_> {
         self.host.set_current(Some(previous))?;
         self.host.fault_point("revert-swap-done")?;
         let up = match self.service {
+            // A second attempt: a daemon that stays down for one lost moment is worse.
             Some(service) => service
                 .restart()
+                .or_else(|_| service.restart())
                 .map_err(|e| e.under(format!("{} could not be restarted", service.name()))),
             None => Ok(()),
         };
@@ -289,6 +291,15 @@ impl Node<'_> {
         }
         removed
     }
+}
+
+/// For a version that is healthy and whose history line could not be written.
+pub(super) fn unrecorded(error: Error, tag: &str) -> Error {
+    error
+        .under(format!(
+            "{tag} runs and is healthy, but that could not be recorded"
+        ))
+        .hint("mend the state directory (space, mode); the next relman install or rollback finishes or reverts it")
 }
 
 /// `files` as records.

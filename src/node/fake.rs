@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub store: BTreeMap<String, Files>,
     /// Programs that end as soon as they are started.
     pub crashing: BTreeSet<Vec<u8>>,
+    /// The daemon is started anew each time somebody looks.
+    pub flapping: bool,
     pub clock: Duration,
     pub locked: bool,
     pub free: u64,
@@ -362,12 +364,11 @@ impl Host for Fake {
         })
     }
     fn process(&self, pid: u32) -> Result<Option<Process>> {
-        let started = self.now();
         self.read(|w| {
             w.running.as_ref().map(|_| Process {
                 pid,
                 start_ticks: w.starts,
-                started,
+                started: Timestamp::UNIX_EPOCH,
             })
         })
     }
@@ -402,6 +403,10 @@ impl Service for Fake {
         self.start()
     }
     fn state(&self) -> Result<ServiceState> {
+        {
+            let mut world = self.0.borrow_mut();
+            world.starts += u64::from(world.flapping);
+        }
         self.read(|w| ServiceState {
             pid: w.running.as_ref().map(|_| 100 + w.starts as u32),
             failed: false,

@@ -113,8 +113,11 @@ impl Node<'_> {
                             Err(what) => what,
                         }
                     } else {
-                        candidate = Some((process, since));
-                        String::new()
+                        // One that appears after the deadline is too late, however often.
+                        let late = since >= health.timeout;
+                        let what = format!("process {} is new", process.pid);
+                        candidate = (!late).then_some((process, since));
+                        what
                     }
                 }
                 Err(what) => {

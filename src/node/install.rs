@@ -3,7 +3,7 @@
 //! Changes the world through the traits alone.
 
 use super::Node;
-use super::activate::{ChangeOutcome, ChangeReport, Restored, records};
+use super::activate::{ChangeOutcome, ChangeReport, Restored, records, unrecorded};
 use super::health::{HealthReport, Wanted};
 use super::history::Outcome;
 use super::host::{Found, Staging};
@@ -215,7 +215,7 @@ impl Node<'_> {
         let unfinished = |error: Error, why: Error| {
             error
                 .caused_by(format!("and the node could not be put back now: {why}"))
-                .hint("relman recover (or any other command of relman) tries again")
+                .hint("relman status shows it; the next relman install or rollback tries again")
         };
         let swapped = match self.host.current() {
             Ok(current) => current.as_deref() == Some(journal.tag.as_str()),
@@ -229,12 +229,7 @@ impl Node<'_> {
         }
         // The health check's deadline is over, but the committed line may be on disk already.
         if journal.step == Step::Commit {
-            return error
-                .under(format!(
-                    "{} runs and is healthy, but that could not be recorded",
-                    journal.tag
-                ))
-                .hint("mend the state directory (space, mode), then relman recover: it finishes or reverts");
+            return unrecorded(error, &journal.tag);
         }
         let error = self.with_last_lines(error);
         (self.say)(&format!("{} failed, going back", journal.tag));

@@ -109,7 +109,8 @@ impl Node<'_> {
         })
     }
 
-    fn finish_rollback(&self, journal: &Journal) -> Result<(String, Option<String>)> {
+    /// Carries a rollback on from after its switch.
+    pub(super) fn finish_rollback(&self, journal: &Journal) -> Result<(String, Option<String>)> {
         let retained = match self.retained_whole(&journal.tag) {
             Ok(retained) => retained,
             Err(error) if error.kind() == Kind::Refused => {

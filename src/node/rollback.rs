@@ -3,7 +3,7 @@
 //! A version rolled back to that is not healthy stays: going to and fro helps nobody at 3 a.m.
 
 use super::Node;
-use super::activate::{ChangeOutcome, ChangeReport};
+use super::activate::{ChangeOutcome, ChangeReport, unrecorded};
 use super::health::Wanted;
 use super::history::Outcome;
 use super::host::{Found, Staging};
@@ -149,7 +149,8 @@ impl Node<'_> {
         let error = match self.carry_out(&mut journal, plan, &wanted, staging) {
             Ok(health) => {
                 report.health = Some(health);
-                self.commit(&mut journal, Outcome::Committed)?;
+                self.commit(&mut journal, Outcome::Committed)
+                    .map_err(|e| unrecorded(e, &plan.tag))?;
                 report.outcome = ChangeOutcome::Done;
                 return Ok(());
             }
@@ -158,7 +159,7 @@ impl Node<'_> {
         let unfinished = |error: Error, why: Error| {
             error
                 .caused_by(format!("and that could not be recorded: {why}"))
-                .hint("relman recover (or any other command of relman) tries again")
+                .hint("relman status shows it; the next relman install or rollback tries again")
         };
         let swapped = match self.host.current() {
             Ok(current) => current.as_deref() == Some(plan.tag.as_str()),
@@ -170,18 +171,30 @@ impl Node<'_> {
                 Err(why) => unfinished(error, why),
             });
         }
-        let what = match journal.step {
-            Step::Restart => "could not be started",
-            _ => "is not healthy",
+        journal.reason = Some(error.message().to_string());
+        let left = |error: Error| {
+            self.with_last_lines(error)
+                .under(format!(
+                    "{} was put back but is not healthy; it is left in place",
+                    plan.tag
+                ))
+                .hint("relman status shows what else is retained; relman rollback --to TAG")
         };
-        let error = self
-            .with_last_lines(error)
-            .under(format!(
-                "{} was put back but {what}; it is left in place",
-                plan.tag
-            ))
-            .hint("relman status shows what else is retained; relman rollback --to TAG");
-        journal.reason = Some(error.causes().first().cloned().unwrap_or_default());
+        if journal.step != Step::Health {
+            // Not yet watched: a second attempt, as after a kill.
+            return match self.finish_rollback(&journal) {
+                Ok((_, None)) => {
+                    report.outcome = ChangeOutcome::Done;
+                    report
+                        .warnings
+                        .push(format!("it needed a second attempt: {error}"));
+                    Ok(())
+                }
+                Ok((_, Some(problem))) => Err(left(error.caused_by(problem))),
+                Err(why) => Err(unfinished(error, why)),
+            };
+        }
+        let error = left(error);
         Err(match self.conclude(&journal, Outcome::Unhealthy) {
             Ok(()) => error,
             Err(why) => unfinished(error, why),

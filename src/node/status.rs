@@ -172,7 +172,7 @@ impl Node<'_> {
             Ok(journal) => {
                 if let Some(journal) = &journal {
                     problems.push(format!(
-                        "{} of {} (begun {}) is under way or was interrupted at step {}: relman recover",
+                        "{} of {} (begun {}) is under way or was interrupted at step {}; the next relman install or rollback finishes or reverts it",
                         journal.operation.name(),
                         journal.tag,
                         journal.started,

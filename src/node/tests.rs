@@ -70,6 +70,16 @@ fn an_upgrade_that_fails_is_rolled_back_and_says_why() {
 }
 
 #[test]
+fn a_daemon_that_is_started_over_and_over_is_not_healthy() {
+    let fake = Fake::new();
+    install(&fake, ONE);
+    fake.0.borrow_mut().flapping = true;
+    let error = fake.with(|n| n.install(TWO, false)).unwrap_err();
+    assert!(error.message().contains("not healthy either"), "{error}");
+    assert_eq!(fake.0.borrow().current.as_deref(), Some(ONE));
+}
+
+#[test]
 fn a_first_install_that_fails_leaves_nothing_behind() {
     let fake = Fake::new();
     fake.0.borrow_mut().crashing.insert(timed(ONE));

@@ -3,6 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod docs;
+mod house;
+mod node;
 mod sample_repo;
 mod source;
 mod timed;
