@@ -33,9 +33,13 @@ pub use unpack::{Sink, Unpacked, unpack};
 
 use crate::hash::Sha256;
 
-/// Most worker threads that packing and unpacking use, whatever the caller asks for; each holds
-/// about 4 MiB of buffers.
+/// Most worker threads that packing uses, whatever the caller asks for; each holds about 4 MiB of
+/// buffers.
 pub const MAX_THREADS: usize = 16;
+
+/// Most worker threads that unpacking uses, likewise: with more of them a node would need more
+/// than 32 MiB of memory, and four inflate faster than one thread hashes and writes.
+pub const MAX_UNPACK_THREADS: usize = 4;
 
 /// One file of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use libdeflater::Decompressor;
 use super::gzip::{self, HEADER_LEN};
 use super::problem::{Problem, Stop, UnpackError};
 use super::tar_reader::TarReader;
-use super::{MAX_THREADS, Member, MemberPath, path};
+use super::{MAX_UNPACK_THREADS, Member, MemberPath, path};
 use crate::hash::Sha256;
 use crate::limits::{GZIP_MEMBER_TAR_LEN, MAX_ARCHIVE_LEN, MAX_GZIP_MEMBER_LEN};
 use crate::{Error, Result};
@@ -55,7 +55,8 @@ pub struct Unpacked {
 /// files to `sink` on the way. One pass; about 2 x `threads` x 2 MiB of memory.
 ///
 /// The caller has checked the archive's own digest; nothing is believed for that. Our own format
-/// (see the [module](super)) inflates on `threads` threads (1 to [`MAX_THREADS`]), any other gzip
+/// (see the [module](super)) inflates on `threads` threads (1 to
+/// [`MAX_UNPACK_THREADS`]), any other gzip
 /// on this one.
 ///
 /// # Errors
@@ -80,7 +81,12 @@ pub fn unpack(
             Ok(len) => {
                 let head = head.get(..len).unwrap_or_default();
                 if gzip::is_ours(head) {
-                    parallel(head, archive, threads.clamp(1, MAX_THREADS), &mut tar)
+                    parallel(
+                        head,
+                        archive,
+                        threads.clamp(1, MAX_UNPACK_THREADS),
+                        &mut tar,
+                    )
                 } else {
                     sequential(head, archive, &mut tar)
                 }
