@@ -3,9 +3,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod node;
 mod docs;
+mod example;
 mod house;
+mod node;
 mod sample_repo;
 mod source;
 mod timed;
