@@ -193,15 +193,13 @@ impl Run<'_, '_> {
         if self.stopped() {
             return (None, None);
         }
-        if let (Some(file), Some((members, _))) = (&mut archive, &members) {
-            let known = bytes::Known {
-                authority: &authority,
-                released: &released,
-                leaf: logged,
-                members,
-            };
-            bytes::check(v, self.subject, &known, file, sink, self.report);
-        }
+        let known = bytes::Known {
+            authority: &authority,
+            released: &released,
+            leaf: logged,
+            members: members.as_ref().map(|(members, _)| members),
+        };
+        bytes::check(v, self.subject, &known, archive.as_mut(), sink, self.report);
         let release = leaf
             .zip(members)
             .map(|((leaf, proofs), (members, provenance))| {
