@@ -135,7 +135,10 @@ pub fn check(
     } else if complete {
         report.enter("files", Ok(((), details.join(", "))));
     } else {
-        report.skip("files", "the archive was not unpacked: a check before failed");
+        report.skip(
+            "files",
+            "the archive was not unpacked: a check before failed",
+        );
     }
 }
 
