@@ -113,7 +113,7 @@ impl Project {
 
     /// A directory that is no repository.
     pub fn empty(name: &str) -> Project {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = quick_dir();
         for sub in ["repo", "home"] {
             fs::create_dir(dir.path().join(sub)).expect("a directory can be made");
         }
@@ -128,7 +128,7 @@ impl Project {
 
     /// The same project in another place; never use both at once.
     pub fn copy(&self) -> Project {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let dir = quick_dir();
         copy_tree(&self.dir.path().join("."), dir.path());
         Project {
             dir,
@@ -274,6 +274,14 @@ impl Drop for Project {
             let _ = fs::remove_dir_all(format!("/var/tmp/relman-{uid}/{}", self.name));
         }
     }
+}
+
+/// A temporary directory, in memory where the system has such a place: relman syncs all that it writes, and these tests
+/// are about order and contents, not about disks.
+fn quick_dir() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a temporary directory can be made")
 }
 
 /// Where programs are: not where a Rust toolchain would be, which these builds do not need and which is slow to ask.

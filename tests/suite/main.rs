@@ -3,6 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cut_cli;
+mod init_cli;
+mod kill_cli;
 mod sample_repo;
 mod source;
 mod timed;
