@@ -252,9 +252,18 @@ fn signed_sums(v: &Verifier, subject: &Subject, known: &Known) -> Result<Digests
         let message = format!("hashes to {found}, the log says {}", leaf.sums);
         problems.push(Problem::new(&sums_path, message));
     }
-    match problems.is_empty() {
-        true => sums::parse(&text).map_err(|e| problem(&sums_path, &e)),
-        false => Err(problems),
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let sums = sums::parse(&text).map_err(|e| problem(&sums_path, &e))?;
+    let archive = known.released.archive_name();
+    match sums.get(&archive) {
+        Some(_) => Ok(sums),
+        // A builder signed it, for another release.
+        None => Err(vec![Problem::new(
+            &sums_path,
+            format!("does not list {archive}"),
+        )]),
     }
 }
 
