@@ -9,3 +9,4 @@ mod kill_cli;
 mod sample_repo;
 mod source;
 mod timed;
+mod verify_cli;
