@@ -69,6 +69,8 @@ pub const MAX_GZIP_MEMBER_LEN: usize = GZIP_MEMBER_TAR_LEN + 4_096;
 pub const MAX_TAR_PADDING_LEN: u64 = 1_048_576;
 /// Characters of a bad name that an error shows.
 pub const MAX_SHOWN_NAME: usize = 60;
+/// A person's name, as it is signed in the policy.
+pub const MAX_PERSON_LEN: usize = 128;
 /// Tags looked at in a repository.
 pub const MAX_TAGS: usize = 100_000;
 /// Bytes of a tag's or commit's message that are kept.

@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use crate::error::Context;
 use crate::{Error, Result};
 
@@ -22,10 +24,8 @@ pub const MODE_PRIVATE_DIR: u32 = 0o700;
 /// # Errors
 /// Any other failure, and a file longer than `limit`.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if is_absent(&e) => return Ok(None),
-        Err(e) => return Err(cannot("read", path, e)),
+    let Some(file) = open_file(path)? else {
+        return Ok(None);
     };
     let mut bytes = Vec::new();
     file.take(limit + 1)
@@ -38,6 +38,28 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         )));
     }
     Ok(Some(bytes))
+}
+
+/// Opens a file for reading; `None` where there is none.
+///
+/// # Errors
+/// Any other failure, and what is no regular file: a pipe would be waited for, and a device read,
+/// for ever.
+pub fn open_file(path: &Path) -> Result<Option<File>> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits() as i32)
+        .open(path)
+        .and_then(|file| Ok((file.metadata()?.is_file(), file)));
+    match opened {
+        Ok((true, file)) => Ok(Some(file)),
+        Ok((false, _)) => Err(Error::refused(format!(
+            "{} is not a regular file",
+            path.display()
+        ))),
+        Err(e) if is_absent(&e) => Ok(None),
+        Err(e) => Err(cannot("read", path, e)),
+    }
 }
 
 /// As [`read_bounded`], where a missing file is an error.

@@ -3,10 +3,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cut_cli;
 mod docs;
 mod example;
 mod house;
+mod init_cli;
+mod kill_cli;
 mod node;
 mod sample_repo;
 mod source;
 mod timed;
+mod verify_cli;

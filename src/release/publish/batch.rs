@@ -16,6 +16,7 @@ use crate::log::{
 };
 use crate::store::Reader;
 use crate::store::stage::Transaction;
+use crate::trust::policy::Purpose;
 use crate::{Error, Result};
 
 /// A publication being collected.
@@ -65,7 +66,11 @@ impl<'a> Batch<'a> {
                 "are these the secret keys of this project? name the right ones: --secret-keys DIR",
             ));
         }
-        Batch::starting(publisher.store, publisher.keys, end, publisher.now)
+        let batch = Batch::starting(publisher.store, publisher.keys, end, publisher.now)?;
+        let key = batch.publisher.public();
+        view.policy
+            .check_signer(&Purpose::Publisher, &key, publisher.now)?;
+        Ok(batch)
     }
 
     /// A batch for a log at `end`.
