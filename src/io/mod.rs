@@ -15,6 +15,7 @@ pub mod memory_of_node;
 pub mod node_fs;
 pub mod node_lock;
 pub mod node_releases;
+pub mod parallel;
 pub mod process;
 #[cfg(feature = "maintainer")]
 pub mod sample_repo;
@@ -23,6 +24,7 @@ pub mod service;
 pub mod stage_local;
 pub mod store_http;
 pub mod store_local;
+pub mod unsynced;
 pub mod workshop;
 
 mod node_dir;

@@ -2,7 +2,7 @@
 //! and beside it. Pure: bytes come from readers and go to a private file or a sink.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
+use std::io::Read;
 
 use super::authority::Authority;
 use super::{
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::attest::provenance::MemberFacts;
 use crate::attest::{sshsig, sums};
-use crate::hash::{Hasher, Sha256};
+use crate::hash::{self, CopyError, Hasher, Sha256};
 use crate::limits::{MAX_ARCHIVE_LEN, MAX_ATTESTATION_LEN, MAX_SUMS_LEN, MAX_UNPACKED_LEN};
 use crate::release::archive::{Member, Sink, UnpackError, unpack};
 use crate::release::assemble::{SUMS, SUMS_SIG};
@@ -58,22 +58,10 @@ fn copy(
         .ok_or_else(|| Error::refused("is missing"))?
         .take(released.length + 1);
     let mut file = v.scratch.file()?;
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0u8; BUFFER_LEN];
-    let mut seen = 0u64;
-    loop {
-        let n = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(Error::failed("cannot be read to its end").caused_by(e)),
-        };
-        let piece = buffer.get(..n).unwrap_or_default();
-        hasher.update(piece);
-        file.write_all(piece)
-            .map_err(|e| Error::failed("cannot be stored for checking").caused_by(e))?;
-        seen += n as u64;
-    }
+    let (sha256, seen) = hash::copy(&mut input, &mut file).map_err(|e| match e {
+        CopyError::Read(e) => Error::failed("cannot be read to its end").caused_by(e),
+        CopyError::Write(e) => Error::failed("cannot be stored for checking").caused_by(e),
+    })?;
     match seen.cmp(&released.length) {
         std::cmp::Ordering::Less => Err(Error::refused(format!(
             "ends after {seen} bytes, wanted {}",
@@ -85,7 +73,7 @@ fn copy(
         ))),
         std::cmp::Ordering::Equal => {
             file.rewind()?;
-            Ok((file, hasher.finish()))
+            Ok((file, sha256))
         }
     }
 }
