@@ -113,8 +113,12 @@ impl Stage for LocalStage<'_> {
                 self.store.put_new_file(&staged.path, &slot)
             };
             put.map_err(|e| {
+                let hint = match e.hint_text() {
+                    Some(first) => first.to_owned(),
+                    None => "run the same command again".into(),
+                };
                 e.under(format!("publishing stopped at {}", staged.path))
-                    .hint("readers still see the old release; run the same command again")
+                    .hint(format!("readers still see the old release; {hint}"))
             })?;
         }
         fault::point("publish.done");
