@@ -53,6 +53,8 @@ pub const MAX_JSON_DEPTH: usize = 64;
 pub const MAX_ARCHIVE_LEN: u64 = 4 * 1024 * 1024 * 1024;
 /// All files of a release, unpacked.
 pub const MAX_UNPACKED_LEN: u64 = 16 * 1024 * 1024 * 1024;
+/// Bytes that one byte of deflate can become (zlib, "Technical Details", maximum expansion).
+pub const MAX_DEFLATE_RATIO: u64 = 1_032;
 /// Entries in an archive.
 pub const MAX_ARCHIVE_ENTRIES: usize = 4_096;
 /// Path of an archive member.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use super::unsynced::Unsynced;
-use crate::error::Context;
+use crate::error::{Context, MAKE_ROOM};
 use crate::{Error, Result};
 
 /// Mode of published files.
@@ -377,7 +377,7 @@ fn is_absent(e: &std::io::Error) -> bool {
 pub(crate) fn cannot(what: &str, path: &Path, e: std::io::Error) -> Error {
     let error = Error::failed(format!("cannot {what} {}", path.display())).caused_by(&e);
     match e.kind() {
-        std::io::ErrorKind::StorageFull => error.hint("make room, then run the same command again"),
+        std::io::ErrorKind::StorageFull => error.hint(MAKE_ROOM),
         std::io::ErrorKind::PermissionDenied => error.hint(format!(
             "look at the owner and mode: ls -ld {}",
             parent(path).display()

@@ -147,6 +147,13 @@ impl Project {
         self.repo().join(path)
     }
 
+    /// Moves the repository's contents to `moved` beside it, and gives the place for another filesystem.
+    pub fn repo_on_a_disk_of_its_own(&self) -> PathBuf {
+        fs::rename(self.repo(), self.beside("moved")).expect("it can be moved");
+        fs::create_dir(self.repo()).expect("a directory can be made");
+        self.repo()
+    }
+
     /// The store.
     pub fn store(&self) -> PathBuf {
         self.path("releases")

@@ -11,9 +11,11 @@ use super::{
 use crate::attest::provenance::MemberFacts;
 use crate::attest::{sshsig, sums};
 use crate::hash::{self, CopyError, Hasher, Sha256};
-use crate::limits::{MAX_ARCHIVE_LEN, MAX_ATTESTATION_LEN, MAX_SUMS_LEN, MAX_UNPACKED_LEN};
+use crate::limits::{
+    MAX_ARCHIVE_LEN, MAX_ATTESTATION_LEN, MAX_DEFLATE_RATIO, MAX_SUMS_LEN, MAX_UNPACKED_LEN,
+};
 use crate::release::archive::{Member, Sink, UnpackError, unpack};
-use crate::release::assemble::{SUMS, SUMS_SIG};
+use crate::release::assemble::{PROVENANCE, SUMS, SUMS_SIG};
 use crate::release::leaf::ReleaseLeaf;
 use crate::release::state::Released;
 use crate::store::Reader;
@@ -267,12 +269,15 @@ fn own_digests(known: &Known) -> Digests {
 
 /// More than this is never read of a file of a release directory.
 fn longest(name: &str, known: &Known) -> u64 {
-    let member = known.members.and_then(|members| members.get(name));
-    match member {
-        Some(member) => member.length,
-        None if name == known.released.archive_name() => known.released.length,
-        None if known.members.is_some() => MAX_ATTESTATION_LEN,
-        None => MAX_UNPACKED_LEN,
+    let length = known.released.length;
+    match known.members {
+        _ if name == known.released.archive_name() => length,
+        _ if name == PROVENANCE => MAX_ATTESTATION_LEN,
+        Some(members) => members.get(name).map_or(MAX_ATTESTATION_LEN, |m| m.length),
+        // Its length is not known, but it came out of this archive.
+        None => length
+            .saturating_mul(MAX_DEFLATE_RATIO)
+            .clamp(MAX_ATTESTATION_LEN, MAX_UNPACKED_LEN),
     }
 }
 
