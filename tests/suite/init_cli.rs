@@ -272,3 +272,20 @@ fn a_store_whose_trust_root_was_lost_is_not_made_anew() {
     run.says(&["there is no", "root.json", "get root.json back"]);
     assert_eq!(tree(&project), before);
 }
+
+#[test]
+fn freshness_needs_the_timestamp_key_alone() {
+    let project = Project::published("init-fresh");
+    for key in fs::read_dir(project.secrets()).unwrap() {
+        let key = key.unwrap().path();
+        if !key.ends_with("timestamp") {
+            fs::remove_file(key).unwrap();
+        }
+    }
+    project
+        .relman(&["timestamp"])
+        .exits(0)
+        .says(&["timestamp 3"]);
+    project.is_verified(TAG);
+    project.relman(&["audit"]).exits(0);
+}

@@ -125,7 +125,7 @@ impl Publisher<'_> {
             24 * i64::from(self.expiry.timestamp) * i64::from(SNAPSHOT_SLACK),
         );
         let snapshot = Snapshot::clone(view.refreshed.snapshot());
-        let batch = Batch::new(self, view)?;
+        let batch = Batch::starting(self.store, None, self.now);
         if snapshot.expires <= self.now.saturating_add(slack).unwrap_or(self.now) {
             return self.sealed(view, batch, snapshot);
         }
