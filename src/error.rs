@@ -56,6 +56,9 @@ struct Inner {
     hint: Option<String>,
 }
 
+/// The hint for a full disk.
+pub const MAKE_ROOM: &str = "make room, then run the same command again";
+
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -53,6 +53,8 @@ pub const MAX_JSON_DEPTH: usize = 64;
 pub const MAX_ARCHIVE_LEN: u64 = 4 * 1024 * 1024 * 1024;
 /// All files of a release, unpacked.
 pub const MAX_UNPACKED_LEN: u64 = 16 * 1024 * 1024 * 1024;
+/// Bytes that one byte of deflate can become (zlib, "Technical Details", maximum expansion).
+pub const MAX_DEFLATE_RATIO: u64 = 1_032;
 /// Entries in an archive.
 pub const MAX_ARCHIVE_ENTRIES: usize = 4_096;
 /// Path of an archive member.
@@ -69,6 +71,8 @@ pub const MAX_GZIP_MEMBER_LEN: usize = GZIP_MEMBER_TAR_LEN + 4_096;
 pub const MAX_TAR_PADDING_LEN: u64 = 1_048_576;
 /// Characters of a bad name that an error shows.
 pub const MAX_SHOWN_NAME: usize = 60;
+/// A person's name, as it is signed in the policy.
+pub const MAX_PERSON_LEN: usize = 128;
 /// Tags looked at in a repository.
 pub const MAX_TAGS: usize = 100_000;
 /// Bytes of a tag's or commit's message that are kept.

@@ -13,6 +13,7 @@ use crate::io::stage_local::LocalStage;
 use crate::io::store_local::LocalStore;
 use crate::io::workshop::Workshop;
 use crate::io::{clock, process};
+use crate::keys::Signer;
 use crate::release::cut::{Cutter, Drafted, Events};
 use crate::release::draft::{Drafts, Record};
 use crate::release::publish::{Planned, Publisher, Waiting};
@@ -21,6 +22,7 @@ use crate::release::tag::Tag;
 use crate::release::view::View;
 use crate::store::stage::Stage;
 use crate::trust::memory::Memory;
+use crate::trust::policy::Purpose;
 use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Result};
@@ -110,8 +112,13 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
     let source =
         GitSource::open(&project.dir)?.with_public_url(project.config.release.repository.clone());
     let desk = Desk::open(cli, progress)?;
-    let released = desk.released()?;
     let key = desk.keyring.require("builder")?;
+    let released = desk.with_view(|view| {
+        // Before a long build, not after it.
+        view.policy
+            .check_signer(&Purpose::Builder, &key.public(), clock::now())?;
+        Ok(state::released(view.refreshed.targets()).0)
+    })?;
 
     let drafted = {
         let workshop = Workshop::open(None, &desk.project.config.project, args.clean)?;
@@ -128,7 +135,7 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
         .draft(&tag, &released, progress)?
     };
     match drafted {
-        Drafted::Published(before) => Ok(already_cut(&desk, &before)),
+        Drafted::Published(before) => already_cut(&desk, &before),
         Drafted::Draft { record, .. } if args.draft => Ok(draft(&desk, &record, None)),
         Drafted::Draft { record, fresh } => {
             if !fresh {
@@ -147,7 +154,7 @@ pub fn publish(cli: &Cli, args: &TagArgs, progress: &mut Progress) -> Result<Ans
     let desk = Desk::open(cli, progress)?;
     let tag = desk.parse(&args.tag)?;
     if let Some(before) = desk.released()?.iter().find(|r| r.tag == tag.as_str()) {
-        return Ok(already_cut(&desk, before));
+        return already_cut(&desk, before);
     }
     let record = desk.drafts.load(tag.as_str())?.ok_or_else(|| {
         Error::failed(format!("there is no draft of {tag}")).hint(format!("relman cut {tag}"))
@@ -189,14 +196,20 @@ pub fn timestamp(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
     }
 }
 
-fn already_cut(desk: &Desk, released: &Released) -> Answer {
+fn already_cut(desk: &Desk, released: &Released) -> Result<Answer> {
+    // A run that was killed after publishing has left its draft.
+    desk.drafts.remove(&released.tag)?;
     let text = format!(
         "{} is already cut: {}\nsha256 {}\n",
         released.tag,
         desk.place(&released.tag),
         released.sha256
     );
-    Answer::named("unchanged", json!({ "release": released }), text)
+    Ok(Answer::named(
+        "unchanged",
+        json!({ "release": released }),
+        text,
+    ))
 }
 
 fn published(desk: &Desk, record: &Record) -> Answer {

@@ -11,57 +11,68 @@ use crate::io::durable::{self, MODE_FILE};
 use crate::io::keyring::{Keyring, PURPOSES};
 use crate::io::lock::Lock;
 use crate::io::stage_local::LocalStage;
+use crate::io::store_local::LocalStore;
 use crate::io::{ask, clock, git, process};
 use crate::keys::Signer;
-use crate::limits::MAX_CONFIG_LEN;
+use crate::limits::{MAX_CONFIG_LEN, MAX_PERSON_LEN, MAX_SHOWN_NAME};
 use crate::release::assemble::principal;
 use crate::release::config::{self, FILE_NAME};
 use crate::release::cut::Events;
 use crate::release::publish::{Founded, Genesis};
+use crate::release::text::{is_deceptive, shown};
 use crate::store::Reader;
 use crate::store::stage::Stage;
 use crate::ui::{Answer, Progress};
 use crate::{Error, Result};
 
-/// What git must not take, and what it must not change.
-const GITIGNORE: &[&str] = &["/.relman/", "/releases/.relman-*"];
-const GITATTRIBUTES: &[&str] = &["/releases/** -text", "/keys/** -text"];
-
 /// Runs the command.
 pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer> {
     let dir = project::start_dir(cli)?;
-    if git::GitSource::open(&dir).is_err() {
-        return Err(
-            Error::usage(format!("{} is not a git repository", dir.display()))
-                .hint("run it at the top of the daemon's repository, or: git init"),
-        );
+    let source = git::GitSource::open(&dir).map_err(|e| {
+        Error::usage(format!("{} is not a git repository", dir.display()))
+            .caused_by(e)
+            .hint("run it at the top of the daemon's repository, or: git init")
+    })?;
+    // Everything that can be refused is refused before anything is written.
+    let (project, template) = match Project::at(cli, &dir)? {
+        Some(project) => (project, None),
+        None => {
+            let text = config::template(&project_name(args, &dir)?);
+            (Project::of(cli, &dir, &text)?, Some(text))
+        }
+    };
+    let keyring = project.keyring()?;
+    not_inside(cli, keyring.dir(), &dir)?;
+    if let Some(top) = source.work_dir() {
+        not_inside(cli, keyring.dir(), &top)?;
     }
+    let store = project.store();
+    let person = match is_founded(&store)? {
+        true => String::new(),
+        false => person(args)?,
+    };
+
     let mut made = Vec::new();
-    if Project::at(cli, &dir)?.is_none() {
-        let name = project_name(args, &dir)?;
-        let text = config::template(&name);
+    if let Some(text) = template {
         durable::write_once(&dir.join(FILE_NAME), text.as_bytes(), MODE_FILE)?;
         made.push(FILE_NAME.to_owned());
     }
-    let project =
-        Project::at(cli, &dir)?.ok_or_else(|| Error::failed(format!("{FILE_NAME} vanished")))?;
-    for (file, lines) in [(".gitignore", GITIGNORE), (".gitattributes", GITATTRIBUTES)] {
-        if add_lines(&dir.join(file), lines)? {
+    for (file, lines) in git_files(&project) {
+        if add_lines(&dir.join(file), &lines)? {
             made.push(file.to_owned());
         }
     }
-    let keyring = project.keyring()?;
-    not_inside(cli, keyring.dir(), &dir)?;
-    let store = project.store();
     let _lock = Lock::acquire(&Lock::of_store(store.root()), "init")?;
     let stage = LocalStage::new(&store);
-    stage.finish()?;
+    if stage.finish()? {
+        made.push(format!(
+            "{}/, begun by an earlier run",
+            project.config.store.path
+        ));
+    }
     let root_file = project.keys_dir().join("root.json");
-    if store
-        .read("metadata/timestamp.json", MAX_CONFIG_LEN)?
-        .is_none()
-    {
-        made.extend(found(args, &project, &keyring, &stage, progress)?);
+    if !is_founded(&store)? {
+        made.extend(found(args, &person, &project, &keyring, progress)?);
     } else if durable::read_bounded(&root_file, MAX_CONFIG_LEN)?.is_none() {
         return Err(Error::failed(format!(
             "the store at {} has metadata, but there is no {}",
@@ -73,6 +84,43 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
         ));
     }
     Ok(answer(&project, &keyring, &made))
+}
+
+fn is_founded(store: &LocalStore) -> Result<bool> {
+    let timestamp = store.read("metadata/timestamp.json", MAX_CONFIG_LEN)?;
+    Ok(timestamp.is_some())
+}
+
+fn person(args: &InitArgs) -> Result<String> {
+    let person = match &args.person {
+        Some(person) => person.clone(),
+        None if args.yes => process::login_name(),
+        None => ask::line("whose keys are these", &process::login_name())?,
+    };
+    let hidden = |c: char| c.is_control() || is_deceptive(c);
+    if person.trim().is_empty() || person.len() > MAX_PERSON_LEN || person.contains(hidden) {
+        return Err(Error::usage(format!(
+            "{} is no person's name, wanted 1 to {MAX_PERSON_LEN} visible bytes",
+            shown(&person, MAX_SHOWN_NAME)
+        )));
+    }
+    Ok(person)
+}
+
+/// What git must not take, and what it must not change.
+fn git_files(project: &Project) -> [(&'static str, Vec<String>); 2] {
+    let mut ignored = vec!["/.relman/".to_owned()];
+    let mut unchanged = Vec::new();
+    let (store, keys) = (&project.config.store.path, &project.config.trust.keys);
+    // A place outside of the repository is none of git's business.
+    if config::safe_relative(store) {
+        ignored.push(format!("/{store}/.relman-*"));
+        unchanged.push(format!("/{store}/** -text"));
+    }
+    if config::safe_relative(keys) {
+        unchanged.push(format!("/{keys}/** -text"));
+    }
+    [(".gitignore", ignored), (".gitattributes", unchanged)]
 }
 
 fn answer(project: &Project, keyring: &Keyring, made: &[String]) -> Answer {
@@ -104,18 +152,13 @@ fn answer(project: &Project, keyring: &Keyring, made: &[String]) -> Answer {
 /// Makes the keys that are missing, the trust root and the store's first state.
 fn found(
     args: &InitArgs,
+    person: &str,
     project: &Project,
     keyring: &Keyring,
-    stage: &LocalStage,
     progress: &mut Progress,
 ) -> Result<Vec<String>> {
     progress.stage("make keys, trust root and store");
     let name = &project.config.project;
-    let person = match &args.person {
-        Some(person) => person.clone(),
-        None if args.yes => process::login_name(),
-        None => ask::line("whose keys are these", &process::login_name())?,
-    };
     for purpose in PURPOSES {
         keyring.load_or_generate(purpose, &format!("{purpose}@{name}"))?;
     }
@@ -123,7 +166,7 @@ fn found(
     let founded = Genesis {
         project: name,
         origin: &project.config.log_origin(),
-        person: &person,
+        person,
         example: args.example,
         keys: keyring,
         expiry: &project.config.expiry,
@@ -133,6 +176,7 @@ fn found(
     // The public half first: a store without its root would be unreadable, a root without its
     // store only waits for the next run.
     let mut made = public_files(project, keyring, &founded)?;
+    let stage = LocalStage::new(&store);
     stage.write(&founded.transaction)?;
     stage.finish()?;
     progress.end();
@@ -205,13 +249,13 @@ fn not_inside(cli: &Cli, keys: &Path, repository: &Path) -> Result<()> {
 }
 
 /// Adds the lines that a file lacks; tells whether it did.
-fn add_lines(path: &Path, lines: &[&str]) -> Result<bool> {
+fn add_lines(path: &Path, lines: &[String]) -> Result<bool> {
     let bytes = durable::read_bounded(path, MAX_CONFIG_LEN)?.unwrap_or_default();
     let mut text = String::from_utf8(bytes)
         .map_err(|e| Error::failed(format!("{} is not UTF-8", path.display())).caused_by(e))?;
-    let missing: Vec<&&str> = lines
+    let missing: Vec<&String> = lines
         .iter()
-        .filter(|line| !text.lines().any(|have| have.trim() == **line))
+        .filter(|line| !text.lines().any(|have| have.trim() == *line))
         .collect();
     if missing.is_empty() {
         return Ok(false);

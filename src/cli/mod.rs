@@ -14,13 +14,14 @@ mod show;
 mod verify;
 
 use std::ffi::OsString;
+use std::io::Write;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::Result;
 use crate::io::{clock, process};
-use crate::ui::{Answer, Progress, answer};
+use crate::ui::{Answer, Progress, answer, text};
 use args::{Cli, Command};
 
 /// Runs the command line and gives the exit code.
@@ -41,7 +42,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return answer::print("", true, &Err(error));
         }
         Err(e) => {
-            let _ = e.print();
+            // Arguments may come from a script, and what they quote from anybody.
+            let text = e.render().to_string();
+            let lines: Vec<String> = text.lines().map(text::line).collect();
+            let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
             return crate::Kind::Usage.exit_code();
         }
     };

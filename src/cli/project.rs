@@ -58,12 +58,17 @@ impl Project {
         };
         let text = String::from_utf8(bytes)
             .map_err(|e| Error::usage(format!("{FILE_NAME} is not UTF-8")).caused_by(e))?;
-        Ok(Some(Project {
+        Self::of(cli, dir, &text).map(Some)
+    }
+
+    /// The project that this `relman.toml` would make of a directory.
+    pub fn of(cli: &Cli, dir: &Path, text: &str) -> Result<Self> {
+        Ok(Project {
             dir: dir.to_owned(),
-            config: Config::parse(&text)?,
+            config: Config::parse(text)?,
             #[cfg(feature = "maintainer")]
             secret_keys: cli.secret_keys.clone(),
-        }))
+        })
     }
 
     /// The embedded store.

@@ -38,10 +38,12 @@ struct Row {
 pub fn list(cli: &Cli, args: &StoreArgs) -> Result<Answer> {
     let (store, root) = store_and_root(cli, args)?;
     let (rows, notes) = rows(store.as_ref(), &root)?;
-    let drafts = match (&args.store, Project::find(cli)) {
+    let mut drafts = match (&args.store, Project::find(cli)) {
         (None, Ok(project)) => LocalDrafts::new(project.work_dir().join("drafts")).tags()?,
         _ => Vec::new(),
     };
+    // Of a run that was killed after publishing; the next one removes it.
+    drafts.retain(|tag| !rows.iter().any(|row| row.released.tag == *tag));
     let mut table = vec![
         ["RELEASE", "CUT", "COMMIT", "SIZE", "STATE"]
             .map(str::to_owned)

@@ -247,8 +247,9 @@ fn ask(argv: &[&str], dir: &Path, environment: &[(String, String)]) -> Result<St
         .env_clear()
         .envs(environment.iter().cloned())
         .envs([
-            ("HOME", "/nonexistent"),
-            ("CARGO_HOME", "/nonexistent"),
+            // Nothing can be made below it: rustup, asked by root, makes any other.
+            ("HOME", "/dev/null"),
+            ("CARGO_HOME", "/dev/null"),
             ("LC_ALL", "C"),
         ])
         .stdin(Stdio::null())

@@ -65,7 +65,7 @@ impl Drafts for LocalDrafts {
         let names = durable::list_dir(&self.root)?.unwrap_or_default();
         Ok(names
             .into_iter()
-            .filter(|name| self.root.join(name).join(RECORD).is_file())
+            .filter(|name| !name.starts_with('.') && self.root.join(name).join(RECORD).is_file())
             .collect())
     }
 

@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use super::unsynced::Unsynced;
-use crate::error::Context;
+use crate::error::{Context, MAKE_ROOM};
 use crate::{Error, Result};
 
 /// Mode of published files.
@@ -23,10 +25,8 @@ pub const MODE_PRIVATE_DIR: u32 = 0o700;
 /// # Errors
 /// Any other failure, and a file longer than `limit`.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if is_absent(&e) => return Ok(None),
-        Err(e) => return Err(cannot("read", path, e)),
+    let Some(file) = open_file(path)? else {
+        return Ok(None);
     };
     let mut bytes = Vec::new();
     file.take(limit + 1)
@@ -39,6 +39,28 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         )));
     }
     Ok(Some(bytes))
+}
+
+/// Opens a file for reading; `None` where there is none.
+///
+/// # Errors
+/// Any other failure, and what is no regular file: a pipe would be waited for, and a device read,
+/// for ever.
+pub fn open_file(path: &Path) -> Result<Option<File>> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits() as i32)
+        .open(path)
+        .and_then(|file| Ok((file.metadata()?.is_file(), file)));
+    match opened {
+        Ok((true, file)) => Ok(Some(file)),
+        Ok((false, _)) => Err(Error::refused(format!(
+            "{} is not a regular file",
+            path.display()
+        ))),
+        Err(e) if is_absent(&e) => Ok(None),
+        Err(e) => Err(cannot("read", path, e)),
+    }
 }
 
 /// As [`read_bounded`], where a missing file is an error.
@@ -355,7 +377,7 @@ fn is_absent(e: &std::io::Error) -> bool {
 pub(crate) fn cannot(what: &str, path: &Path, e: std::io::Error) -> Error {
     let error = Error::failed(format!("cannot {what} {}", path.display())).caused_by(&e);
     match e.kind() {
-        std::io::ErrorKind::StorageFull => error.hint("make room, then run the same command again"),
+        std::io::ErrorKind::StorageFull => error.hint(MAKE_ROOM),
         std::io::ErrorKind::PermissionDenied => error.hint(format!(
             "look at the owner and mode: ls -ld {}",
             parent(path).display()

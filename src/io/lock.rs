@@ -16,7 +16,7 @@ const MAX_HOLDER_LEN: u64 = 512;
 /// An exclusive lock on a file, held until dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -58,11 +58,18 @@ impl Lock {
             )
         });
         written.map_err(|e| durable::cannot("write the lock", path, e))?;
-        Ok(Lock { _file: file })
+        Ok(Lock { file })
     }
 
     /// The lock file of a store.
     pub fn of_store(store: &Path) -> PathBuf {
         store.join(".relman-lock")
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Nobody holds it from here on; the name of the last holder would only mislead.
+        let _ = self.file.set_len(0);
     }
 }

@@ -129,8 +129,12 @@ impl Stage for LocalStage<'_> {
             fault::point(&format!("publish.{i}"));
             let slot = stage.join(i.to_string());
             self.put(staged, &slot, &mut unsynced).map_err(|e| {
+                let hint = match e.hint_text() {
+                    Some(first) => first.to_owned(),
+                    None => "run the same command again".into(),
+                };
                 e.under(format!("publishing stopped at {}", staged.path))
-                    .hint("readers still see the old release; run the same command again")
+                    .hint(format!("readers still see the old release; {hint}"))
             })?;
         }
         unsynced.sync()?;

@@ -1,6 +1,5 @@
 //! Room `io`: a store that is a directory.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -44,12 +43,8 @@ impl Reader for LocalStore {
     }
 
     fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>> {
-        let path = self.path_of(path)?;
-        match File::open(&path) {
-            Ok(file) => Ok(Some(Box::new(file))),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(durable::cannot("read", &path, e)),
-        }
+        let file = durable::open_file(&self.path_of(path)?)?;
+        Ok(file.map(|file| Box::new(file) as Box<dyn Read + Send>))
     }
 
     fn location(&self) -> String {

@@ -76,7 +76,13 @@ impl Cutter<'_> {
             return Ok(Drafted::Published(Box::new(before.clone())));
         }
         if let Some(record) = self.drafts.load(tag.as_str())? {
-            not_moved(tag, &info, &record.commit, record.tag_object.as_deref())?;
+            not_moved(tag, &info, &record.commit, record.tag_object.as_deref()).map_err(|e| {
+                let draft = self.drafts.file(tag.as_str(), "");
+                e.hint(format!(
+                    "put the tag back, or give up the draft: rm -r {}",
+                    draft.display()
+                ))
+            })?;
             return Ok(Drafted::Draft {
                 record: Box::new(record),
                 fresh: false,

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::Result;
+use crate::attest::dsse::short;
 use crate::keys::PublicKey;
 use crate::log::VerifierKey;
 use crate::trust::policy::{Environment, Pin, Policy, Purpose};
+use crate::{Error, Result};
 
 /// A policy that root pins, with its log keys ready for use.
 #[derive(Clone, Debug)]
@@ -66,6 +67,31 @@ impl ReleasePolicy {
             .keys_for(purpose, at)
             .filter_map(|key| PublicKey::from_bytes(key.bytes).ok())
             .collect()
+    }
+
+    /// Checks that `key` counts for `purpose` at a time: what another key signs, nobody accepts.
+    ///
+    /// # Errors
+    /// Refused, naming the keys that policy has for it.
+    pub fn check_signer(&self, purpose: &Purpose, key: &PublicKey, at: Timestamp) -> Result<()> {
+        let accepted = self.accepted(purpose, at);
+        if accepted.contains(key) {
+            return Ok(());
+        }
+        let named = |key: &PublicKey| {
+            let person = self.people(&BTreeSet::from([*key]));
+            format!("{person} (key {})", short(&key.keyid()))
+        };
+        let wanted: Vec<String> = accepted.iter().map(named).collect();
+        let wanted = match wanted.is_empty() {
+            true => "nobody".into(),
+            false => wanted.join(", "),
+        };
+        Err(Error::refused(format!(
+            "the {purpose} key here is {}, policy names for {purpose} at {at}: {wanted}",
+            short(&key.keyid())
+        ))
+        .hint("are these the secret keys of this project? name the right ones: --secret-keys DIR"))
     }
 
     /// Whose keys these are, for messages.

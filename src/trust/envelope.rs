@@ -35,7 +35,11 @@ impl<T: Role> Unverified<T> {
     /// JSON that is refused, another `_type`, members missing or out of range, one key id signing
     /// twice, more than [`MAX_SIGNATURES`] signatures.
     pub fn parse(bytes: &[u8]) -> Result<Self, TrustError> {
-        let document = json::parse(bytes)?;
+        // Without this a damaged file would go without a name, and a store has many.
+        let document = json::parse(bytes).map_err(|e| match e {
+            TrustError::Json(problem) => TrustError::Json(format!("{}.json: {problem}", T::TYPE)),
+            other => other,
+        })?;
         let signed = member::<T>(&document, "signed")?;
         let signatures: Vec<Signature> = Vec::deserialize(member::<T>(&document, "signatures")?)
             .map_err(|e| malformed::<T>(format!("signatures: {e}")))?;

@@ -3,9 +3,18 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cut_cli;
+mod disk_cli;
 mod docs;
+mod example;
 mod house;
+mod init_cli;
+mod kill_cli;
 mod node;
+mod node_cli;
+mod others_cli;
 mod sample_repo;
 mod source;
 mod timed;
+mod verify_cli;
+mod verify_http_cli;

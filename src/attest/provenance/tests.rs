@@ -1,3 +1,5 @@
+//! What a provenance statement says, and what it leaves out.
+
 use super::*;
 
 fn cut(repository: &str, rustc: &str) -> Value {

@@ -9,7 +9,7 @@ use std::thread;
 
 use super::ustar::{self, BLOCK};
 use super::{MAX_THREADS, Member, MemberPath, gzip, path};
-use crate::error::Context;
+use crate::error::{Context, MAKE_ROOM};
 use crate::hash::{Hasher, Sha256};
 use crate::limits::{
     GZIP_MEMBER_TAR_LEN, MAX_ARCHIVE_ENTRIES, MAX_ARCHIVE_LEN, MAX_GZIP_MEMBER_LEN,
@@ -263,9 +263,7 @@ impl Packer<'_> {
                 self.len
             )));
         }
-        self.out
-            .write_all(&job.gz)
-            .or_failed(|| "cannot write the archive".to_owned())?;
+        self.out.write_all(&job.gz).map_err(cannot_write)?;
         self.idle.push_back(job);
         Ok(())
     }
@@ -277,10 +275,17 @@ impl Packer<'_> {
         while self.received < self.sent {
             self.receive()?;
         }
-        self.out
-            .flush()
-            .or_failed(|| "cannot write the archive".to_owned())?;
+        self.out.flush().map_err(cannot_write)?;
         Ok((self.hasher.finish(), self.len))
+    }
+}
+
+fn cannot_write(e: std::io::Error) -> Error {
+    let is_full = e.kind() == ErrorKind::StorageFull;
+    let error = Error::failed("cannot write the archive").caused_by(e);
+    match is_full {
+        true => error.hint(MAKE_ROOM),
+        false => error,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::super::leaf::{Leaf, MetadataLeaf};
 use super::super::view::View;
-use super::{Keys, Publisher};
+use super::Publisher;
 use crate::hash::Sha256;
 use crate::keys::Signer;
 use crate::log::{
@@ -16,13 +16,13 @@ use crate::log::{
 };
 use crate::store::Reader;
 use crate::store::stage::Transaction;
+use crate::trust::policy::Purpose;
 use crate::{Error, Result};
 
 /// A publication being collected.
 pub struct Batch<'a> {
     store: &'a dyn Reader,
-    log: LogEnd,
-    publisher: Box<dyn Signer>,
+    log: Option<LogEnd>,
     now: Timestamp,
     files: Vec<(String, PathBuf, Sha256)>,
     entries: Vec<(Vec<u8>, Vec<String>)>,
@@ -32,23 +32,29 @@ pub struct Batch<'a> {
     timestamp: Option<Vec<u8>>,
 }
 
-/// The log that is to grow, and its key.
+/// The log that is to grow, and the keys that make it.
 pub struct LogEnd {
     /// Its size and root now.
     pub head: TreeHead,
     /// The key's name, which is the log's origin.
     pub origin: String,
-    /// The key.
+    /// The key of its checkpoints.
     pub key: Box<dyn Signer>,
+    /// The key of the leaves about metadata.
+    pub publisher: Box<dyn Signer>,
 }
 
 impl<'a> Batch<'a> {
-    /// A batch for an existing store.
+    /// A batch that adds to the log of an existing store.
+    ///
+    /// # Errors
+    /// Keys that policy does not name.
     pub fn new(publisher: &Publisher<'a>, view: &View) -> Result<Self> {
         let end = LogEnd {
             head: *view.history.checkpoint.head(),
             origin: view.policy.log_origin().to_owned(),
             key: publisher.keys.one("log")?,
+            publisher: publisher.keys.one("publisher")?,
         };
         let known = view.policy.log_keys();
         let mine = VerifierKey::from_public(&end.origin, &end.key.public())?;
@@ -65,20 +71,17 @@ impl<'a> Batch<'a> {
                 "are these the secret keys of this project? name the right ones: --secret-keys DIR",
             ));
         }
-        Batch::starting(publisher.store, publisher.keys, end, publisher.now)
+        let key = end.publisher.public();
+        view.policy
+            .check_signer(&Purpose::Publisher, &key, publisher.now)?;
+        Ok(Batch::starting(publisher.store, Some(end), publisher.now))
     }
 
-    /// A batch for a log at `end`.
-    pub fn starting(
-        store: &'a dyn Reader,
-        keys: &dyn Keys,
-        end: LogEnd,
-        now: Timestamp,
-    ) -> Result<Self> {
-        Ok(Batch {
+    /// A batch for a log at `end`; without one it can add nothing to a log, and needs no key for it.
+    pub fn starting(store: &'a dyn Reader, end: Option<LogEnd>, now: Timestamp) -> Self {
+        Batch {
             store,
             log: end,
-            publisher: keys.one("publisher")?,
             now,
             files: Vec::new(),
             entries: Vec::new(),
@@ -86,7 +89,13 @@ impl<'a> Batch<'a> {
             policy: None,
             snapshot: None,
             timestamp: None,
-        })
+        }
+    }
+
+    fn log_end(&self) -> Result<&LogEnd> {
+        self.log
+            .as_ref()
+            .ok_or_else(|| Error::bug("a publication without a log has entries for it"))
     }
 
     /// Adds a file that nobody reads before the metadata names it.
@@ -165,7 +174,7 @@ impl<'a> Batch<'a> {
             .map(|(name, _)| format!("metadata/{name}.tlog-proof"));
         let proofs = proofs.collect();
         self.entries
-            .push((leaf.sign(self.publisher.as_ref())?, proofs));
+            .push((leaf.sign(self.log_end()?.publisher.as_ref())?, proofs));
         Ok(())
     }
 
@@ -174,14 +183,15 @@ impl<'a> Batch<'a> {
         if self.entries.is_empty() {
             return Ok(Vec::new());
         }
-        let old = self.log.head;
+        let end = self.log_end()?;
+        let old = end.head;
         let tiles = StoreTiles::new(self.store, "log", old.size);
         let entries: Vec<&[u8]> = self.entries.iter().map(|(e, _)| e.as_slice()).collect();
         let append = plan_append(&old, &tiles, &entries)?;
         for (path, bytes) in &append.files {
             out.new_object(format!("log/{path}"), bytes.clone());
         }
-        let note = self.sign_checkpoint(append.new)?;
+        let note = end.sign_checkpoint(append.new)?;
         out.head("log/checkpoint", note.to_string());
 
         let grown = append.over(&tiles);
@@ -194,10 +204,12 @@ impl<'a> Batch<'a> {
         }
         Ok(proofs)
     }
+}
 
+impl LogEnd {
     fn sign_checkpoint(&self, head: TreeHead) -> Result<Note> {
-        let text = Checkpoint::new(&self.log.origin, head)?.to_string();
-        let key = VerifierKey::from_public(&self.log.origin, &self.log.key.public())?;
-        Note::with_signature(&text, &key, &self.log.key.sign(text.as_bytes())?)
+        let text = Checkpoint::new(&self.origin, head)?.to_string();
+        let key = VerifierKey::from_public(&self.origin, &self.key.public())?;
+        Note::with_signature(&text, &key, &self.key.sign(text.as_bytes())?)
     }
 }

@@ -73,8 +73,9 @@ impl Genesis<'_> {
             head: TreeHead::empty(),
             origin: self.origin.to_owned(),
             key: log_key,
+            publisher: self.keys.one("publisher")?,
         };
-        let mut batch = Batch::starting(store, self.keys, end, self.now)?;
+        let mut batch = Batch::starting(store, Some(end), self.now);
         batch.policy(pin.file_name(), policy_bytes.clone());
         let mut snapshot = Snapshot::new(1, self.until("snapshot")?);
 

@@ -8,10 +8,11 @@ mod signing;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::assemble::PROOF;
+use super::assemble::{PROOF, PROVENANCE, SUMS};
 use super::config;
 use super::draft::{Drafts, Record};
 use super::state::Released;
+use super::verify::signed_release;
 use super::view::View;
 use crate::keys::Signer;
 use crate::store::Reader;
@@ -84,6 +85,7 @@ impl Publisher<'_> {
             length: record.archive_len,
             yanked: None,
         };
+        check_leaf(view, record, &released)?;
         let mut targets: Targets = Targets::clone(view.refreshed.targets());
         targets.version = self.free_version("targets", targets.version)?;
         targets.expires = self.until("targets")?;
@@ -123,7 +125,7 @@ impl Publisher<'_> {
             24 * i64::from(self.expiry.timestamp) * i64::from(SNAPSHOT_SLACK),
         );
         let snapshot = Snapshot::clone(view.refreshed.snapshot());
-        let batch = Batch::new(self, view)?;
+        let batch = Batch::starting(self.store, None, self.now);
         if snapshot.expires <= self.now.saturating_add(slack).unwrap_or(self.now) {
             return self.sealed(view, batch, snapshot);
         }
@@ -171,6 +173,28 @@ impl Publisher<'_> {
 
     fn until(&self, role: &str) -> Result<Timestamp> {
         expires(self.expiry, role, self.now)
+    }
+}
+
+/// What goes into the log stays there: a leaf that readers would refuse is refused here.
+fn check_leaf(view: &View, record: &Record, released: &Released) -> Result<()> {
+    let wrong = |e: Error| {
+        e.under(format!("the draft of {} cannot be published", record.tag))
+            .hint(format!(
+                "remove the draft and cut it again with the builder's key: rm -r .relman/drafts/{}",
+                record.tag
+            ))
+    };
+    let leaf = signed_release(record.leaf.as_bytes(), &view.policy).map_err(wrong)?;
+    let mut differences = released.differences(&leaf);
+    for (name, digest) in [(SUMS, leaf.sums), (PROVENANCE, leaf.provenance)] {
+        if record.files.get(name) != Some(&digest) {
+            differences.push(format!("the leaf is about another {name}"));
+        }
+    }
+    match differences.first() {
+        None => Ok(()),
+        Some(first) => Err(wrong(Error::refused(first.clone()))),
     }
 }
 

@@ -1,15 +1,16 @@
 //! Checks 1, 2, 6 and 7: is this release authorised for this network, now? Pure.
 
 use super::{Problem, Report, Subject, Verifier, problem, required};
-use crate::Result as CrateResult;
 use crate::attest::dsse::short;
 use crate::hash::Sha256;
 use crate::limits::MAX_POLICY_LEN;
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::{self, Released};
+use crate::trust::TrustError;
 use crate::trust::policy::Pin;
 use crate::trust::refresh::{self, Fetch, Refreshed};
-use crate::trust::state::{Clock, Expiry};
+use crate::trust::state::{Clock, Expired, Expiry};
+use crate::{Error, Result as CrateResult};
 
 /// The environment that has no role in the metadata.
 pub const LOCAL: &str = "local";
@@ -132,20 +133,23 @@ fn load<'a>(
 }
 
 fn expired(refreshed: &Refreshed, clock: Clock) -> Vec<Problem> {
-    let name = |role: &str| format!("{role}.json");
-    refreshed
-        .expired()
-        .iter()
-        .map(|e| {
-            Problem::new(
-                name(&e.role),
-                format!(
-                    "version {} expired at {}, it is now {}",
-                    e.version, e.expires, clock.now
-                ),
-            )
-        })
-        .collect()
+    let one = |e: &Expired| {
+        let error = Error::from(TrustError::Expired {
+            role: e.role.clone(),
+            version: e.version,
+            expires: e.expires,
+            now: clock.now,
+        });
+        let hint = error.hint_text().unwrap_or_default();
+        Problem::new(
+            format!("{}.json", e.role),
+            format!(
+                "version {} expired at {}, it is now {}; {hint}",
+                e.version, e.expires, clock.now
+            ),
+        )
+    };
+    refreshed.expired().iter().map(one).collect()
 }
 
 /// Check 2: the target's entry gives length and digest; an environment's role says which tag.

@@ -5,13 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::authority::Authority;
-use super::{Problem, Report, ScratchFile, Subject, Unpacking, Verifier, problem, required};
+use super::{
+    Digests, Problem, Report, ScratchFile, Subject, Unpacking, Verifier, problem, required,
+};
 use crate::attest::provenance::MemberFacts;
 use crate::attest::{sshsig, sums};
 use crate::hash::{self, CopyError, Hasher, Sha256};
-use crate::limits::{MAX_ARCHIVE_LEN, MAX_SUMS_LEN, MAX_UNPACKED_LEN};
+use crate::limits::{
+    MAX_ARCHIVE_LEN, MAX_ATTESTATION_LEN, MAX_DEFLATE_RATIO, MAX_SUMS_LEN, MAX_UNPACKED_LEN,
+};
 use crate::release::archive::{Member, Sink, UnpackError, unpack};
-use crate::release::assemble::{SUMS, SUMS_SIG};
+use crate::release::assemble::{PROVENANCE, SUMS, SUMS_SIG};
 use crate::release::leaf::ReleaseLeaf;
 use crate::release::state::Released;
 use crate::store::Reader;
@@ -84,39 +88,50 @@ pub struct Known<'a> {
     pub released: &'a Released,
     /// Its log leaf, if that check passed.
     pub leaf: Option<&'a ReleaseLeaf>,
-    /// The members that its provenance lists.
-    pub members: &'a BTreeMap<String, MemberFacts>,
+    /// The members that its provenance lists, if that check passed.
+    pub members: Option<&'a BTreeMap<String, MemberFacts>>,
 }
 
 /// Check 8: every member of the archive against the provenance and, where the whole directory is
-/// checked, every file in it against the signed sums.
+/// checked, every file in it against the signed sums. What can be checked without something that
+/// failed before is checked.
 pub fn check(
     v: &Verifier,
     subject: &Subject,
     known: &Known,
-    file: &mut Box<dyn ScratchFile>,
+    archive: Option<&mut Box<dyn ScratchFile>>,
     sink: Option<&mut dyn Sink>,
     report: &mut Report,
 ) {
-    let mut problems = match unpack_checked(file, subject.tag, known.members, v.threads, sink) {
-        Ok(()) => Vec::new(),
-        Err(problems) => problems,
-    };
-    if let Err(e) = file.rewind() {
-        problems.extend(problem(known.released.archive_name(), &e));
-    }
-    let mut detail = format!("{} members of the archive", known.members.len());
-    if subject.unpacking == Unpacking::Directory {
-        match directory(v, subject, known) {
-            Ok(count) => detail.push_str(&format!(", {count} files of the release directory")),
-            Err(more) => problems.extend(more),
+    let mut problems = Vec::new();
+    let mut details = Vec::new();
+    let unpacked = archive.zip(known.members);
+    let complete = unpacked.is_some();
+    if let Some((file, members)) = unpacked {
+        match unpack_checked(file, subject.tag, members, v.threads, sink) {
+            Ok(()) => details.push(format!("{} members of the archive", members.len())),
+            Err(found) => problems.extend(found),
+        }
+        if let Err(e) = file.rewind() {
+            problems.extend(problem(known.released.archive_name(), &e));
         }
     }
-    let result = match problems.is_empty() {
-        true => Ok(((), detail)),
-        false => Err(problems),
-    };
-    report.enter("files", result);
+    if subject.unpacking == Unpacking::Directory {
+        match directory(v, subject, known) {
+            Ok(count) => details.push(format!("{count} files of the release directory")),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if !problems.is_empty() {
+        report.enter::<()>("files", Err(problems));
+    } else if complete {
+        report.enter("files", Ok(((), details.join(", "))));
+    } else {
+        report.skip(
+            "files",
+            "the archive was not unpacked: a check before failed",
+        );
+    }
 }
 
 /// Unpacks a verified archive; every member must be as the provenance says.
@@ -177,61 +192,92 @@ pub fn check_members(
 }
 
 fn directory(v: &Verifier, subject: &Subject, known: &Known) -> Result<usize, Vec<Problem>> {
-    let tag = subject.tag;
-    let sums_path = format!("{tag}/{SUMS}");
-    let sig_path = format!("{tag}/{SUMS_SIG}");
+    let mut problems = Vec::new();
+    let sums = signed_sums(v, subject, known)
+        .map_err(|found| problems.extend(found))
+        .ok();
+    let own = own_digests(known);
+    if let Some(sums) = &sums {
+        let both = own
+            .iter()
+            .filter_map(|(name, wanted)| Some((name, sums.get(name)?, wanted)));
+        for (name, found, wanted) in both.filter(|(_, found, wanted)| found != wanted) {
+            problems.push(Problem::new(
+                format!("{}/{SUMS}", subject.tag),
+                format!("says that {name} has sha256 {found}, its signed metadata {wanted}"),
+            ));
+        }
+    }
+    // Without good sums there is still what the metadata and the provenance vouch for.
+    let files = sums.as_ref().unwrap_or(&own);
+    for (name, digest) in files {
+        let path = format!("{}/{name}", subject.tag);
+        let limit = longest(name, known);
+        if let Err(e) = check_released_file(subject.release, &path, *digest, limit) {
+            problems.push(Problem::new(path, e.to_string()));
+        }
+    }
+    if sums.is_some() {
+        problems.extend(strangers(subject, files));
+    }
+    match problems.is_empty() {
+        true => Ok(files.len()),
+        false => Err(problems),
+    }
+}
+
+/// `SHA256SUMS`, parsed only if the log's leaf or, without one, a builder's signature vouches for it.
+fn signed_sums(v: &Verifier, subject: &Subject, known: &Known) -> Result<Digests, Vec<Problem>> {
+    let sums_path = format!("{}/{SUMS}", subject.tag);
+    let sig_path = format!("{}/{SUMS_SIG}", subject.tag);
     let text = required(subject.release, &sums_path, MAX_SUMS_LEN)?;
     let mut problems = Vec::new();
-
     let at = known.leaf.map_or(v.clock.now, |leaf| leaf.time);
     let accepted = known.authority.policy.accepted(&Purpose::Builder, at);
     let signed = required(subject.release, &sig_path, MAX_SUMS_LEN)
         .and_then(|sig| sshsig::verify(&sig, &text, &accepted).map_err(|e| problem(&sig_path, &e)));
     problems.extend(signed.err().unwrap_or_default());
+    let found = Sha256::of(&text);
     if let Some(leaf) = known.leaf
-        && Sha256::of(&text) != leaf.sums
+        && found != leaf.sums
     {
-        problems.push(Problem::new(
-            &sums_path,
-            format!(
-                "hashes to {}, the log says {}",
-                Sha256::of(&text),
-                leaf.sums
-            ),
-        ));
+        let message = format!("hashes to {found}, the log says {}", leaf.sums);
+        problems.push(Problem::new(&sums_path, message));
     }
-    // Only what was signed is parsed.
     if !problems.is_empty() {
         return Err(problems);
     }
-    let files = sums::parse(&text).map_err(|e| problem(&sums_path, &e))?;
-    for (name, digest) in &files {
-        let path = format!("{tag}/{name}");
-        if let Err(e) = check_released_file(subject.release, &path, *digest) {
-            problems.push(Problem::new(path, e.to_string()));
-        }
-    }
+    let sums = sums::parse(&text).map_err(|e| problem(&sums_path, &e))?;
     let archive = known.released.archive_name();
-    let in_sums = files
-        .get(&archive)
-        .into_iter()
-        .map(|d| (archive.as_str(), *d, known.released.sha256));
-    let members = known
-        .members
-        .iter()
-        .filter_map(|(name, m)| Some((name.as_str(), *files.get(name)?, m.sha256)));
-    for (name, found, wanted) in in_sums.chain(members) {
-        if found != wanted {
-            problems.push(Problem::new(
-                &sums_path,
-                format!("says that {name} has sha256 {found}, its signed metadata {wanted}"),
-            ));
-        }
+    match sums.get(&archive) {
+        Some(_) => Ok(sums),
+        // A builder signed it, for another release.
+        None => Err(vec![Problem::new(
+            &sums_path,
+            format!("does not list {archive}"),
+        )]),
     }
-    problems.extend(strangers(subject, &files));
-    match problems.is_empty() {
-        true => Ok(files.len()),
-        false => Err(problems),
+}
+
+/// The digests of the files of a release directory that do not come from its `SHA256SUMS`.
+fn own_digests(known: &Known) -> Digests {
+    let members = known.members.into_iter().flatten();
+    let mut digests: Digests = members.map(|(name, m)| (name.clone(), m.sha256)).collect();
+    digests.insert(known.released.archive_name(), known.released.sha256);
+    digests
+}
+
+/// More than this is never read of a file of a release directory.
+fn longest(name: &str, known: &Known) -> u64 {
+    let length = known.released.length;
+    match known.members {
+        _ if name == known.released.archive_name() => length,
+        _ if name == PROVENANCE => MAX_ATTESTATION_LEN,
+        Some(members) => members.get(name).map_or(MAX_ATTESTATION_LEN, |m| m.length),
+        // Its length is not known, but it came out of this archive.
+        None => length
+            .saturating_mul(MAX_DEFLATE_RATIO)
+            .clamp(MAX_ATTESTATION_LEN, MAX_UNPACKED_LEN),
     }
 }
 
@@ -263,21 +309,33 @@ fn strangers(subject: &Subject, files: &BTreeMap<String, Sha256>) -> Vec<Problem
     }
 }
 
-/// One file of a release directory against its digest.
-pub fn check_released_file(store: &dyn Reader, path: &str, wanted: Sha256) -> Result<()> {
+/// One file of a release directory against its digest; it may have at most `limit` bytes.
+pub fn check_released_file(
+    store: &dyn Reader,
+    path: &str,
+    wanted: Sha256,
+    limit: u64,
+) -> Result<()> {
     let mut input = store
         .open(path)?
         .ok_or_else(|| Error::refused("is missing"))?
-        .take(MAX_UNPACKED_LEN);
+        .take(limit.saturating_add(1));
     let mut hasher = Hasher::new();
     let mut buffer = vec![0u8; BUFFER_LEN];
+    let mut seen = 0u64;
     loop {
         match input.read(&mut buffer) {
             Ok(0) => break,
-            Ok(n) => hasher.update(buffer.get(..n).unwrap_or_default()),
+            Ok(n) => {
+                hasher.update(buffer.get(..n).unwrap_or_default());
+                seen += n as u64;
+            }
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
             Err(e) => return Err(Error::failed("cannot be read").caused_by(e)),
         }
+    }
+    if seen > limit {
+        return Err(Error::refused(format!("goes on after {limit} bytes")));
     }
     let found = hasher.finish();
     match found == wanted {

@@ -27,7 +27,7 @@ use crate::trust::state::Clock;
 
 pub use authority::{Authority, LOCAL};
 pub use bytes::{check_released_file, unpack_checked};
-pub use history::{History, Seen, logged_files, signed_leaf};
+pub use history::{History, Seen, logged_files, signed_leaf, signed_release};
 pub use retained::verify_retained;
 
 /// A private file that an archive is fetched to before anything inside it is looked at.
@@ -207,16 +207,14 @@ impl Run<'_, '_> {
         if self.stopped() {
             return (None, None);
         }
-        if self.subject.unpacking != Unpacking::Later
-            && let (Some(file), Some((members, _))) = (&mut archive, &members)
-        {
+        if self.subject.unpacking != Unpacking::Later {
             let known = bytes::Known {
                 authority: &authority,
                 released: &released,
                 leaf: logged,
-                members,
+                members: members.as_ref().map(|(members, _)| members),
             };
-            bytes::check(v, self.subject, &known, file, sink, self.report);
+            bytes::check(v, self.subject, &known, archive.as_mut(), sink, self.report);
         }
         let release = leaf
             .zip(members)
