@@ -1,8 +1,10 @@
 //! Room `io`: drafts in `.relman/drafts/<tag>`.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use super::durable::{self, MODE_FILE, MODE_PROGRAM};
 use super::unsynced::Unsynced;
@@ -23,7 +25,14 @@ pub struct LocalDrafts {
 struct Dir {
     temp: PathBuf,
     target: PathBuf,
+    /// Files that are on their way to the disk already, while others are still being made.
+    syncing: RefCell<Vec<JoinHandle<Result<()>>>>,
 }
+
+/// A file of this many bytes is worth a thread that syncs it early.
+const EARLY_SYNC_LEN: u64 = 1024 * 1024;
+/// Most threads that do so.
+const MAX_EARLY_SYNCS: usize = 8;
 
 impl LocalDrafts {
     /// Drafts in `root`.
@@ -77,6 +86,7 @@ impl Drafts for LocalDrafts {
         Ok(Box::new(Dir {
             temp,
             target: self.root.join(tag),
+            syncing: RefCell::default(),
         }))
     }
 
@@ -108,6 +118,10 @@ impl DraftDir for Dir {
             CopyError::Write(e) => durable::cannot("write", &path, e),
         })?;
         durable::set_mode(&path, if executable { MODE_PROGRAM } else { MODE_FILE })?;
+        let mut syncing = self.syncing.borrow_mut();
+        if copied.1 >= EARLY_SYNC_LEN && syncing.len() < MAX_EARLY_SYNCS {
+            syncing.push(thread::spawn(move || durable::sync_file(&path)));
+        }
         Ok(copied)
     }
 
@@ -134,6 +148,12 @@ impl DraftDir for Dir {
         }
         let path = self.temp.join(RECORD);
         durable::write_new_unsynced(&path, &bytes, MODE_FILE, &mut unsynced)?;
+        for syncing in self.syncing.take() {
+            // An error is reported to one sync alone, so this one's counts.
+            syncing
+                .join()
+                .map_err(|_| Error::bug("a syncing thread is gone"))??;
+        }
         unsynced.sync()?;
         durable::remove_all(&self.target)?;
         durable::rename(&self.temp, &self.target)?;

@@ -1,6 +1,7 @@
 //! Room `io`: the stage of a local store, a directory in the store that appears by one rename.
 
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::durable::{self, MODE_FILE, MODE_PRIVATE_DIR};
 use super::store_local::LocalStore;
@@ -59,8 +60,14 @@ impl<'a> LocalStage<'a> {
         let bytes =
             serde_json::to_vec_pretty(&plan).or_failed(|| "cannot write the plan".into())?;
         durable::write_new_unsynced(&dir.join(PLAN), &bytes, MODE_FILE, &mut unsynced)?;
-        unsynced.sync()?;
-        check(dir, &plan)
+        // The disk writes while the processor hashes.
+        thread::scope(|scope| {
+            let checked = scope.spawn(|| check(dir, &plan));
+            unsynced.sync()?;
+            checked
+                .join()
+                .map_err(|_| Error::bug("the checking thread is gone"))?
+        })
     }
 
     /// Puts one object where readers find it.

@@ -8,6 +8,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use crate::error::Context;
 use crate::release::build_plan::Places;
@@ -16,6 +17,8 @@ use crate::{Error, Result};
 /// A locked build directory; the lock goes when this is dropped or the process ends.
 pub struct Workshop {
     dir: PathBuf,
+    /// Removes what earlier builds left.
+    sweeper: Option<JoinHandle<()>>,
     _lock: File,
 }
 
@@ -35,15 +38,37 @@ impl Workshop {
         let dir = own.join(project);
         private_dir(&dir, uid)?;
         let lock = lock(&dir.join("lock"), project)?;
-        let workshop = Workshop { dir, _lock: lock };
+        let mut workshop = Workshop {
+            dir,
+            sweeper: None,
+            _lock: lock,
+        };
         let places = workshop.places();
-        remove(&places.clone)?;
-        remove(&places.home)?;
+        let mut old = vec![places.clone, places.home];
         if clean {
-            remove(&places.target)?;
-            remove(&places.cargo_home)?;
+            old.extend([places.target, places.cargo_home]);
         }
+        workshop.sweep(&old)?;
         Ok(workshop)
+    }
+
+    /// Moves directories out of the way and removes them meanwhile: removing a clone file by file
+    /// takes longer than making the next one.
+    fn sweep(&mut self, old: &[PathBuf]) -> Result<()> {
+        let trash = self.dir.join("trash");
+        for (i, dir) in old.iter().enumerate() {
+            // A killed run may have left a name that is taken, or a place that is no directory.
+            let _ = fs::create_dir(&trash);
+            let away = trash.join(format!("{}-{i}", std::process::id()));
+            if fs::rename(dir, away).is_err() {
+                remove(dir)?;
+            }
+        }
+        self.sweeper = Some(thread::spawn(move || {
+            // What cannot be removed is in nobody's way; the next run tries again.
+            let _ = fs::remove_dir_all(trash);
+        }));
+        Ok(())
     }
 
     /// The directories of a build; the clone is not there yet.
@@ -54,6 +79,15 @@ impl Workshop {
             cargo_home: self.dir.join("cargo"),
             home: self.dir.join("home"),
             log: self.dir.join("build.log"),
+        }
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        // Before the lock goes: the next holder has a trash of its own.
+        if let Some(sweeper) = self.sweeper.take() {
+            let _ = sweeper.join();
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::{Error, Result};
 
 /// How often the process is looked at when it says nothing.
 const TICK: Duration = Duration::from_millis(100);
+/// How soon after it has closed its output; twice as long after each look, up to [`TICK`].
+const FIRST_LOOK: Duration = Duration::from_micros(200);
 /// How long the last lines may take after the process has ended: a daemon that it left behind
 /// holds the pipes open for ever.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -63,7 +65,7 @@ pub(super) fn run(plan: &BuildPlan, on_line: &mut dyn FnMut(&str)) -> Result<Out
     let end = end?;
     let last = talk.last_lines();
     let binaries = std::mem::take(&mut talk.binaries);
-    let log_sha256 = talk.finish()?;
+    let log_sha256 = talk.finish();
     let message = match end {
         End::Status(status) if status.success() => {
             return Ok(Output {
@@ -89,12 +91,16 @@ fn follow(
     talk: &mut Talk<'_>,
 ) -> Result<End> {
     let deadline = Instant::now() + timeout;
+    let mut pause = FIRST_LOOK;
     loop {
         match lines.recv_timeout(TICK) {
             Ok((stdout, line)) => talk.line(&line, stdout)?,
             Err(RecvTimeoutError::Timeout) => {}
             // Both pipes are closed and the process is about to end.
-            Err(RecvTimeoutError::Disconnected) => thread::sleep(TICK / 10),
+            Err(RecvTimeoutError::Disconnected) => {
+                thread::sleep(pause);
+                pause = TICK.min(2 * pause);
+            }
         }
         if let Some(status) = child
             .try_wait()
@@ -240,10 +246,8 @@ impl<'a> Talk<'a> {
         format!("its last lines were\n{}", lines.join("\n"))
     }
 
-    fn finish(self) -> Result<Sha256> {
-        self.log
-            .sync_all()
-            .or_failed(|| format!("log {} cannot be written", self.plan.places.log.display()))?;
-        Ok(self.hasher.finish())
+    /// Not synced: the log is for people who look now, and the next build replaces it.
+    fn finish(self) -> Sha256 {
+        self.hasher.finish()
     }
 }
