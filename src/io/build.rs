@@ -59,6 +59,8 @@ const SECRET_SUFFIXES: [&str; 4] = [
     "_CREDENTIAL_PROVIDER",
     "_CREDENTIAL_PROCESS",
 ];
+/// Files by which a project names its toolchain.
+const TOOLCHAIN_FILES: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
 /// Files above a clone that would change its build.
 const INTRUDERS: [&str; 5] = [
     ".cargo/config.toml",
@@ -134,15 +136,16 @@ impl Build for ProcessBuilder {
         }
         let environment = self.passed();
         let ask = |argv: &[&str]| ask(argv, clone, &environment);
-        // Alone and first: rustup may install the toolchain that the project names.
-        let cargo = ask(&["cargo", "-V"]);
         let mut print = vec!["rustc", "--print", "sysroot", "--print", "cfg"];
         if let Some(target) = &build.target {
             print.extend(["--target", target]);
         }
-        let questions = [vec!["rustc", "-vV"], print];
-        let answers = parallel::map(&questions, questions.len(), |argv| ask(argv));
-        let [rustc, printed] = <[Result<String>; 2]>::try_from(answers)
+        let questions = [vec!["cargo", "-V"], vec!["rustc", "-vV"], print];
+        // Where the project names a toolchain, rustup may install it for whoever asks first.
+        let named = TOOLCHAIN_FILES.iter().any(|f| clone.join(f).exists());
+        let at_once = if named { 1 } else { questions.len() };
+        let answers = parallel::map(&questions, at_once, |argv| ask(argv));
+        let [cargo, rustc, printed] = <[Result<String>; 3]>::try_from(answers)
             .map_err(|_| Error::bug("not as many answers as questions"))?;
         if !own && let Err(e) = cargo.as_ref().and(rustc.as_ref()) {
             return Err(e.clone());
