@@ -10,7 +10,7 @@ use super::durable::{self, MODE_FILE, MODE_PROGRAM};
 use super::unsynced::Unsynced;
 use super::{fault, hashing};
 use crate::error::Context;
-use crate::hash::{self, CopyError, Sha256};
+use crate::hash::Sha256;
 use crate::limits::MAX_CONFIG_LEN;
 use crate::release::draft::{DraftDir, Drafts, FORMAT, Record};
 use crate::{Error, Result};
@@ -108,21 +108,16 @@ impl DraftDir for Dir {
         Ok(Sha256::of(bytes))
     }
 
-    fn copy_in(&self, name: &str, from: &Path, executable: bool) -> Result<(Sha256, u64)> {
+    fn copy_in(&self, name: &str, from: &Path, executable: bool) -> Result<u64> {
         let path = self.temp.join(name);
         make_dirs(durable::parent(&path))?;
-        let mut source = File::open(from).map_err(|e| durable::cannot("copy", from, e))?;
-        let mut file = File::create(&path).map_err(|e| durable::cannot("create", &path, e))?;
-        let copied = hash::copy(&mut source, &mut file).map_err(|e| match e {
-            CopyError::Read(e) => durable::cannot("read", from, e),
-            CopyError::Write(e) => durable::cannot("write", &path, e),
-        })?;
+        let len = fs::copy(from, &path).map_err(|e| durable::cannot("copy", from, e))?;
         durable::set_mode(&path, if executable { MODE_PROGRAM } else { MODE_FILE })?;
         let mut syncing = self.syncing.borrow_mut();
-        if copied.1 >= EARLY_SYNC_LEN && syncing.len() < MAX_EARLY_SYNCS {
+        if len >= EARLY_SYNC_LEN && syncing.len() < MAX_EARLY_SYNCS {
             syncing.push(thread::spawn(move || durable::sync_file(&path)));
         }
-        Ok(copied)
+        Ok(len)
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn Write>> {

@@ -66,8 +66,8 @@ pub struct Parts<'a> {
 /// I/O; a name that is there twice; a key that cannot sign.
 pub fn draft(parts: &Parts, drafts: &dyn Drafts, key: &dyn Signer) -> Result<Record> {
     let dir = drafts.begin(parts.tag.as_str())?;
-    let members = members(parts, dir.as_ref())?;
-    let packed = pack_archive(parts, dir.as_ref(), &members)?;
+    let filed = file_all(parts, dir.as_ref())?;
+    let (packed, members) = pack_archive(parts, dir.as_ref(), &filed)?;
     let archive = parts.tag.archive_name();
 
     let mut files: BTreeMap<String, Sha256> = members
@@ -137,36 +137,31 @@ fn twice(name: &str) -> Error {
         .hint("rename one of them in relman.toml, under [build]")
 }
 
-fn members(parts: &Parts, dir: &dyn DraftDir) -> Result<BTreeMap<String, MemberFacts>> {
-    let mut members = BTreeMap::new();
-    let mut enter = |name: &str, member: MemberFacts| match members.insert(name.to_owned(), member)
-    {
+/// A file that goes into the archive.
+struct Filed {
+    executable: bool,
+    length: u64,
+    /// Of what was made here; a copied file gets its digest from being packed.
+    sha256: Option<Sha256>,
+}
+
+fn file_all(parts: &Parts, dir: &dyn DraftDir) -> Result<BTreeMap<String, Filed>> {
+    let mut files = BTreeMap::new();
+    let mut enter = |name: &str, file: Filed| match files.insert(name.to_owned(), file) {
         None => Ok(()),
         Some(_) => Err(twice(name)),
     };
-    for BuiltBinary { name, path } in &parts.built.binaries {
-        let (sha256, length) = dir.copy_in(name, path, true)?;
-        enter(
-            name,
-            MemberFacts {
-                executable: true,
-                sha256,
-                length,
-            },
-        )?;
-    }
-    for extra in &parts.config.build.extra_files {
-        let name = extra.member();
-        let (sha256, length) =
-            dir.copy_in(name, &parts.clone.join(&extra.from), extra.executable)?;
-        enter(
-            name,
-            MemberFacts {
-                executable: extra.executable,
-                sha256,
-                length,
-            },
-        )?;
+    let binaries = parts.built.binaries.iter();
+    let binaries = binaries.map(|b| (b.name.as_str(), b.path.clone(), true));
+    let extra = parts.config.build.extra_files.iter();
+    let extra = extra.map(|e| (e.member(), parts.clone.join(&e.from), e.executable));
+    for (name, from, executable) in binaries.chain(extra) {
+        let file = Filed {
+            executable,
+            length: dir.copy_in(name, &from, executable)?,
+            sha256: None,
+        };
+        enter(name, file)?;
     }
     let notes = notes::release_notes(parts.info, parts.previous, parts.commits);
     let names: Vec<String> = parts
@@ -186,30 +181,29 @@ fn members(parts: &Parts, dir: &dyn DraftDir) -> Result<BTreeMap<String, MemberF
         ("RELEASE_NOTES.md", notes),
         ("INSTALLATION.md", installation),
     ] {
-        let sha256 = dir.put(name, text.as_bytes())?;
-        enter(
-            name,
-            MemberFacts {
-                executable: false,
-                sha256,
-                length: text.len() as u64,
-            },
-        )?;
+        let file = Filed {
+            executable: false,
+            length: text.len() as u64,
+            sha256: Some(dir.put(name, text.as_bytes())?),
+        };
+        enter(name, file)?;
     }
-    Ok(members)
+    Ok(files)
 }
 
+/// Packs the files and gives what they are: the digest of each is that of the bytes that were
+/// packed, and every later check holds the file beside the archive against it.
 fn pack_archive(
     parts: &Parts,
     dir: &dyn DraftDir,
-    members: &BTreeMap<String, MemberFacts>,
-) -> Result<Packed> {
-    let entries = members
+    files: &BTreeMap<String, Filed>,
+) -> Result<(Packed, BTreeMap<String, MemberFacts>)> {
+    let entries = files
         .iter()
-        .map(|(name, member)| Entry {
+        .map(|(name, file)| Entry {
             path: name.clone(),
-            executable: member.executable,
-            len: member.length,
+            executable: file.executable,
+            len: file.length,
             open: Box::new(move || Ok(dir.open(name)? as Box<dyn std::io::Read>)),
         })
         .collect();
@@ -221,18 +215,25 @@ fn pack_archive(
         parts.threads,
         &mut *out,
     )?;
+    let mut members = BTreeMap::new();
     for member in &packed.members {
-        let before = members.get(member.path.as_str()).map(|m| m.sha256);
-        if before != Some(member.sha256) {
+        let name = member.path.as_str();
+        if let Some(before) = files.get(name).and_then(|file| file.sha256)
+            && before != member.sha256
+        {
             return Err(Error::failed(format!(
-                "{} changed while it was packed: {} now, {} before",
-                member.path.as_str(),
-                member.sha256,
-                before.map(|d| d.hex()).unwrap_or_default()
+                "{name} changed while it was packed: {} now, {before} before",
+                member.sha256
             )));
         }
+        let facts = MemberFacts {
+            executable: member.executable,
+            sha256: member.sha256,
+            length: member.len,
+        };
+        members.insert(name.to_owned(), facts);
     }
-    Ok(packed)
+    Ok((packed, members))
 }
 
 /// Who signs `SHA256SUMS`, as `allowed_signers` names them.

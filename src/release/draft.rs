@@ -60,8 +60,8 @@ pub trait DraftDir {
     /// Writes a file and gives its digest.
     fn put(&self, name: &str, bytes: &[u8]) -> Result<Sha256>;
 
-    /// Copies a file in and gives its digest and length.
-    fn copy_in(&self, name: &str, from: &Path, executable: bool) -> Result<(Sha256, u64)>;
+    /// Copies a file in and gives its length in bytes.
+    fn copy_in(&self, name: &str, from: &Path, executable: bool) -> Result<u64>;
 
     /// A new file to be written piece by piece; it is synced when the draft is committed.
     fn create(&self, name: &str) -> Result<Box<dyn Write>>;
