@@ -114,7 +114,8 @@ pub fn place_once_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) 
         Err(_) if path.exists() => same_file(path, source)?,
         Err(_) => {
             let temp = temp_beside(path)?;
-            let new = copy_synced(source, &temp).and_then(|()| link_new(&temp, path));
+            let copied = copy_synced(source, &temp).map_err(|e| cannot("copy to", path, e));
+            let new = copied.and_then(|()| link_new(&temp, path));
             let _ = fs::remove_file(&temp);
             if !new? {
                 same_file(path, source)?;
@@ -131,9 +132,8 @@ pub fn place_once_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) 
 /// copy. Durable when `unsynced` is, and the data of `source` is.
 pub fn replace_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) -> Result<()> {
     let temp = temp_beside(path)?;
-    let linked = fs::hard_link(source, &temp);
-    let renamed = linked
-        .or_else(|_| copy_synced(source, &temp).map_err(std::io::Error::other))
+    let renamed = fs::hard_link(source, &temp)
+        .or_else(|_| copy_synced(source, &temp))
         .and_then(|()| fs::rename(&temp, path))
         .map_err(|e| cannot("write", path, e));
     // A rename between two names of one file does nothing (rename(2)), so one may be left.
@@ -143,9 +143,9 @@ pub fn replace_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) -> 
     Ok(())
 }
 
-fn copy_synced(source: &Path, to: &Path) -> Result<()> {
-    fs::copy(source, to).map_err(|e| cannot("copy to", to, e))?;
-    sync_file(to)
+fn copy_synced(source: &Path, to: &Path) -> std::io::Result<()> {
+    fs::copy(source, to)?;
+    File::open(to)?.sync_all()
 }
 
 /// `Ok(false)` where `path` exists already.

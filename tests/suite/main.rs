@@ -15,6 +15,7 @@ mod node_cli;
 mod others_cli;
 mod sample_repo;
 mod source;
+mod stage;
 mod timed;
 mod verify_cli;
 mod verify_http_cli;
