@@ -1,6 +1,9 @@
 //! SHA-256 as a value. The backend is chosen here and nowhere else.
 
 use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::mpsc::channel;
+use std::thread;
 
 use aws_lc_rs::digest::{Context, SHA256, SHA512};
 
@@ -104,6 +107,69 @@ impl Default for Hasher {
     }
 }
 
+/// Bytes that are copied at a time, and how many such pieces are under way.
+const PIECE_LEN: usize = 256 * 1024;
+const PIECES: usize = 4;
+
+/// Which side of a [`copy`] failed.
+#[derive(Debug)]
+pub enum CopyError {
+    /// The source could not be read to its end.
+    Read(io::Error),
+    /// The destination could not be written.
+    Write(io::Error),
+}
+
+impl From<CopyError> for io::Error {
+    fn from(e: CopyError) -> Self {
+        let (CopyError::Read(e) | CopyError::Write(e)) = e;
+        e
+    }
+}
+
+/// Copies all that `from` yields to `to`; gives its digest and its length in bytes. Moving and
+/// hashing are about equally slow, so a second thread hashes. About 1 MiB of memory.
+///
+/// # Errors
+/// Of either side; what was written is then incomplete.
+pub fn copy(from: &mut dyn Read, to: &mut dyn Write) -> Result<(Sha256, u64), CopyError> {
+    thread::scope(|scope| {
+        let (give, work) = channel::<(Vec<u8>, usize)>();
+        let (free, idle) = channel();
+        for _ in 0..PIECES {
+            // The other end is in this function.
+            let _ = free.send(vec![0; PIECE_LEN]);
+        }
+        let hashing = scope.spawn(move || {
+            let mut hasher = Hasher::new();
+            while let Ok((piece, len)) = work.recv() {
+                hasher.update(piece.get(..len).unwrap_or_default());
+                let _ = free.send(piece);
+            }
+            hasher.finish()
+        });
+        let gone = || io::Error::other("the hashing thread is gone");
+        let mut seen = 0u64;
+        loop {
+            let mut piece = idle.recv().map_err(|_| CopyError::Read(gone()))?;
+            let len = match from.read(&mut piece) {
+                Ok(0) => break,
+                Ok(len) => len,
+                Err(e) if e.kind() == ErrorKind::Interrupted => 0,
+                Err(e) => return Err(CopyError::Read(e)),
+            };
+            let filled = piece.get(..len).unwrap_or_default();
+            to.write_all(filled).map_err(CopyError::Write)?;
+            seen += filled.len() as u64;
+            give.send((piece, len))
+                .map_err(|_| CopyError::Read(gone()))?;
+        }
+        drop(give);
+        let sha256 = hashing.join().map_err(|_| CopyError::Read(gone()))?;
+        Ok((sha256, seen))
+    })
+}
+
 /// Incremental SHA-512: other people's TUF metadata lists it beside SHA-256, and every listed hash
 /// is checked. relman itself writes SHA-256 alone.
 pub struct Sha512Hasher(Context);
@@ -146,4 +212,34 @@ pub fn from_hex(text: &str) -> Option<Vec<u8>> {
         .iter()
         .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_has_the_digest_and_length_of_its_source() {
+        for len in [0, 1, PIECE_LEN, PIECE_LEN + 1, 9 * PIECE_LEN + 17] {
+            let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+            let mut out = Vec::new();
+            let (sha256, seen) = copy(&mut &bytes[..], &mut out).unwrap();
+            assert_eq!((sha256, seen), (Sha256::of(&bytes), len as u64));
+            assert!(out == bytes);
+        }
+    }
+
+    #[test]
+    fn a_copy_tells_which_side_failed() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+        }
+        let read = copy(&mut Broken, &mut Vec::new());
+        assert!(matches!(read, Err(CopyError::Read(_))));
+        let full = copy(&mut &[1u8; 9][..], &mut &mut [0u8; 4][..]);
+        assert!(matches!(full, Err(CopyError::Write(_))));
+    }
 }

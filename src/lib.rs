@@ -16,6 +16,7 @@ pub mod io;
 pub mod keys;
 pub mod limits;
 pub mod log;
+pub mod node;
 pub mod release;
 pub mod store;
 pub mod trust;

@@ -93,5 +93,21 @@ pub const BUILD_ERROR_LINES: usize = 20;
 pub const MAX_LOCKFILE_LEN: u64 = 32 * 1024 * 1024;
 /// A downloaded `.crate` file that is reused.
 pub const MAX_CRATE_LEN: u64 = 256 * 1024 * 1024;
+/// Binaries that one node installs.
+pub const MAX_NODE_BINARIES: usize = 64;
+/// A node's `journal.json`.
+pub const MAX_JOURNAL_LEN: u64 = 65_536;
+/// How much of a node's `history.jsonl` is read, counted from its end.
+pub const MAX_HISTORY_LEN: u64 = 4 * 1024 * 1024;
+/// Evidence files kept with one version.
+pub const MAX_EVIDENCE_FILES: usize = 1_024;
+/// One evidence file kept with a version.
+pub const MAX_EVIDENCE_LEN: u64 = 8 * 1024 * 1024;
+/// Directories inside each other in an installed version.
+pub const MAX_TREE_DEPTH: usize = 32;
+/// What is read of the output of a command that a node runs.
+pub const MAX_COMMAND_OUTPUT_LEN: u64 = 65_536;
+/// A daemon's own log file before it is put aside at the next start.
+pub const MAX_SERVICE_LOG_LEN: u64 = 64 * 1024 * 1024;
 /// Largest integer every JSON reader agrees on (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;

@@ -20,7 +20,7 @@ pub const BUILDER_WORKSTATION: &str = "urn:relman:builder:workstation:v1";
 /// All that a provenance says of a cut.
 #[derive(Clone, Debug)]
 pub struct Cut {
-    /// Where the source can be had.
+    /// Where the source can be had: a URL, or another word where it has none.
     pub repository: String,
     /// The tag.
     pub tag: String,
@@ -34,7 +34,7 @@ pub struct Cut {
     pub build: BTreeMap<String, Value>,
     /// How the archive was packed: compressor, level, member size.
     pub packing: BTreeMap<String, Value>,
-    /// Tool to version line, e.g. `rustc` to `rustc 1.95.0 (…)`.
+    /// Tool to version line, e.g. `rustc` to `rustc 1.95.0 (…)`; empty for a tool that is not there.
     pub toolchain: BTreeMap<String, String>,
     /// Version of relman.
     pub builder_version: String,
@@ -56,16 +56,15 @@ impl Cut {
         if let Some(id) = &self.tag_object {
             git.insert("gitTag", id.clone());
         }
-        let mut dependencies = vec![json!({
-            "uri": format!("git+{}@refs/tags/{}", self.repository, self.tag),
-            "name": "source",
-            "digest": git,
-        })];
-        dependencies.extend(
-            self.toolchain.iter().map(
-                |(tool, version)| json!({ "name": tool, "annotations": { "version": version } }),
-            ),
-        );
+        let mut source = json!({ "name": "source", "digest": git });
+        // A ResourceURI must be a URI (in-toto attestation, "ResourceDescriptor").
+        if self.repository.contains("://") {
+            let uri = format!("git+{}@refs/tags/{}", self.repository, self.tag);
+            source["uri"] = uri.into();
+        }
+        let tools = self.toolchain.iter().filter(|(_, v)| !v.is_empty());
+        let tools = tools.map(|(tool, v)| json!({ "name": tool, "annotations": { "version": v } }));
+        let dependencies: Vec<_> = std::iter::once(source).chain(tools).collect();
         let mut external = self.build.clone();
         external.insert("repository".into(), self.repository.clone().into());
         external.insert("tag".into(), self.tag.clone().into());
@@ -201,3 +200,6 @@ pub fn claims(statement: &Statement) -> Result<Claims, Vec<String>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,12 +33,16 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[cfg(feature = "maintainer")]
     /// Set up a project: relman.toml, keys, trust root and an empty signed store.
     Init(InitArgs),
+    #[cfg(feature = "maintainer")]
     /// Build, package, sign and publish the release of a tag.
     Cut(CutArgs),
+    #[cfg(feature = "maintainer")]
     /// Enter a draft in the store.
     Publish(TagArgs),
+    #[cfg(feature = "maintainer")]
     /// Sign the store's freshness anew (timestamp.json and, when due, the snapshot).
     Timestamp,
     /// The releases in the store, and drafts.
@@ -55,6 +59,7 @@ pub enum Command {
     Status(NodeArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(StoreArgs),
+    #[cfg(feature = "maintainer")]
     /// Walk the whole way with a small sample daemon in a temporary directory.
     Demo(DemoArgs),
 }
@@ -63,9 +68,13 @@ impl Command {
     /// The command's word, for messages and JSON.
     pub fn name(&self) -> &'static str {
         match self {
+            #[cfg(feature = "maintainer")]
             Command::Init(_) => "init",
+            #[cfg(feature = "maintainer")]
             Command::Cut(_) => "cut",
+            #[cfg(feature = "maintainer")]
             Command::Publish(_) => "publish",
+            #[cfg(feature = "maintainer")]
             Command::Timestamp => "timestamp",
             Command::List(_) => "list",
             Command::Show(_) => "show",
@@ -74,6 +83,7 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
             Command::Audit(_) => "audit",
+            #[cfg(feature = "maintainer")]
             Command::Demo(_) => "demo",
         }
     }
@@ -185,7 +195,7 @@ pub struct RollbackArgs {
 /// `demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Work in this new directory instead of a temporary one, and leave it there.
+    /// Work in this directory instead of a new temporary one.
     #[arg(long, value_name = "DIR")]
-    pub keep: Option<PathBuf>,
+    pub dir: Option<PathBuf>,
 }

@@ -2,8 +2,11 @@
 
 pub mod args;
 mod audit;
+#[cfg(feature = "maintainer")]
 mod cut;
+#[cfg(feature = "maintainer")]
 mod demo;
+#[cfg(feature = "maintainer")]
 mod init;
 mod node;
 mod project;
@@ -61,17 +64,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
     match &cli.command {
+        #[cfg(feature = "maintainer")]
         Command::Init(args) => init::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
         Command::Cut(args) => cut::cut(cli, args, progress),
+        #[cfg(feature = "maintainer")]
         Command::Publish(args) => cut::publish(cli, args, progress),
+        #[cfg(feature = "maintainer")]
         Command::Timestamp => cut::timestamp(cli, progress),
         Command::List(args) => show::list(cli, args),
         Command::Show(args) => show::show(cli, args),
         Command::Verify(args) => verify::run(cli, args),
         Command::Install(args) => node::install(cli, args, progress),
         Command::Rollback(args) => node::rollback(cli, args, progress),
-        Command::Status(args) => node::status(cli, args),
-        Command::Audit(args) => audit::run(cli, args),
-        Command::Demo(args) => demo::run(cli, args, progress),
+        Command::Status(args) => node::status(cli, args, progress),
+        Command::Audit(args) => audit::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Demo(args) => demo::run(cli, args),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{Cli, StoreArgs};
+#[cfg(feature = "maintainer")]
 use crate::io::keyring::Keyring;
 use crate::io::store_http::HttpStore;
 use crate::io::store_local::LocalStore;
@@ -18,6 +19,7 @@ pub struct Project {
     pub dir: PathBuf,
     /// What `relman.toml` says.
     pub config: Config,
+    #[cfg(feature = "maintainer")]
     secret_keys: Option<PathBuf>,
 }
 
@@ -64,6 +66,7 @@ impl Project {
         Ok(Project {
             dir: dir.to_owned(),
             config: Config::parse(text)?,
+            #[cfg(feature = "maintainer")]
             secret_keys: cli.secret_keys.clone(),
         })
     }
@@ -84,6 +87,7 @@ impl Project {
     }
 
     /// The secret keys.
+    #[cfg(feature = "maintainer")]
     pub fn keyring(&self) -> Result<Keyring> {
         keyring(self.secret_keys.as_deref(), &self.config.project)
     }
@@ -94,6 +98,7 @@ impl Project {
     }
 }
 
+#[cfg(feature = "maintainer")]
 /// The keyring that a command line names, or the default one of the project.
 pub fn keyring(named: Option<&Path>, project: &str) -> Result<Keyring> {
     Ok(Keyring::new(match named {
@@ -116,7 +121,7 @@ pub fn open_store(place: &str) -> Result<Box<dyn Reader>> {
         return Ok(Box::new(HttpStore::new(place)?));
     }
     let path = Path::new(place);
-    if !path.is_dir() {
+    if !durable::is_dir(path) {
         return Err(
             Error::failed(format!("there is no store at {}", path.display()))
                 .hint("give the directory that has metadata/ and log/ in it, or a URL"),

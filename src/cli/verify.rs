@@ -10,15 +10,15 @@ use super::project::{self, start_dir, store_and_root};
 use crate::io::memory_of_node::SeenNothing;
 use crate::io::scratch::PrivateFiles;
 use crate::io::store_local::LocalStore;
-use crate::io::{clock, process};
+use crate::io::{clock, durable, process};
 use crate::release::state::Released;
 use crate::release::tag::{Pattern, Tag};
-use crate::release::verify::{Subject, Verdict, Verifier};
+use crate::release::verify::{Subject, Unpacking, Verdict, Verifier};
 use crate::store::Reader;
 use crate::trust::memory::Memory;
 use crate::trust::state::{Clock, Expiry};
 use crate::ui::{Answer, report, text};
-use crate::{Error, Kind, Result};
+use crate::{Kind, Result};
 
 /// What was named on the command line.
 enum What {
@@ -37,7 +37,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
             &root,
             tag,
             store.as_ref(),
-            true,
+            Unpacking::Directory,
             &|released| store.open(&released.archive_path()),
         ),
         What::Archive { tag, path } => {
@@ -47,9 +47,14 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            check(store.as_ref(), &root, tag, store.as_ref(), false, &|_| {
-                beside.open(&name)
-            })
+            check(
+                store.as_ref(),
+                &root,
+                tag,
+                store.as_ref(),
+                Unpacking::Members,
+                &|_| beside.open(&name),
+            )
         }
         What::Directory { tag, path } => {
             let above = LocalStore::new(path.parent().unwrap_or(Path::new(".")));
@@ -58,7 +63,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
                 &root,
                 tag,
                 &above,
-                true,
+                Unpacking::Directory,
                 &|released: &Released| above.open(&format!("{tag}/{}", released.archive_name())),
             )
         }
@@ -73,7 +78,7 @@ fn check(
     root: &[u8],
     tag: &str,
     release: &dyn Reader,
-    whole_directory: bool,
+    unpacking: Unpacking,
     archive: &Open,
 ) -> Verdict {
     let clock = Clock {
@@ -84,7 +89,7 @@ fn check(
         store,
         trusted_root: Some(root),
         cache: &Memory::new(),
-        seen: &SeenNothing,
+        seen: &SeenNothing(None),
         scratch: &PrivateFiles::default(),
         clock,
         threads: process::threads(),
@@ -96,7 +101,7 @@ fn check(
             environment: "local",
             release,
             archive,
-            whole_directory,
+            unpacking,
         },
         None,
     )
@@ -111,16 +116,13 @@ fn what(cli: &Cli, name: &str) -> Result<What> {
     if !looks_like_path {
         return tag(name, pattern).map(What::Tag);
     }
-    let path = start_dir(cli)?.join(name);
-    let path = path
-        .canonicalize()
-        .map_err(|e| Error::failed(format!("{} cannot be opened", path.display())).caused_by(e))?;
+    let path = durable::canonical(&start_dir(cli)?.join(name))?;
     let last = path
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    if path.is_dir() {
+    if durable::is_dir(&path) {
         let tag = tag(&last, pattern)?;
         return Ok(What::Directory { tag, path });
     }
@@ -133,11 +135,10 @@ fn what(cli: &Cli, name: &str) -> Result<What> {
     Ok(What::Archive { tag, path })
 }
 
-/// Without a project at hand, a name of either kind will do: the metadata knows which exist.
 fn tag(name: &str, pattern: Option<Pattern>) -> Result<String> {
     let parsed = match pattern {
         Some(pattern) => Tag::parse(name, pattern),
-        None => Tag::parse(name, Pattern::V).or_else(|_| Tag::parse(name, Pattern::Phase)),
+        None => Tag::parse_any(name),
     };
     Ok(parsed?.to_string())
 }
@@ -165,7 +166,7 @@ fn answer(what: &What, verdict: &Verdict, store: &dyn Reader) -> Answer {
             report::problem_count(problems)
         ),
         (None, n) => format!(
-            "{} is NOT verified: {}, and {n} checks could not be made\n",
+            "{} is NOT verified: {}, checks not made: {n}\n",
             text::line(&shown),
             report::problem_count(problems)
         ),

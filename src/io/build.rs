@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::Context;
+use crate::io::parallel;
 use crate::io::workshop::remove;
 use crate::limits::{MAX_CONFIG_LEN, MAX_LOCKFILE_LEN};
 use crate::release::build_plan::{BuildPlan, Wanted};
@@ -133,7 +134,16 @@ impl Build for ProcessBuilder {
         }
         let environment = self.passed();
         let ask = |argv: &[&str]| ask(argv, clone, &environment);
-        let (cargo, rustc) = (ask(&["cargo", "-V"]), ask(&["rustc", "-vV"]));
+        // Alone and first: rustup may install the toolchain that the project names.
+        let cargo = ask(&["cargo", "-V"]);
+        let mut print = vec!["rustc", "--print", "sysroot", "--print", "cfg"];
+        if let Some(target) = &build.target {
+            print.extend(["--target", target]);
+        }
+        let questions = [vec!["rustc", "-vV"], print];
+        let answers = parallel::map(&questions, questions.len(), |argv| ask(argv));
+        let [rustc, printed] = <[Result<String>; 2]>::try_from(answers)
+            .map_err(|_| Error::bug("not as many answers as questions"))?;
         if !own && let Err(e) = cargo.as_ref().and(rustc.as_ref()) {
             return Err(e.clone());
         }
@@ -142,10 +152,11 @@ impl Build for ProcessBuilder {
             let found = rustc.lines().find_map(|l| l.strip_prefix(name));
             found.map(|v| v.trim().to_owned())
         };
-        let mut print_cfg = vec!["rustc", "--print", "cfg"];
-        if let Some(target) = &build.target {
-            print_cfg.extend(["--target", target]);
-        }
+        // A target that rustc does not know has no cfg, but there is a sysroot.
+        let printed = printed
+            .or_else(|_| ask(&["rustc", "--print", "sysroot"]))
+            .unwrap_or_default();
+        let (sysroot, cfg) = printed.split_once('\n').unwrap_or((&printed, ""));
         let user_cargo_home = self.dir("CARGO_HOME", ".cargo");
         Ok(Facts {
             toolchain: Toolchain {
@@ -153,15 +164,9 @@ impl Build for ProcessBuilder {
                 rustc: first_line(&rustc),
                 host: field("host:").unwrap_or_default(),
             },
-            sysroot: ask(&["rustc", "--print", "sysroot"])
-                .ok()
-                .map(|s| PathBuf::from(first_line(&s))),
+            sysroot: (!sysroot.is_empty()).then(|| PathBuf::from(sysroot.trim())),
             rustc_commit: field("commit-hash:").filter(|c| c != "unknown"),
-            cfg: ask(&print_cfg)
-                .unwrap_or_default()
-                .lines()
-                .map(str::to_owned)
-                .collect(),
+            cfg: cfg.lines().map(str::to_owned).collect(),
             project_cargo_config: cargo_config(&clone.join(".cargo"))?,
             user_cargo_config: match &user_cargo_home {
                 Some(home) => cargo_config(home)?,

@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::durable::{self, MODE_FILE, MODE_PROGRAM};
+use super::unsynced::Unsynced;
 use super::{fault, hashing};
 use crate::error::Context;
-use crate::hash::Sha256;
+use crate::hash::{self, CopyError, Sha256};
 use crate::limits::MAX_CONFIG_LEN;
 use crate::release::draft::{DraftDir, Drafts, FORMAT, Record};
 use crate::{Error, Result};
@@ -48,8 +49,9 @@ impl Drafts for LocalDrafts {
                 record.format, record.tag
             )));
         }
-        for (name, wanted) in &record.files {
-            let found = hashing::file(&dir.join(name)).map_err(|e| damaged().caused_by(e))?;
+        let paths: Vec<PathBuf> = record.files.keys().map(|name| dir.join(name)).collect();
+        let found = hashing::files(&paths).map_err(|e| damaged().caused_by(e))?;
+        for ((name, wanted), found) in record.files.iter().zip(found) {
             if found != *wanted {
                 return Err(
                     damaged().caused_by(format!("{name} hashes to {found}, wanted {wanted}"))
@@ -70,7 +72,8 @@ impl Drafts for LocalDrafts {
     fn begin(&self, tag: &str) -> Result<Box<dyn DraftDir + '_>> {
         let temp = self.root.join(format!(".unfinished-{tag}"));
         durable::remove_all(&temp)?;
-        durable::create_dir_all(&temp)?;
+        durable::create_dir_all(&self.root)?;
+        make_dirs(&temp)?;
         Ok(Box::new(Dir {
             temp,
             target: self.root.join(tag),
@@ -89,7 +92,7 @@ impl Drafts for LocalDrafts {
 impl DraftDir for Dir {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<Sha256> {
         let path = self.temp.join(name);
-        durable::create_dir_all(durable::parent(&path))?;
+        make_dirs(durable::parent(&path))?;
         fs::write(&path, bytes).map_err(|e| durable::cannot("write", &path, e))?;
         durable::set_mode(&path, MODE_FILE)?;
         Ok(Sha256::of(bytes))
@@ -97,10 +100,15 @@ impl DraftDir for Dir {
 
     fn copy_in(&self, name: &str, from: &Path, executable: bool) -> Result<(Sha256, u64)> {
         let path = self.temp.join(name);
-        durable::create_dir_all(durable::parent(&path))?;
-        let len = fs::copy(from, &path).map_err(|e| durable::cannot("copy", from, e))?;
+        make_dirs(durable::parent(&path))?;
+        let mut source = File::open(from).map_err(|e| durable::cannot("copy", from, e))?;
+        let mut file = File::create(&path).map_err(|e| durable::cannot("create", &path, e))?;
+        let copied = hash::copy(&mut source, &mut file).map_err(|e| match e {
+            CopyError::Read(e) => durable::cannot("read", from, e),
+            CopyError::Write(e) => durable::cannot("write", &path, e),
+        })?;
         durable::set_mode(&path, if executable { MODE_PROGRAM } else { MODE_FILE })?;
-        Ok((hashing::file(&path)?, len))
+        Ok(copied)
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn Write>> {
@@ -119,14 +127,22 @@ impl DraftDir for Dir {
     fn commit(self: Box<Self>, record: &Record) -> Result<()> {
         let bytes =
             serde_json::to_vec_pretty(record).or_failed(|| "cannot write the record".into())?;
-        for name in record.files.keys() {
-            durable::sync_file(&self.temp.join(name))?;
-        }
         fault::point("draft.filled");
-        durable::write_once(&self.temp.join(RECORD), &bytes, MODE_FILE)?;
+        let mut unsynced = Unsynced::default();
+        for name in record.files.keys() {
+            unsynced.add_below(&self.temp, &self.temp.join(name));
+        }
+        let path = self.temp.join(RECORD);
+        durable::write_new_unsynced(&path, &bytes, MODE_FILE, &mut unsynced)?;
+        unsynced.sync()?;
         durable::remove_all(&self.target)?;
         durable::rename(&self.temp, &self.target)?;
         fault::point("draft.committed");
         Ok(())
     }
+}
+
+/// Directories of a draft under way: synced when it is complete.
+fn make_dirs(path: &Path) -> Result<()> {
+    durable::create_dir_all_unsynced(path, &mut Unsynced::default())
 }

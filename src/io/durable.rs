@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::unsynced::Unsynced;
 use crate::error::{Context, MAKE_ROOM};
 use crate::{Error, Result};
 
@@ -99,28 +100,52 @@ pub fn write_once(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 /// Creates `path` with the bytes of `source`: a hard link where that works, else a copy. The same
 /// contents being there already is fine.
 pub fn place_once(path: &Path, source: &Path) -> Result<()> {
-    if path.exists() {
-        return same_file(path, source);
-    }
-    match fs::hard_link(source, path) {
-        Ok(()) => sync_dir(parent(path)),
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => same_file(path, source),
-        Err(_) => copy_once(path, source),
-    }
+    let mut unsynced = Unsynced::default();
+    place_once_unsynced(path, source, &mut unsynced)?;
+    unsynced.sync()
 }
 
-fn copy_once(path: &Path, source: &Path) -> Result<()> {
-    let temp = temp_beside(path)?;
-    let copied = (|| {
-        fs::copy(source, &temp).map_err(|e| cannot("copy to", path, e))?;
-        sync_file(&temp)?;
-        link_new(&temp, path)
-    })();
-    let _ = fs::remove_file(&temp);
-    match copied? {
-        true => sync_dir(parent(path)),
-        false => same_file(path, source),
+/// As [`place_once`], durable when `unsynced` is, and the data of `source` is.
+pub fn place_once_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) -> Result<()> {
+    create_dir_all_unsynced(parent(path), unsynced)?;
+    match fs::hard_link(source, path) {
+        Ok(()) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => same_file(path, source)?,
+        Err(_) if path.exists() => same_file(path, source)?,
+        Err(_) => {
+            let temp = temp_beside(path)?;
+            let new = copy_synced(source, &temp).and_then(|()| link_new(&temp, path));
+            let _ = fs::remove_file(&temp);
+            if !new? {
+                same_file(path, source)?;
+            }
+        }
     }
+    // Somebody who was killed may have put it there and not synced it.
+    unsynced.add(path);
+    unsynced.add(parent(path));
+    Ok(())
+}
+
+/// Replaces `path` by the bytes of `source` in one step: a hard link where that works, else a
+/// copy. Durable when `unsynced` is, and the data of `source` is.
+pub fn replace_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) -> Result<()> {
+    let temp = temp_beside(path)?;
+    let linked = fs::hard_link(source, &temp);
+    let renamed = linked
+        .or_else(|_| copy_synced(source, &temp).map_err(std::io::Error::other))
+        .and_then(|()| fs::rename(&temp, path))
+        .map_err(|e| cannot("write", path, e));
+    // A rename between two names of one file does nothing (rename(2)), so one may be left.
+    let _ = fs::remove_file(&temp);
+    renamed?;
+    unsynced.add(parent(path));
+    Ok(())
+}
+
+fn copy_synced(source: &Path, to: &Path) -> Result<()> {
+    fs::copy(source, to).map_err(|e| cannot("copy to", to, e))?;
+    sync_file(to)
 }
 
 /// `Ok(false)` where `path` exists already.
@@ -165,18 +190,26 @@ fn differs(path: &Path) -> Error {
 
 /// Creates a directory and its parents (mode 0755 whatever the umask), durably.
 pub fn create_dir_all(path: &Path) -> Result<()> {
+    let mut unsynced = Unsynced::default();
+    create_dir_all_unsynced(path, &mut unsynced)?;
+    unsynced.sync()
+}
+
+/// As [`create_dir_all`], durable when `unsynced` is.
+pub fn create_dir_all_unsynced(path: &Path, unsynced: &mut Unsynced) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }
     if let Some(up) = path.parent()
         && !up.as_os_str().is_empty()
     {
-        create_dir_all(up)?;
+        create_dir_all_unsynced(up, unsynced)?;
     }
     match fs::create_dir(path) {
         Ok(()) => {
             set_mode(path, MODE_PROGRAM)?;
-            sync_dir(parent(path))
+            unsynced.add(parent(path));
+            Ok(())
         }
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(e) => Err(cannot("create directory", path, e)),
@@ -255,6 +288,25 @@ fn metadata(path: &Path) -> Result<fs::Metadata> {
 }
 
 fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    write_new(path, bytes, mode)?
+        .sync_all()
+        .map_err(|e| cannot("write", path, e))
+}
+
+/// Creates `path`, which must not exist, with `bytes`; durable when `unsynced` is.
+pub fn write_new_unsynced(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    unsynced: &mut Unsynced,
+) -> Result<()> {
+    write_new(path, bytes, mode)?;
+    unsynced.add(path);
+    unsynced.add(parent(path));
+    Ok(())
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<File> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -263,8 +315,8 @@ fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         .map_err(|e| cannot("create", path, e))?;
     file.write_all(bytes)
         .and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)))
-        .and_then(|()| file.sync_all())
-        .map_err(|e| cannot("write", path, e))
+        .map_err(|e| cannot("write", path, e))?;
+    Ok(file)
 }
 
 fn temp_beside(path: &Path) -> Result<PathBuf> {
@@ -291,6 +343,19 @@ pub fn resolve(path: &Path) -> PathBuf {
         }
     }
     path.to_owned()
+}
+
+/// The one name of what is at `path`: absolute and without links.
+///
+/// # Errors
+/// There is nothing there, or it cannot be reached.
+pub fn canonical(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).map_err(|e| cannot("open", path, e))
+}
+
+/// Whether a directory is there, perhaps through links.
+pub fn is_dir(path: &Path) -> bool {
+    path.is_dir()
 }
 
 /// The directory that holds `path`.

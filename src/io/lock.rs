@@ -31,7 +31,7 @@ impl Lock {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(durable::MODE_FILE)
+            .mode(durable::MODE_SECRET)
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
             .open(path)
             .map_err(|e| durable::cannot("open the lock", path, e))?;

@@ -1,11 +1,14 @@
 //! Room `io`: what a node has seen and trusts since: TUF metadata and the log's newest checkpoint.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::durable::{self, MODE_FILE};
 use crate::Result;
 use crate::limits::{MAX_CHECKPOINT_LEN, MAX_LISTED_METADATA_LEN};
 use crate::release::verify::Seen;
+use crate::trust::memory::Memory;
 use crate::trust::refresh::Cache;
 
 /// TUF metadata in a directory, byte for byte as received.
@@ -56,12 +59,51 @@ impl Seen for SeenFile {
     }
 }
 
-/// A reader without memory: an audit, or a check on somebody else's machine.
-pub struct SeenNothing;
+/// A cache that is read and never changed: what a look takes in is forgotten with it.
+pub struct Overlay<'a> {
+    below: &'a dyn Cache,
+    above: Memory,
+    removed: RefCell<BTreeSet<String>>,
+}
 
-impl Seen for SeenNothing {
+impl<'a> Overlay<'a> {
+    /// Reads `below`, writes nowhere.
+    pub fn new(below: &'a dyn Cache) -> Self {
+        Overlay {
+            below,
+            above: Memory::new(),
+            removed: RefCell::default(),
+        }
+    }
+}
+
+impl Cache for Overlay<'_> {
+    fn load(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match self.above.get(name) {
+            None if !self.removed.borrow().contains(name) => self.below.load(name),
+            found => Ok(found),
+        }
+    }
+
+    fn save(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.above.put(name, bytes);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        self.above.take(name);
+        self.removed.borrow_mut().insert(name.to_owned());
+        Ok(())
+    }
+}
+
+/// A reader that remembers nothing: an audit, a check on somebody else's machine, a dry run. What
+/// was seen before, if anything, still counts.
+pub struct SeenNothing<'a>(pub Option<&'a dyn Seen>);
+
+impl Seen for SeenNothing<'_> {
     fn load(&self) -> Result<Option<Vec<u8>>> {
-        Ok(None)
+        self.0.map_or(Ok(None), Seen::load)
     }
 
     fn save(&self, _note: &[u8]) -> Result<()> {

@@ -6,15 +6,32 @@ pub mod clock;
 pub mod drafts;
 pub mod durable;
 pub mod fault;
+#[cfg(feature = "maintainer")]
 pub mod git;
 pub mod hashing;
 pub mod keyring;
 pub mod lock;
 pub mod memory_of_node;
+pub mod node_fs;
+pub mod node_lock;
+pub mod node_releases;
+pub mod parallel;
 pub mod process;
+#[cfg(feature = "maintainer")]
 pub mod sample_repo;
 pub mod scratch;
+pub mod service;
 pub mod stage_local;
 pub mod store_http;
 pub mod store_local;
+pub mod unsynced;
 pub mod workshop;
+
+mod node_dir;
+mod node_link;
+mod node_process;
+mod node_run;
+mod node_state;
+mod node_tree;
+mod service_command;
+mod service_systemd;

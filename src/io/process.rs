@@ -1,7 +1,8 @@
 //! Room `io`: this process itself, its surroundings, and other programs that it runs.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use rustix::fs::Mode;
 
@@ -47,4 +48,54 @@ pub fn login_name() -> String {
         .ok()
         .filter(|name| !name.is_empty() && name.len() <= 64 && !name.chars().any(char::is_control))
         .unwrap_or_else(|| "maintainer".into())
+}
+
+/// A new directory that only this user may enter, in the system's temporary one; it stays.
+pub fn new_temp_dir(prefix: &str) -> Result<PathBuf> {
+    let dir = tempfile::Builder::new()
+        .prefix(prefix)
+        .tempdir()
+        .or_failed(|| "cannot make a temporary directory".into())?;
+    Ok(dir.keep())
+}
+
+/// Another program, run to its end with this process's terminal.
+pub struct Child<'a> {
+    /// The program.
+    pub program: &'a Path,
+    /// Its arguments.
+    pub args: &'a [&'a str],
+    /// Where it runs.
+    pub dir: &'a Path,
+    /// Variables besides the inherited ones.
+    pub env: &'a [(&'a str, &'a Path)],
+    /// Whether its output is thrown away.
+    pub silent: bool,
+}
+
+impl Child<'_> {
+    /// Runs it and gives its exit code; none where a signal ended it.
+    pub fn run(&self) -> Result<Option<i32>> {
+        let out = || {
+            if self.silent {
+                Stdio::null()
+            } else {
+                Stdio::inherit()
+            }
+        };
+        let status = Command::new(self.program)
+            .args(self.args)
+            .current_dir(self.dir)
+            .envs(
+                self.env
+                    .iter()
+                    .map(|(name, value)| (name, value.as_os_str())),
+            )
+            .stdin(Stdio::null())
+            .stdout(out())
+            .stderr(out())
+            .status()
+            .or_failed(|| format!("cannot run {}", self.program.display()))?;
+        Ok(status.code())
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::durable::{self, MODE_FILE};
+use super::durable::{self, MODE_FILE, MODE_PRIVATE_DIR};
 use super::store_local::LocalStore;
+use super::unsynced::Unsynced;
 use super::{fault, hashing};
 use crate::error::Context;
 use crate::hash::Sha256;
 use crate::limits::MAX_CONFIG_LEN;
-use crate::store::Writer;
 use crate::store::stage::{Content, Stage, Staged, Transaction};
 use crate::{Error, Result};
 
@@ -33,18 +33,20 @@ impl<'a> LocalStage<'a> {
     }
 
     fn fill(&self, dir: &Path, transaction: &Transaction) -> Result<()> {
-        durable::create_private_dir(dir)?;
+        let mut unsynced = Unsynced::default();
+        durable::create_dir_all_unsynced(dir, &mut unsynced)?;
+        durable::set_mode(dir, MODE_PRIVATE_DIR)?;
         let mut plan = Vec::new();
         for (i, put) in transaction.puts.iter().enumerate() {
             fault::point(&format!("stage.{i}"));
             let slot = dir.join(i.to_string());
             let sha256 = match &put.content {
                 Content::Bytes(bytes) => {
-                    durable::write_once(&slot, bytes, MODE_FILE)?;
+                    durable::write_new_unsynced(&slot, bytes, MODE_FILE, &mut unsynced)?;
                     Sha256::of(bytes)
                 }
                 Content::File { path, sha256 } => {
-                    durable::place_once(&slot, path)?;
+                    durable::place_once_unsynced(&slot, path, &mut unsynced)?;
                     *sha256
                 }
             };
@@ -56,15 +58,35 @@ impl<'a> LocalStage<'a> {
         }
         let bytes =
             serde_json::to_vec_pretty(&plan).or_failed(|| "cannot write the plan".into())?;
-        durable::write_once(&dir.join(PLAN), &bytes, MODE_FILE)?;
+        durable::write_new_unsynced(&dir.join(PLAN), &bytes, MODE_FILE, &mut unsynced)?;
+        unsynced.sync()?;
         check(dir, &plan)
     }
+
+    /// Puts one object where readers find it.
+    fn put(&self, staged: &Staged, slot: &Path, unsynced: &mut Unsynced) -> Result<()> {
+        if appears_by_itself(staged) {
+            // All that it leads to is on disk before it appears, also after a power cut.
+            unsynced.sync()?;
+        }
+        let path = self.store.path_of(&staged.path)?;
+        match staged.head {
+            true => durable::replace_unsynced(&path, slot, unsynced),
+            false => durable::place_once_unsynced(&path, slot, unsynced),
+        }
+    }
+}
+
+/// Whether readers look at it without being led there: the heads, and the next root, which they
+/// probe for.
+fn appears_by_itself(staged: &Staged) -> bool {
+    staged.head || staged.path.ends_with(".root.json")
 }
 
 /// What was written is read back before anything depends on it.
 fn check(dir: &Path, plan: &[Staged]) -> Result<()> {
-    for (i, staged) in plan.iter().enumerate() {
-        let found = hashing::file(&dir.join(i.to_string()))?;
+    let slots: Vec<PathBuf> = (0..plan.len()).map(|i| dir.join(i.to_string())).collect();
+    for (staged, found) in plan.iter().zip(hashing::files(&slots)?) {
         if found != staged.sha256 {
             return Err(Error::failed(format!(
                 "staged {} hashes to {found}, wanted {}",
@@ -83,7 +105,6 @@ impl Stage for LocalStage<'_> {
         durable::remove_all(&temp)?;
         let staged = self
             .fill(&temp, transaction)
-            .and_then(|()| durable::sync_dir(&temp))
             .and_then(|()| durable::rename(&temp, &stage));
         if staged.is_err() {
             let _ = durable::remove_all(&temp);
@@ -103,16 +124,11 @@ impl Stage for LocalStage<'_> {
         let plan: Vec<Staged> = serde_json::from_slice(&bytes)
             .or_failed(|| format!("{} is damaged", stage.join(PLAN).display()))?;
         check(&stage, &plan)?;
+        let mut unsynced = Unsynced::default();
         for (i, staged) in plan.iter().enumerate() {
             fault::point(&format!("publish.{i}"));
             let slot = stage.join(i.to_string());
-            let put = if staged.head {
-                durable::read_required(&slot, MAX_CONFIG_LEN)
-                    .and_then(|bytes| self.store.replace(&staged.path, &bytes))
-            } else {
-                self.store.put_new_file(&staged.path, &slot)
-            };
-            put.map_err(|e| {
+            self.put(staged, &slot, &mut unsynced).map_err(|e| {
                 let hint = match e.hint_text() {
                     Some(first) => first.to_owned(),
                     None => "run the same command again".into(),
@@ -121,6 +137,7 @@ impl Stage for LocalStage<'_> {
                     .hint(format!("readers still see the old release; {hint}"))
             })?;
         }
+        unsynced.sync()?;
         fault::point("publish.done");
         durable::rename(&stage, &self.dir(CLEARED))?;
         durable::remove_all(&self.dir(CLEARED))?;

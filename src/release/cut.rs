@@ -70,10 +70,7 @@ impl Cutter<'_> {
         events: &mut dyn Events,
     ) -> Result<Drafted> {
         events.stage(&format!("find tag {tag}"));
-        let rules = Rules {
-            allow_lightweight: self.config.tags.allow_lightweight,
-        };
-        let info = self.source.resolve(tag, rules)?;
+        let info = self.source.resolve(tag, self.rules())?;
         if let Some(before) = released.iter().find(|r| r.tag == tag.as_str()) {
             not_moved(tag, &info, &before.commit, before.tag_object.as_deref())?;
             return Ok(Drafted::Published(Box::new(before.clone())));
@@ -97,6 +94,12 @@ impl Cutter<'_> {
             record: Box::new(record),
             fresh: true,
         })
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            allow_lightweight: self.config.tags.allow_lightweight,
+        }
     }
 
     fn check_order(&self, tag: &Tag, released: &[Released]) -> Result<()> {
@@ -129,6 +132,10 @@ impl Cutter<'_> {
         let plan = BuildPlan::new(self.config, info, &facts, self.places.clone())?;
         let built = self.build.build(&plan, &mut |line| events.line(line))?;
         let finished = (self.now)();
+
+        // A tag that is moved while its build runs must not be published under either commit.
+        let after = self.source.resolve(tag, self.rules())?;
+        not_moved(tag, &after, &info.commit, info.object.as_deref())?;
 
         events.stage("package, checksum and sign");
         let parts = Parts {

@@ -74,6 +74,15 @@ impl Tag {
         .map_err(&bad)
     }
 
+    /// Reads a tag name of whichever pattern it has, where no project says which: the metadata
+    /// knows what exists.
+    ///
+    /// # Errors
+    /// Usage: as [`Tag::parse`], in the words of the phase pattern.
+    pub fn parse_any(text: &str) -> Result<Self> {
+        Self::parse(text, Pattern::V).or_else(|_| Self::parse(text, Pattern::Phase))
+    }
+
     /// The name as git knows it.
     pub fn as_str(&self) -> &str {
         &self.name

@@ -194,7 +194,7 @@ impl<T: Role> Unverified<T> {
     ///
     /// # Errors
     /// [`TrustError::Threshold`].
-    pub(super) fn verify(
+    pub fn verify(
         self,
         role: &str,
         by: &str,
@@ -233,7 +233,7 @@ impl Verified<Root> {
     ///
     /// # Errors
     /// [`TrustError::Threshold`] or [`TrustError::Version`].
-    pub(super) fn verify_next(&self, next: Unverified<Root>) -> Result<Verified<Root>, TrustError> {
+    pub fn verify_next(&self, next: Unverified<Root>) -> Result<Verified<Root>, TrustError> {
         let by = format!("root version {}", self.version);
         let signers = Signers::of_root(self, "root")?;
         verify_threshold("root", &by, signers, &next.canonical, &next.signatures)?;

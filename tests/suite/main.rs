@@ -4,9 +4,14 @@
 mod common;
 
 mod cut_cli;
+mod cut_keys_cli;
 mod disk_cli;
+mod docs;
+mod example;
+mod house;
 mod init_cli;
 mod kill_cli;
+mod node;
 mod others_cli;
 mod sample_repo;
 mod source;

@@ -2,13 +2,15 @@
 //! and beside it. Pure: bytes come from readers and go to a private file or a sink.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
+use std::io::Read;
 
 use super::authority::Authority;
-use super::{Digests, Problem, Report, ScratchFile, Subject, Verifier, problem, required};
+use super::{
+    Digests, Problem, Report, ScratchFile, Subject, Unpacking, Verifier, problem, required,
+};
 use crate::attest::provenance::MemberFacts;
 use crate::attest::{sshsig, sums};
-use crate::hash::{Hasher, Sha256};
+use crate::hash::{self, CopyError, Hasher, Sha256};
 use crate::limits::{
     MAX_ARCHIVE_LEN, MAX_ATTESTATION_LEN, MAX_DEFLATE_RATIO, MAX_SUMS_LEN, MAX_UNPACKED_LEN,
 };
@@ -58,22 +60,10 @@ fn copy(
         .ok_or_else(|| Error::refused("is missing"))?
         .take(released.length + 1);
     let mut file = v.scratch.file()?;
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0u8; BUFFER_LEN];
-    let mut seen = 0u64;
-    loop {
-        let n = match input.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(Error::failed("cannot be read to its end").caused_by(e)),
-        };
-        let piece = buffer.get(..n).unwrap_or_default();
-        hasher.update(piece);
-        file.write_all(piece)
-            .map_err(|e| Error::failed("cannot be stored for checking").caused_by(e))?;
-        seen += n as u64;
-    }
+    let (sha256, seen) = hash::copy(&mut input, &mut file).map_err(|e| match e {
+        CopyError::Read(e) => Error::failed("cannot be read to its end").caused_by(e),
+        CopyError::Write(e) => Error::failed("cannot be stored for checking").caused_by(e),
+    })?;
     match seen.cmp(&released.length) {
         std::cmp::Ordering::Less => Err(Error::refused(format!(
             "ends after {seen} bytes, wanted {}",
@@ -85,7 +75,7 @@ fn copy(
         ))),
         std::cmp::Ordering::Equal => {
             file.rewind()?;
-            Ok((file, hasher.finish()))
+            Ok((file, sha256))
         }
     }
 }
@@ -126,7 +116,7 @@ pub fn check(
             problems.extend(problem(known.released.archive_name(), &e));
         }
     }
-    if subject.whole_directory {
+    if subject.unpacking == Unpacking::Directory {
         match directory(v, subject, known) {
             Ok(count) => details.push(format!("{count} files of the release directory")),
             Err(found) => problems.extend(found),
@@ -236,7 +226,8 @@ fn directory(v: &Verifier, subject: &Subject, known: &Known) -> Result<usize, Ve
     }
 }
 
-/// `SHA256SUMS`, parsed only if the log's leaf or, without one, a builder's signature vouches for it.
+/// `SHA256SUMS`, parsed only if a builder's signature and, where there is one, the log's leaf vouch
+/// for it.
 fn signed_sums(v: &Verifier, subject: &Subject, known: &Known) -> Result<Digests, Vec<Problem>> {
     let sums_path = format!("{}/{SUMS}", subject.tag);
     let sig_path = format!("{}/{SUMS_SIG}", subject.tag);

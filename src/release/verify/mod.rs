@@ -25,7 +25,7 @@ use crate::store::Reader;
 use crate::trust::refresh::{Cache, StoreMetadata};
 use crate::trust::state::Clock;
 
-pub use authority::Authority;
+pub use authority::{Authority, LOCAL};
 pub use bytes::{check_released_file, unpack_checked};
 pub use history::{History, Seen, logged_files, signed_leaf, signed_release};
 pub use retained::verify_retained;
@@ -55,8 +55,19 @@ pub struct Subject<'a> {
     pub release: &'a dyn Reader,
     /// The archive.
     pub archive: &'a OpenArchive<'a>,
-    /// Whether every file of the release directory is read too, not only what a node needs.
-    pub whole_directory: bool,
+    /// How far check 8 goes.
+    pub unpacking: Unpacking,
+}
+
+/// How far the check of the files goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpacking {
+    /// Not made here: the caller unpacks with [`unpack_checked`], which makes it on the way.
+    Later,
+    /// Every member of the archive.
+    Members,
+    /// That, and every file of the release directory.
+    Directory,
 }
 
 /// With what it is checked.
@@ -124,6 +135,9 @@ impl Verifier<'_> {
         };
         let (release, archive) = run.all(sink);
         for name in CHECKS {
+            if name == "files" && subject.unpacking == Unpacking::Later && !report.has_failed() {
+                continue;
+            }
             if !report.checks.iter().any(|c| c.name == name) {
                 report.skip(name, "a check before it failed");
             }
@@ -193,13 +207,15 @@ impl Run<'_, '_> {
         if self.stopped() {
             return (None, None);
         }
-        let known = bytes::Known {
-            authority: &authority,
-            released: &released,
-            leaf: logged,
-            members: members.as_ref().map(|(members, _)| members),
-        };
-        bytes::check(v, self.subject, &known, archive.as_mut(), sink, self.report);
+        if self.subject.unpacking != Unpacking::Later {
+            let known = bytes::Known {
+                authority: &authority,
+                released: &released,
+                leaf: logged,
+                members: members.as_ref().map(|(members, _)| members),
+            };
+            bytes::check(v, self.subject, &known, archive.as_mut(), sink, self.report);
+        }
         let release = leaf
             .zip(members)
             .map(|((leaf, proofs), (members, provenance))| {

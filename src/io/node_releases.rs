@@ -1,0 +1,267 @@
+//! Room `io`: verification for a node: its store, its trust root, and what it has seen before.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::memory_of_node::{DirCache, Overlay, SeenFile, SeenNothing};
+use super::scratch::PrivateFiles;
+use super::store_http::HttpStore;
+use super::store_local::LocalStore;
+use super::{clock, durable, process};
+use crate::attest::provenance::MemberFacts;
+use crate::hash::Sha256;
+use crate::limits::MAX_ROOT_LEN;
+use crate::node::config::{NodeConfig, StoreLocation};
+use crate::node::release::{Releases, VerifiedFile, VerifiedRelease};
+use crate::release::archive::{MemberPath, Sink};
+use crate::release::report::{Problem, Report};
+use crate::release::state::Released;
+use crate::release::verify::{
+    ScratchFile, Subject, Unpacking, Verifier, unpack_checked, verify_retained,
+};
+use crate::store::Reader;
+use crate::trust::refresh::Cache;
+use crate::trust::state::{Clock, Expiry};
+use crate::trust::{Root, Unverified};
+use crate::{Error, Result};
+
+/// Verifies releases for one node.
+pub struct NodeReleases {
+    store: Box<dyn Reader>,
+    root: PathBuf,
+    environment: String,
+    state: PathBuf,
+    accept_example: bool,
+    dry_run: bool,
+    verified: RefCell<Option<Verified>>,
+}
+
+/// The archive that was verified, held open so that what is unpacked is what was hashed.
+struct Verified {
+    tag: String,
+    archive: Box<dyn ScratchFile>,
+    members: BTreeMap<String, MemberFacts>,
+}
+
+impl NodeReleases {
+    /// For the node of `config`. A dry run looks into the archive at once and remembers nothing.
+    ///
+    /// # Errors
+    /// Usage: a store that cannot be one.
+    pub fn new(config: &NodeConfig, dry_run: bool) -> Result<Self> {
+        let store: Box<dyn Reader> = match &config.store {
+            StoreLocation::Path(path) => Box::new(LocalStore::new(path)),
+            StoreLocation::Url(url) => Box::new(HttpStore::new(url)?),
+        };
+        Ok(NodeReleases {
+            store,
+            root: config.root.clone(),
+            environment: config.environment.clone(),
+            state: config.state.clone(),
+            accept_example: config.insecure_accept_example_root,
+            dry_run,
+            verified: RefCell::new(None),
+        })
+    }
+
+    fn trusted_root(&self) -> Result<Vec<u8>> {
+        let root = durable::read_bounded(&self.root, MAX_ROOT_LEN)?.ok_or_else(|| {
+            Error::failed(format!("there is no trust root at {}", self.root.display()))
+                .hint("get root.json from the project's team, by a way that you trust")
+        })?;
+        self.check_example(&root)?;
+        Ok(root)
+    }
+
+    /// A root that says of itself that it is an example guards nothing.
+    fn check_example(&self, root: &[u8]) -> Result<()> {
+        let root = Unverified::<Root>::parse(root)?;
+        if root.unverified_signed().is_example() && !self.accept_example {
+            return Err(Error::refused("the trust root is marked as an example")
+                .caused_by("its secret keys may be anybody's")
+                .hint("use the root.json of your own project, made by: relman init"));
+        }
+        Ok(())
+    }
+}
+
+impl Releases for NodeReleases {
+    fn verify(&self, tag: &str, staging: &Path) -> Result<VerifiedRelease> {
+        let root = self.trusted_root()?;
+        let (trust, seen) = (
+            DirCache::new(self.state.join("trust")),
+            SeenFile::new(self.state.join("log").join("checkpoint")),
+        );
+        let (overlay, looking) = (Overlay::new(&trust), SeenNothing(Some(&seen)));
+        let cache: &dyn Cache = if self.dry_run { &overlay } else { &trust };
+        let verdict = Verifier {
+            store: self.store.as_ref(),
+            trusted_root: Some(&root),
+            cache,
+            seen: if self.dry_run { &looking } else { &seen },
+            scratch: &PrivateFiles::in_dir(staging),
+            clock: Clock {
+                now: clock::now(),
+                expiry: Expiry::Enforce,
+            },
+            threads: process::threads(),
+            stop_at_first: true,
+        }
+        .run(
+            &Subject {
+                tag,
+                environment: &self.environment,
+                release: self.store.as_ref(),
+                archive: &|released: &Released| self.store.open(&released.archive_path()),
+                unpacking: match self.dry_run {
+                    true => Unpacking::Members,
+                    false => Unpacking::Later,
+                },
+            },
+            None,
+        );
+        let (Some(release), Some(archive)) = (verdict.release, verdict.archive) else {
+            return Err(refusal(tag, &verdict.report));
+        };
+        for (name, bytes) in &release.evidence {
+            if name == "root.json" {
+                self.check_example(bytes)?;
+            }
+        }
+        let verified = verified_release(
+            tag,
+            &release.released,
+            &release.members,
+            release.evidence,
+            verdict.report.warnings,
+        );
+        self.verified.replace(Some(Verified {
+            tag: tag.to_owned(),
+            archive,
+            members: release.members,
+        }));
+        Ok(verified)
+    }
+
+    fn unpack(&self, release: &VerifiedRelease, _staging: &Path, dir: &Path) -> Result<()> {
+        let mut held = self.verified.borrow_mut();
+        let verified = held
+            .as_mut()
+            .filter(|verified| verified.tag == release.tag)
+            .ok_or_else(|| Error::bug(format!("{} is to be unpacked unverified", release.tag)))?;
+        verified.archive.rewind()?;
+        let mut sink = DirSink {
+            dir: dir.to_owned(),
+            open: None,
+        };
+        unpack_checked(
+            &mut verified.archive,
+            &verified.tag,
+            &verified.members,
+            process::threads(),
+            Some(&mut sink),
+        )
+        .map_err(|problems| {
+            let error = Error::refused(format!("the archive of {} was refused", release.tag));
+            with_problems(error, problems.iter())
+        })
+    }
+
+    fn verify_retained(
+        &self,
+        tag: &str,
+        evidence: &[(String, Vec<u8>)],
+        now: Timestamp,
+    ) -> Result<VerifiedRelease> {
+        let (release, warnings) = verify_retained(tag, evidence, &self.trusted_root()?, now)?;
+        Ok(verified_release(
+            tag,
+            &release.released,
+            &release.members,
+            release.evidence,
+            warnings,
+        ))
+    }
+}
+
+fn verified_release(
+    tag: &str,
+    released: &Released,
+    members: &BTreeMap<String, MemberFacts>,
+    evidence: Vec<(String, Vec<u8>)>,
+    warnings: Vec<String>,
+) -> VerifiedRelease {
+    let file = |(path, facts): (&String, &MemberFacts)| VerifiedFile {
+        path: path.clone(),
+        sha256: facts.sha256,
+        len: facts.length,
+        executable: facts.executable,
+    };
+    VerifiedRelease {
+        tag: tag.to_owned(),
+        archive_sha256: released.sha256,
+        archive_len: released.length,
+        files: members.iter().map(file).collect(),
+        evidence,
+        warnings,
+    }
+}
+
+fn refusal(tag: &str, report: &Report) -> Error {
+    let failed = report.problems().next().map_or("one", |(check, _)| check);
+    let error = Error::refused(format!("{tag} was refused by check {failed}")).hint(format!(
+        "all that is wrong with it: relman verify {tag} --store STORE --root ROOT"
+    ));
+    with_problems(error, report.problems().map(|(_, p)| p))
+}
+
+fn with_problems<'a>(error: Error, problems: impl Iterator<Item = &'a Problem>) -> Error {
+    problems.fold(error, |error, p| {
+        error.caused_by(format!("{}: {}", p.subject, p.message))
+    })
+}
+
+/// Writes members below a private directory; each file is new, and no link is followed.
+struct DirSink {
+    dir: PathBuf,
+    open: Option<(File, PathBuf)>,
+}
+
+impl Sink for DirSink {
+    fn begin(&mut self, path: &MemberPath, _executable: bool, _len: u64) -> Result<()> {
+        let path = self.dir.join(path.as_str());
+        if let Some(up) = path.parent() {
+            durable::create_dir_all(up)?;
+        }
+        // Modes are set by the installer, on the descriptor that it has hashed.
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(durable::MODE_SECRET)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+            .open(&path)
+            .map_err(|e| durable::cannot("create", &path, e))?;
+        self.open = Some((file, path));
+        Ok(())
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.open {
+            Some((file, path)) => file
+                .write_all(bytes)
+                .map_err(|e| durable::cannot("write", path, e)),
+            None => Err(Error::bug("data without a file")),
+        }
+    }
+
+    fn end(&mut self, _sha256: Sha256) -> Result<()> {
+        self.open = None;
+        Ok(())
+    }
+}

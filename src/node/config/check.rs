@@ -1,0 +1,319 @@
+//! `node.toml` as it is written, and what is wrong with it. Pure.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Binary, Control, HealthConfig, NodeConfig, ServiceConfig, StoreLocation};
+use crate::limits;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawConfig {
+    name: String,
+    #[serde(default = "local")]
+    environment: String,
+    store: String,
+    root: PathBuf,
+    state: Option<PathBuf>,
+    #[serde(default)]
+    binary: Vec<RawBinary>,
+    service: Option<RawService>,
+    #[serde(default)]
+    health: RawHealth,
+    #[serde(default)]
+    retention: RawRetention,
+    #[serde(default)]
+    insecure_accept_example_root: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBinary {
+    name: String,
+    path: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawService {
+    unit: Option<String>,
+    start: Option<Vec<String>>,
+    stop: Option<Vec<String>>,
+    pid_file: Option<PathBuf>,
+    log_file: Option<PathBuf>,
+    binary: Option<String>,
+    #[serde(default = "thirty")]
+    stop_timeout_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawHealth {
+    timeout_seconds: u64,
+    stable_seconds: u64,
+    version: Option<Vec<String>>,
+    version_contains: String,
+}
+
+impl Default for RawHealth {
+    fn default() -> Self {
+        RawHealth {
+            timeout_seconds: 30,
+            stable_seconds: 5,
+            version: None,
+            version_contains: "{version}".into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawRetention {
+    keep: usize,
+}
+
+impl Default for RawRetention {
+    fn default() -> Self {
+        RawRetention { keep: 5 }
+    }
+}
+
+fn local() -> String {
+    "local".into()
+}
+
+fn thirty() -> u64 {
+    30
+}
+
+impl RawConfig {
+    pub(super) fn check(self, dir: &Path, problems: &mut Vec<String>) -> NodeConfig {
+        if !is_plain_name(&self.name, 64) {
+            problems.push(format!(
+                "name is {:?}, wanted 1 to 64 of a-z A-Z 0-9 . _ @ -, beginning with a letter or digit",
+                self.name
+            ));
+        }
+        if !["local", "testnet", "mainnet"].contains(&self.environment.as_str()) {
+            problems.push(format!(
+                "environment is {:?}, wanted local, testnet or mainnet",
+                self.environment
+            ));
+        }
+        let state = match self.state {
+            Some(state) => dir.join(state),
+            None => Path::new("/var/lib/relman").join(&self.name),
+        };
+        if state.file_name().is_none() {
+            problems.push(format!(
+                "state is {}, wanted a directory of its own",
+                state.display()
+            ));
+        }
+        let binaries = check_binaries(self.binary, dir, &state, problems);
+        let service = self
+            .service
+            .map(|raw| check_service(raw, &binaries, dir, problems));
+        let health = check_health(self.health, problems);
+        if !(2..=1000).contains(&self.retention.keep) {
+            problems.push(format!(
+                "retention.keep is {}, wanted 2 to 1000: the current version and one to go back to",
+                self.retention.keep
+            ));
+        }
+        NodeConfig {
+            dir: dir.into(),
+            store: check_store(&self.store, dir, problems),
+            root: dir.join(self.root),
+            name: self.name,
+            environment: self.environment,
+            state,
+            binaries,
+            service,
+            health,
+            keep: self.retention.keep,
+            insecure_accept_example_root: self.insecure_accept_example_root,
+        }
+    }
+}
+
+fn check_store(store: &str, dir: &Path, problems: &mut Vec<String>) -> StoreLocation {
+    if let Some(rest) = store.strip_prefix("https://") {
+        if rest.is_empty() || rest.chars().any(|c| c.is_control() || c == ' ') {
+            problems.push(format!("store is {store:?}, wanted https://HOST/PATH"));
+        }
+        return StoreLocation::Url(store.trim_end_matches('/').into());
+    }
+    if store.is_empty() || store.contains("://") {
+        problems.push(format!(
+            "store is {store:?}, wanted a directory or an https:// address"
+        ));
+    }
+    StoreLocation::Path(dir.join(store))
+}
+
+fn check_binaries(
+    raw: Vec<RawBinary>,
+    dir: &Path,
+    state: &Path,
+    problems: &mut Vec<String>,
+) -> Vec<Binary> {
+    if raw.is_empty() || raw.len() > limits::MAX_NODE_BINARIES {
+        problems.push(format!(
+            "{} [[binary]] tables, wanted 1 to {}",
+            raw.len(),
+            limits::MAX_NODE_BINARIES
+        ));
+    }
+    let mut binaries: Vec<Binary> = Vec::new();
+    for RawBinary { name, path } in raw {
+        let path = dir.join(path);
+        if !is_plain_name(&name, 255) {
+            problems.push(format!(
+                "binary name is {name:?}, wanted a plain file name as it is in the release"
+            ));
+        }
+        if path.file_name().is_none() || path.starts_with(state) {
+            problems.push(format!(
+                "binary {name}: path is {}, wanted a file outside the state directory {}",
+                path.display(),
+                state.display()
+            ));
+        }
+        if binaries.iter().any(|b| b.name == name || b.path == path) {
+            problems.push(format!(
+                "binary {name} at {} is listed twice",
+                path.display()
+            ));
+        }
+        binaries.push(Binary { name, path });
+    }
+    binaries
+}
+
+fn check_service(
+    raw: RawService,
+    binaries: &[Binary],
+    dir: &Path,
+    problems: &mut Vec<String>,
+) -> ServiceConfig {
+    let binary = raw
+        .binary
+        .or_else(|| binaries.first().map(|b| b.name.clone()))
+        .unwrap_or_default();
+    if !binaries.iter().any(|b| b.name == binary) {
+        problems.push(format!(
+            "service.binary is {binary:?}, which no [[binary]] names"
+        ));
+    }
+    if !(1..=3600).contains(&raw.stop_timeout_seconds) {
+        problems.push(format!(
+            "service.stop_timeout_seconds is {}, wanted 1 to 3600",
+            raw.stop_timeout_seconds
+        ));
+    }
+    let control = match (raw.unit, raw.start) {
+        (Some(unit), None) => {
+            if raw.stop.is_some() || raw.pid_file.is_some() {
+                problems.push(
+                    "service.stop and service.pid_file do not go with service.unit: systemd knows both"
+                        .into(),
+                );
+            }
+            if !is_unit_name(&unit) {
+                problems.push(format!(
+                    "service.unit is {unit:?}, wanted a full name such as timed@testnet-1.service"
+                ));
+            }
+            Control::Systemd { unit }
+        }
+        (None, Some(start)) => {
+            let start = check_argv("service.start", start, dir, problems);
+            let stop = raw
+                .stop
+                .map(|argv| check_argv("service.stop", argv, dir, problems));
+            Control::Command {
+                start,
+                stop,
+                pid_file: raw.pid_file.map(|p| dir.join(p)),
+            }
+        }
+        (unit, _) => {
+            problems.push("[service] wants either unit or start; leave the table out if relman is not to restart anything".into());
+            Control::Systemd {
+                unit: unit.unwrap_or_default(),
+            }
+        }
+    };
+    ServiceConfig {
+        control,
+        binary,
+        log_file: raw.log_file.map(|p| dir.join(p)),
+        stop_timeout: Duration::from_secs(raw.stop_timeout_seconds),
+    }
+}
+
+fn check_argv(
+    key: &str,
+    mut argv: Vec<String>,
+    dir: &Path,
+    problems: &mut Vec<String>,
+) -> Vec<String> {
+    if argv.iter().any(|a| a.contains('\0')) {
+        problems.push(format!("{key} has an argument with a NUL byte"));
+    }
+    match argv.first_mut() {
+        Some(program) if !program.is_empty() => {
+            if program.contains('/') {
+                *program = dir.join(&*program).to_string_lossy().into_owned();
+            }
+        }
+        _ => problems.push(format!(
+            "{key} is empty, wanted [\"PROGRAM\", \"ARGUMENT\", …]"
+        )),
+    }
+    argv
+}
+
+fn check_health(raw: RawHealth, problems: &mut Vec<String>) -> HealthConfig {
+    if !(1..=3600).contains(&raw.timeout_seconds) {
+        problems.push(format!(
+            "health.timeout_seconds is {}, wanted 1 to 3600",
+            raw.timeout_seconds
+        ));
+    }
+    if raw.stable_seconds > 3600 {
+        problems.push(format!(
+            "health.stable_seconds is {}, wanted 0 to 3600",
+            raw.stable_seconds
+        ));
+    }
+    if raw.version.is_some() && raw.version_contains.is_empty() {
+        problems.push("health.version_contains is empty: any answer would pass".into());
+    }
+    HealthConfig {
+        timeout: Duration::from_secs(raw.timeout_seconds),
+        stable: Duration::from_secs(raw.stable_seconds),
+        version: raw.version,
+        version_contains: raw.version_contains,
+    }
+}
+
+fn is_plain_name(name: &str, longest: usize) -> bool {
+    name.len() <= longest
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._@+-".contains(c))
+}
+
+fn is_unit_name(unit: &str) -> bool {
+    unit.len() <= 255
+        && unit.ends_with(".service")
+        && unit.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && unit
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || ":_.\\@-".contains(c))
+}

@@ -1,0 +1,472 @@
+//! A host, a service and a store in memory, with a fault at any point that a test names.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Node;
+use super::config::{Binary, NodeConfig};
+use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging};
+use super::record::{FileRecord, differences};
+use super::release::{Releases, VerifiedFile, VerifiedRelease};
+use crate::error::{Error, Result};
+use crate::hash::Sha256;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// What happens when a run comes to the point of the fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// One call fails, all later ones work: a disk that was full for a moment.
+    Error,
+    /// Nothing works any more until [`World::reboot`]: the process was killed.
+    Kill,
+}
+
+/// Everything that outlives a process.
+#[derive(Clone, Default)]
+pub(crate) struct World {
+    pub journal: Option<Vec<u8>>,
+    pub history: Vec<u8>,
+    pub versions: BTreeMap<String, Files>,
+    pub evidence: BTreeMap<String, Vec<(String, Vec<u8>)>>,
+    pub current: Option<String>,
+    /// At the binaries' paths: a file, or (none) our link.
+    pub paths: BTreeMap<String, Option<Vec<u8>>>,
+    pub staging: BTreeMap<PathBuf, Files>,
+    /// What the running daemon executes.
+    pub running: Option<Vec<u8>>,
+    pub starts: u64,
+    pub store: BTreeMap<String, Files>,
+    /// Programs that end as soon as they are started.
+    pub crashing: BTreeSet<Vec<u8>>,
+    /// The daemon is started anew each time somebody looks.
+    pub flapping: bool,
+    pub clock: Duration,
+    pub locked: bool,
+    pub free: u64,
+    pub mutations: usize,
+    pub points: Vec<String>,
+    pub fault: Option<(String, Fault)>,
+    /// The mutation that fails, counted from zero.
+    pub fault_at: Option<(usize, Fault)>,
+    pub dead: bool,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Fake(pub Rc<RefCell<World>>);
+
+pub(crate) const CONFIG: &str = r#"
+name = "timed"
+store = "releases"
+root = "root.json"
+state = "/state"
+[[binary]]
+name = "timed"
+path = "/bin/timed"
+[[binary]]
+name = "timectl"
+path = "/bin/timectl"
+[service]
+start = ["/bin/timed"]
+[health]
+timeout_seconds = 3
+stable_seconds = 1
+"#;
+
+impl Fake {
+    pub(crate) fn new() -> Fake {
+        let fake = Fake::default();
+        {
+            let mut world = fake.0.borrow_mut();
+            world.free = 1 << 40;
+            for tag in ["phase1-a-1.0.0", "phase2-b-1.0.0", "phase3-c-1.0.0"] {
+                let file = |name: &str| (name.to_string(), format!("{name} {tag}").into_bytes());
+                world.store.insert(
+                    tag.into(),
+                    [file("timed"), file("timectl"), file("NOTES.md")].into(),
+                );
+            }
+        }
+        fake
+    }
+
+    pub(crate) fn config() -> NodeConfig {
+        NodeConfig::parse(CONFIG, Path::new("/etc/relman")).expect("the test's configuration")
+    }
+
+    /// Runs `f` with a node of this world.
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&Node) -> T) -> T {
+        let config = Fake::config();
+        f(&Node {
+            config: &config,
+            host: self,
+            service: Some(self),
+            releases: self,
+            say: &|_| {},
+        })
+    }
+
+    /// After a kill: the lock is gone, what was written is there, and the daemon still runs.
+    pub(crate) fn reboot(&self) {
+        let mut world = self.0.borrow_mut();
+        (world.dead, world.locked) = (false, false);
+        (world.fault, world.fault_at) = (None, None);
+    }
+
+    /// What a caller of a binary's path gets.
+    pub(crate) fn at_path(&self, name: &str) -> Option<Vec<u8>> {
+        let world = self.0.borrow();
+        match world.paths.get(name)? {
+            Some(bytes) => Some(bytes.clone()),
+            None => world
+                .versions
+                .get(world.current.as_ref()?)?
+                .get(name)
+                .cloned(),
+        }
+    }
+
+    fn mutate<T>(&self, f: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
+        let mut world = self.0.borrow_mut();
+        world.alive()?;
+        let this = world.mutations;
+        world.mutations += 1;
+        if let Some((at, fault)) = world.fault_at
+            && at == this
+        {
+            return Err(world.strike(fault, "this call"));
+        }
+        f(&mut world)
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&World) -> T) -> Result<T> {
+        let world = self.0.borrow();
+        world.alive()?;
+        Ok(f(&world))
+    }
+}
+
+impl World {
+    fn alive(&self) -> Result<()> {
+        if self.dead {
+            return Err(Error::failed("the process was killed"));
+        }
+        Ok(())
+    }
+
+    fn strike(&mut self, fault: Fault, at: &str) -> Error {
+        self.dead = fault == Fault::Kill;
+        (self.fault, self.fault_at) = (None, None);
+        Error::failed(format!("a fault at {at}"))
+    }
+
+    /// What the path of the daemon's binary leads to.
+    fn program(&self) -> Option<Vec<u8>> {
+        match self.paths.get("timed")? {
+            Some(bytes) => Some(bytes.clone()),
+            None => self
+                .versions
+                .get(self.current.as_ref()?)?
+                .get("timed")
+                .cloned(),
+        }
+    }
+}
+
+fn record(path: &str, bytes: &[u8]) -> FileRecord {
+    FileRecord {
+        path: path.into(),
+        sha256: Sha256::of(bytes),
+        len: bytes.len() as u64,
+        executable: path != "NOTES.md",
+    }
+}
+
+fn records(files: &Files) -> Vec<FileRecord> {
+    files.iter().map(|(p, b)| record(p, b)).collect()
+}
+
+impl Host for Fake {
+    fn now(&self) -> Timestamp {
+        let seconds = self.0.borrow().clock.as_secs() as i64;
+        Timestamp::from_second(1_800_000_000 + seconds).expect("a time in range")
+    }
+    fn uptime(&self) -> Duration {
+        self.0.borrow().clock
+    }
+    fn pause(&self, duration: Duration) {
+        self.0.borrow_mut().clock += duration;
+    }
+    fn fault_point(&self, name: &str) -> Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.alive()?;
+        world.points.push(name.into());
+        match world.fault.clone() {
+            Some((at, fault)) if at == name => Err(world.strike(fault, name)),
+            _ => Ok(()),
+        }
+    }
+    fn prepare(&self) -> Result<()> {
+        self.read(|_| ())
+    }
+    fn lock(&self, _: &str) -> Result<Box<dyn Any>> {
+        struct Guard(Fake);
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                self.0.0.borrow_mut().locked = false;
+            }
+        }
+        if std::mem::replace(&mut self.0.borrow_mut().locked, true) {
+            return Err(Error::failed("held"));
+        }
+        Ok(Box::new(Guard(self.clone())))
+    }
+    fn read_journal(&self) -> Result<Option<Vec<u8>>> {
+        self.read(|w| w.journal.clone())
+    }
+    fn write_journal(&self, bytes: &[u8]) -> Result<()> {
+        self.mutate(|w| {
+            w.journal = Some(bytes.to_vec());
+            Ok(())
+        })
+    }
+    fn remove_journal(&self) -> Result<()> {
+        self.mutate(|w| {
+            w.journal = None;
+            Ok(())
+        })
+    }
+    fn read_history(&self) -> Result<Vec<u8>> {
+        self.read(|w| w.history.clone())
+    }
+    fn append_history(&self, line: &[u8]) -> Result<()> {
+        self.mutate(|w| {
+            w.history.extend(line);
+            Ok(())
+        })
+    }
+    fn scratch(&self) -> Result<Scratch> {
+        Ok(Scratch {
+            path: "/scratch".into(),
+            guard: Box::new(()),
+        })
+    }
+    fn create_staging(&self) -> Result<Staging> {
+        let staging = Staging {
+            id: "s".into(),
+            archive: "/state/staging/s/archive".into(),
+            tree: "/state/staging/s/tree".into(),
+        };
+        self.mutate(|w| {
+            w.staging.insert(staging.tree.clone(), Files::new());
+            Ok(staging)
+        })
+    }
+    fn clean(&self, _: &[Binary]) -> Result<()> {
+        self.mutate(|w| {
+            w.staging.clear();
+            Ok(())
+        })
+    }
+    fn free_space(&self) -> Result<u64> {
+        self.read(|w| w.free)
+    }
+    fn keep_evidence(&self, _: &Staging, version: &str, files: &[(String, Vec<u8>)]) -> Result<()> {
+        self.mutate(|w| {
+            w.evidence.insert(version.into(), files.to_vec());
+            Ok(())
+        })
+    }
+    fn keep_version(&self, s: &Staging, version: &str, files: &[FileRecord]) -> Result<()> {
+        self.mutate(|w| {
+            let tree = w.staging.remove(&s.tree).unwrap_or_default();
+            let lines = differences(files, &records(&tree));
+            if !lines.is_empty() || w.versions.contains_key(version) {
+                return Err(Error::refused(lines.join("; ")));
+            }
+            w.versions.insert(version.into(), tree);
+            Ok(())
+        })
+    }
+    fn adopt(
+        &self,
+        _: &Staging,
+        version: &str,
+        binaries: &[Binary],
+        files: &[FileRecord],
+    ) -> Result<()> {
+        let tree: Files = binaries
+            .iter()
+            .filter_map(|b| Some((b.name.clone(), self.at_path(&b.name)?)))
+            .collect();
+        assert_eq!(differences(files, &records(&tree)), Vec::<String>::new());
+        self.mutate(|w| {
+            w.versions.insert(version.into(), tree);
+            Ok(())
+        })
+    }
+    fn versions(&self) -> Result<Vec<String>> {
+        self.read(|w| w.versions.keys().cloned().collect())
+    }
+    fn files(&self, version: &str) -> Result<Option<Vec<FileRecord>>> {
+        self.read(|w| w.versions.get(version).map(records))
+    }
+    fn evidence(&self, version: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        self.read(|w| w.evidence.get(version).cloned().unwrap_or_default())
+    }
+    fn remove_version(&self, version: &str) -> Result<()> {
+        self.mutate(|w| {
+            w.versions.remove(version);
+            w.evidence.remove(version);
+            Ok(())
+        })
+    }
+    fn current(&self) -> Result<Option<String>> {
+        self.read(|w| w.current.clone())
+    }
+    fn set_current(&self, version: Option<&str>) -> Result<()> {
+        self.mutate(|w| {
+            w.current = version.map(String::from);
+            Ok(())
+        })
+    }
+    fn inspect(&self, binary: &Binary) -> Result<Found> {
+        self.read(|w| match w.paths.get(&binary.name) {
+            None => Found::Missing,
+            Some(None) => Found::Ours,
+            Some(Some(bytes)) => Found::File {
+                sha256: Sha256::of(bytes),
+                len: bytes.len() as u64,
+                mode: 0o755,
+                uid: 0,
+                gid: 0,
+            },
+        })
+    }
+    fn link(&self, binary: &Binary) -> Result<()> {
+        self.mutate(|w| {
+            w.paths.insert(binary.name.clone(), None);
+            Ok(())
+        })
+    }
+    fn unlink(&self, binary: &Binary) -> Result<()> {
+        self.mutate(|w| {
+            if w.paths.get(&binary.name) == Some(&None) {
+                w.paths.remove(&binary.name);
+            }
+            Ok(())
+        })
+    }
+    fn process(&self, pid: u32) -> Result<Option<Process>> {
+        self.read(|w| {
+            w.running.as_ref().map(|_| Process {
+                pid,
+                start_ticks: w.starts,
+                started: Timestamp::UNIX_EPOCH,
+            })
+        })
+    }
+    fn exe_digest(&self, _: u32) -> Result<Option<Sha256>> {
+        self.read(|w| w.running.as_deref().map(Sha256::of))
+    }
+    fn run_version(&self, version: &str, _: &str, _: &[String], _: Duration) -> Result<String> {
+        Ok(format!("timed {version}"))
+    }
+}
+
+impl Service for Fake {
+    fn name(&self) -> String {
+        "timed".into()
+    }
+    fn start(&self) -> Result<()> {
+        self.mutate(|w| {
+            let program = w.program();
+            w.starts += 1;
+            w.running = program.filter(|p| !w.crashing.contains(p));
+            Ok(())
+        })
+    }
+    fn stop(&self) -> Result<()> {
+        self.mutate(|w| {
+            w.running = None;
+            Ok(())
+        })
+    }
+    fn restart(&self) -> Result<()> {
+        self.stop()?;
+        self.start()
+    }
+    fn state(&self) -> Result<ServiceState> {
+        {
+            let mut world = self.0.borrow_mut();
+            world.starts += u64::from(world.flapping);
+        }
+        self.read(|w| ServiceState {
+            pid: w.running.as_ref().map(|_| 100 + w.starts as u32),
+            failed: false,
+            detail: "in memory".into(),
+        })
+    }
+    fn last_lines(&self, _: usize) -> Vec<String> {
+        vec!["cannot go on".into()]
+    }
+}
+
+impl Releases for Fake {
+    fn verify(&self, tag: &str, _: &Path) -> Result<VerifiedRelease> {
+        let files = self
+            .read(|w| w.store.get(tag).cloned())?
+            .ok_or_else(|| Error::refused(format!("{tag} is not in the store")))?;
+        Ok(release(tag, &files))
+    }
+    fn unpack(&self, release: &VerifiedRelease, _: &Path, dir: &Path) -> Result<()> {
+        self.mutate(|w| {
+            let files = w.store.get(&release.tag).cloned().unwrap_or_default();
+            w.staging.insert(dir.into(), files);
+            Ok(())
+        })
+    }
+    fn verify_retained(
+        &self,
+        tag: &str,
+        evidence: &[(String, Vec<u8>)],
+        _: Timestamp,
+    ) -> Result<VerifiedRelease> {
+        match evidence {
+            [(name, bytes)] if name == "proof" => {
+                let files: Files = serde_json::from_slice(bytes)
+                    .map_err(|_| Error::refused("the proof is malformed"))?;
+                Ok(release(tag, &files))
+            }
+            _ => Err(Error::refused("no proof")),
+        }
+    }
+}
+
+fn release(tag: &str, files: &Files) -> VerifiedRelease {
+    VerifiedRelease {
+        tag: tag.into(),
+        archive_sha256: Sha256::of(tag.as_bytes()),
+        archive_len: 1,
+        files: records(files)
+            .into_iter()
+            .map(|f| VerifiedFile {
+                path: f.path,
+                sha256: f.sha256,
+                len: f.len,
+                executable: f.executable,
+            })
+            .collect(),
+        evidence: vec![(
+            "proof".into(),
+            serde_json::to_vec(files).unwrap_or_default(),
+        )],
+        warnings: Vec::new(),
+    }
+}

@@ -1,0 +1,45 @@
+//! The node: puts verified releases in place, goes back, and says what runs.
+//!
+//! Room rules: the cores (`config`, `plan`, `record`, `history`) are pure; the drivers change the
+//! world only through the traits of [`host`] and [`release`]. Nothing here opens a file, starts a
+//! process or looks at a clock. The invariant that every driver keeps: `current` always names a
+//! version that is whole and was verified, before and after any kill.
+
+pub mod activate;
+pub mod config;
+pub mod health;
+pub mod history;
+pub mod host;
+pub mod install;
+pub mod journal;
+pub mod plan;
+pub mod record;
+pub mod recover;
+pub mod release;
+pub mod retained;
+pub mod rollback;
+pub mod status;
+pub mod template;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+use config::NodeConfig;
+use host::{Host, Service};
+use release::Releases;
+
+/// One node with everything that its drivers need. Make one for each command.
+pub struct Node<'a> {
+    /// The checked `node.toml`.
+    pub config: &'a NodeConfig,
+    /// The state directory and the rest of the system.
+    pub host: &'a dyn Host,
+    /// The daemon, if relman restarts it.
+    pub service: Option<&'a dyn Service>,
+    /// Who verifies.
+    pub releases: &'a dyn Releases,
+    /// Told each stage as it begins, one line each, for people.
+    pub say: &'a dyn Fn(&str),
+}

@@ -1,0 +1,160 @@
+//! What every command does first: an operation that was killed is finished or reverted.
+//!
+//! An install that was not committed is reverted; a rollback that had switched is finished, since
+//! what it left was left for a reason. Doing it twice is doing it once.
+
+use serde::Serialize;
+
+use super::Node;
+use super::activate::Restored;
+use super::health::Wanted;
+use super::history::Outcome;
+use super::journal::{Journal, Operation, Step};
+use crate::error::{Error, Kind, Result};
+
+/// What became of an unfinished operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recovered {
+    /// What had been under way.
+    pub operation: Operation,
+    /// The version that was to become current.
+    pub tag: String,
+    /// The step at which it was interrupted.
+    pub step: Step,
+    /// What was done, in words.
+    pub result: String,
+    /// What is still wrong.
+    pub problem: Option<String>,
+}
+
+impl Node<'_> {
+    /// Finishes or reverts an unfinished operation; none where there is none.
+    ///
+    /// # Errors
+    /// Kind failed: it could not be done now; nothing is lost and the next command tries again.
+    pub fn recover(&self) -> Result<Option<Recovered>> {
+        self.host.prepare()?;
+        let _lock = self.host.lock("recover")?;
+        self.recover_locked()
+    }
+
+    /// [`Node::recover`] for a driver that holds the lock.
+    pub(super) fn recover_locked(&self) -> Result<Option<Recovered>> {
+        let Some(bytes) = self.host.read_journal()? else {
+            // Whoever made it is gone: this process holds the lock.
+            self.host.clean(&self.config.binaries)?;
+            return Ok(None);
+        };
+        let mut journal = Journal::from_bytes(&bytes)?;
+        let step = journal.step;
+        let (result, problem) = self.recover_journal(&mut journal).map_err(|e| {
+            e.under(format!(
+                "the unfinished {} of {} could not be recovered",
+                journal.operation.name(),
+                journal.tag
+            ))
+        })?;
+        self.host.clean(&self.config.binaries)?;
+        let recovered = Recovered {
+            operation: journal.operation,
+            tag: journal.tag,
+            step,
+            result,
+            problem,
+        };
+        (self.say)(&recovered.line());
+        Ok(Some(recovered))
+    }
+
+    fn recover_journal(&self, journal: &mut Journal) -> Result<(String, Option<String>)> {
+        let swapped = self.host.current()?.as_deref() == Some(journal.tag.as_str());
+        if journal.step < Step::Swap || (journal.step == Step::Swap && !swapped) {
+            self.undo_before_swap()?;
+            return Ok(("it had changed nothing".into(), None));
+        }
+        if journal.step == Step::Commit {
+            self.conclude(journal, Outcome::Committed)?;
+            return Ok(("it was healthy and is finished now".into(), None));
+        }
+        if journal.reason.is_none() {
+            journal.reason = Some(format!("interrupted at step {}", journal.step.name()));
+        }
+        match journal.operation {
+            Operation::Install => self.revert_install(journal),
+            Operation::Rollback => self.finish_rollback(journal),
+        }
+    }
+
+    fn revert_install(&self, journal: &mut Journal) -> Result<(String, Option<String>)> {
+        self.enter(journal, Step::Revert)?;
+        let restored = self.restore(journal)?;
+        self.after_restore(journal, &restored)?;
+        let text = |e: Error| e.to_string();
+        Ok(match restored {
+            Restored::Previous(previous, sick) => (
+                format!("it was reverted: {previous} is current again"),
+                sick.map(text),
+            ),
+            Restored::Nothing(stopped) => (
+                "it was reverted: nothing is installed, as before".into(),
+                stopped.map(text),
+            ),
+            Restored::Stuck(why) => (
+                format!(
+                    "{} was left in place: the version before it is not whole any more",
+                    journal.tag
+                ),
+                Some(text(why)),
+            ),
+        })
+    }
+
+    /// Carries a rollback on from after its switch.
+    pub(super) fn finish_rollback(&self, journal: &Journal) -> Result<(String, Option<String>)> {
+        let retained = match self.retained_whole(&journal.tag) {
+            Ok(retained) => retained,
+            Err(error) if error.kind() == Kind::Refused => {
+                self.conclude(journal, Outcome::Unhealthy)?;
+                return Ok((
+                    format!("{} is current but not whole any more", journal.tag),
+                    Some(error.to_string()),
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        let up = self.service.map_or(Ok(()), |s| s.restart());
+        let healthy = up.and_then(|()| {
+            self.check_health(&Wanted {
+                tag: &journal.tag,
+                origin: retained.record.origin,
+                files: &retained.files,
+            })
+        });
+        let (outcome, problem) = match healthy {
+            Ok(_) => (Outcome::Committed, None),
+            Err(error) => (Outcome::Unhealthy, Some(error.to_string())),
+        };
+        self.conclude(journal, outcome)?;
+        Ok((
+            format!("it was finished: {} is current", journal.tag),
+            problem,
+        ))
+    }
+}
+
+impl Recovered {
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let problem = self
+            .problem
+            .as_ref()
+            .map_or(String::new(), |p| format!(" (still wrong: {p})"));
+        format!(
+            "an unfinished {} of {} was found at step {}: {}{problem}",
+            self.operation.name(),
+            self.tag,
+            self.step.name(),
+            self.result
+        )
+    }
+}

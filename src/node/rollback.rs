@@ -1,0 +1,203 @@
+//! The rollback driver: a retained version is verified again, offline, and made current.
+//!
+//! A version rolled back to that is not healthy stays: going to and fro helps nobody at 3 a.m.
+
+use super::Node;
+use super::activate::{ChangeOutcome, ChangeReport, unrecorded};
+use super::health::Wanted;
+use super::history::Outcome;
+use super::host::{Found, Staging};
+use super::journal::{Journal, Operation, Step};
+use super::plan::Plan;
+use super::record::check_version_name;
+use super::retained::Retained;
+use crate::error::{Error, Result};
+
+impl Node<'_> {
+    /// Goes back to `to`, or to the version before the current one; with `dry_run` only plans.
+    ///
+    /// # Errors
+    /// Kind refused where the retained version no longer verifies (nothing is changed then),
+    /// failed where there is none or where it is not healthy (it is left in place then).
+    pub fn rollback(&self, to: Option<&str>, dry_run: bool) -> Result<ChangeReport> {
+        if let Some(tag) = to {
+            check_version_name(tag)?;
+        }
+        if dry_run {
+            let (_, mut report) = self.prepare_rollback(to)?;
+            if self.host.read_journal()?.is_some() {
+                report.warnings.insert(
+                    0,
+                    "an earlier operation is unfinished and would be finished or reverted first"
+                        .into(),
+                );
+            }
+            return Ok(report);
+        }
+        self.host.prepare()?;
+        let _lock = self.host.lock(&format!(
+            "rollback{}",
+            to.map_or(String::new(), |t| format!(" --to {t}"))
+        ))?;
+        let recovered = self.recover_locked()?;
+        let (retained, mut report) = self.prepare_rollback(to)?;
+        report.recovered = recovered;
+        let Some(plan) = report.plan.clone() else {
+            return Ok(report);
+        };
+        let staging = self.host.create_staging()?;
+        let result = self.run_rollback(&plan, &retained, &staging, &mut report);
+        let cleaned = self.host.clean(&self.config.binaries);
+        result?;
+        if let Err(error) = cleaned {
+            report
+                .warnings
+                .push(format!("staging could not be emptied: {error}"));
+        }
+        Ok(report)
+    }
+
+    fn prepare_rollback(&self, to: Option<&str>) -> Result<(Retained, ChangeReport)> {
+        let observed = self.observe()?;
+        let versions = self.host.versions()?;
+        let history = self.history()?;
+        let current = observed.current.as_deref();
+        let others: Vec<&str> = versions
+            .iter()
+            .map(String::as_str)
+            .filter(|v| Some(*v) != current)
+            .collect();
+        let hint = if others.is_empty() {
+            "relman status".to_string()
+        } else {
+            format!("relman rollback --to TAG; retained: {}", others.join(", "))
+        };
+        let tag = match to {
+            Some(tag) if versions.iter().any(|v| v == tag) => tag.to_string(),
+            Some(tag) => {
+                return Err(Error::failed(format!("{tag} is not retained on this node")).hint(hint));
+            }
+            None => current
+                .and_then(|c| history.rollback_target(c, &versions))
+                .ok_or_else(|| {
+                    Error::failed(format!(
+                        "there is no version before {} to go back to",
+                        current.unwrap_or("the first install")
+                    ))
+                    .hint(hint)
+                })?,
+        };
+        (self.say)(&format!("verifying the retained {tag}"));
+        let retained = self.retained_whole(&tag)?;
+        let mut warnings = retained.warnings.clone();
+        if let Some(left) = history.rolled_back_from(&tag) {
+            warnings.push(format!(
+                "{tag} was itself rolled back from at {}: {}",
+                left.at,
+                left.reason.as_deref().unwrap_or("no reason was recorded")
+            ));
+        }
+        let linked = observed.found.iter().all(|(_, f)| *f == Found::Ours);
+        let already = current == Some(tag.as_str()) && linked;
+        let plan = if already {
+            None
+        } else {
+            Some(Plan::new(
+                self.config,
+                Operation::Rollback,
+                &tag,
+                &retained.files,
+                false,
+                &observed,
+            )?)
+        };
+        let report = ChangeReport {
+            operation: Operation::Rollback,
+            tag,
+            outcome: if already {
+                ChangeOutcome::Already
+            } else {
+                ChangeOutcome::Planned
+            },
+            plan,
+            health: None,
+            warnings,
+            removed: Vec::new(),
+            recovered: None,
+        };
+        Ok((retained, report))
+    }
+
+    fn run_rollback(
+        &self,
+        plan: &Plan,
+        retained: &Retained,
+        staging: &Staging,
+        report: &mut ChangeReport,
+    ) -> Result<()> {
+        let mut journal = Journal::begin(
+            Operation::Rollback,
+            &plan.tag,
+            plan.previous.clone(),
+            self.host.now(),
+        );
+        let wanted = Wanted {
+            tag: &plan.tag,
+            origin: retained.record.origin,
+            files: &retained.files,
+        };
+        let error = match self.carry_out(&mut journal, plan, &wanted, staging) {
+            Ok(health) => {
+                report.health = Some(health);
+                self.commit(&mut journal, Outcome::Committed)
+                    .map_err(|e| unrecorded(e, &plan.tag))?;
+                report.outcome = ChangeOutcome::Done;
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let unfinished = |error: Error, why: Error| {
+            error
+                .caused_by(format!("and that could not be recorded: {why}"))
+                .hint("relman status shows it; the next relman install or rollback tries again")
+        };
+        let swapped = match self.host.current() {
+            Ok(current) => current.as_deref() == Some(plan.tag.as_str()),
+            Err(why) => return Err(unfinished(error, why)),
+        };
+        if journal.step < Step::Swap || (journal.step == Step::Swap && !swapped) {
+            return Err(match self.undo_before_swap() {
+                Ok(()) => error,
+                Err(why) => unfinished(error, why),
+            });
+        }
+        journal.reason = Some(error.message().to_string());
+        let left = |error: Error| {
+            self.with_last_lines(error)
+                .under(format!(
+                    "{} was put back but is not healthy; it is left in place",
+                    plan.tag
+                ))
+                .hint("relman status shows what else is retained; relman rollback --to TAG")
+        };
+        if journal.step != Step::Health {
+            // Not yet watched: a second attempt, as after a kill.
+            return match self.finish_rollback(&journal) {
+                Ok((_, None)) => {
+                    report.outcome = ChangeOutcome::Done;
+                    report
+                        .warnings
+                        .push(format!("it needed a second attempt: {error}"));
+                    Ok(())
+                }
+                Ok((_, Some(problem))) => Err(left(error.caused_by(problem))),
+                Err(why) => Err(unfinished(error, why)),
+            };
+        }
+        let error = left(error);
+        Err(match self.conclude(&journal, Outcome::Unhealthy) {
+            Ok(()) => error,
+            Err(why) => unfinished(error, why),
+        })
+    }
+}

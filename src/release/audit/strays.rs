@@ -1,0 +1,68 @@
+//! Objects in a store that no signature covers: harmless to relman, not to a person who installs by
+//! hand. Only stores that can be listed are looked through. Pure.
+
+use std::collections::BTreeSet;
+
+use super::{Problem, problem, whole};
+use crate::release::state::Released;
+use crate::release::view::View;
+use crate::store::Reader;
+
+/// What starts the names of relman's own files in a local store.
+const OWN: &str = ".relman-";
+
+/// Finds objects that nobody signed for.
+pub fn check(
+    store: &dyn Reader,
+    view: &View,
+    released: &[Released],
+) -> Result<((), String), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let tops: BTreeSet<String> = ["metadata", "log", "targets"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(released.iter().map(|r| r.tag.clone()))
+        .collect();
+    let archives: BTreeSet<String> = released
+        .iter()
+        .map(|r| format!("{}.{}", r.sha256, r.archive_name()))
+        .collect();
+    let mut listed = true;
+    let mut look = |dir: &str, known: &dyn Fn(&str) -> bool| match store.list(dir) {
+        Ok(Some(names)) => {
+            for name in names.into_iter().filter(|name| !known(name)) {
+                let path = match dir {
+                    "" => name,
+                    dir => format!("{dir}/{name}"),
+                };
+                problems.push(Problem::new(path, "is here and nobody signed for it"));
+            }
+        }
+        Ok(None) => listed = false,
+        Err(e) => problems.extend(problem(dir, &e)),
+    };
+    look("", &|name| tops.contains(name) || name.starts_with(OWN));
+    look("targets", &|name| archives.contains(name));
+    look("metadata", &|name| is_metadata(name, view));
+    let detail = match listed {
+        true => "nothing that nobody signed for",
+        false => "this store cannot be listed, so strays cannot be seen",
+    };
+    whole(problems, detail.into())
+}
+
+/// Names of the form that published metadata has, up to the present versions.
+fn is_metadata(name: &str, view: &View) -> bool {
+    if name == "timestamp.json" || name.ends_with(".policy.json") {
+        return true;
+    }
+    let Some((version, rest)) = name.split_once('.') else {
+        return false;
+    };
+    let Some((role, kind)) = rest.rsplit_once('.') else {
+        return false;
+    };
+    let known = ["root", "targets", "snapshot"].contains(&role)
+        || view.policy.environment_names().contains(&role);
+    known && version.parse::<u64>().is_ok() && matches!(kind, "json" | "tlog-proof")
+}

@@ -1,0 +1,113 @@
+//! Provenance and log leaves, judged by securesystemslib and in-toto-attestation.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64ct::{Base64, Encoding};
+use serde_json::Value;
+
+use crate::project::{Project, TAGS, write};
+use crate::tools::{self, Verdict};
+
+const LINES: &str = "provenance.intoto.jsonl";
+
+fn judge(file: &Path, archive: Option<&Path>, keys: &[PathBuf]) -> Verdict {
+    let archive = archive
+        .into_iter()
+        .flat_map(|path| [Path::new("--archive"), path]);
+    let keys = keys.iter().map(PathBuf::as_path);
+    tools::python("attestations.py", archive.chain([file]).chain(keys))
+}
+
+/// Changes the bytes of a member in base64 of the one envelope in a file.
+fn change(file: &Path, member: &str, how: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+    let mut envelope: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let value = envelope.pointer_mut(member).unwrap();
+    let bytes = how(Base64::decode_vec(value.as_str().unwrap()).unwrap());
+    *value = Base64::encode_string(&bytes).into();
+    write(file, format!("{envelope}\n").as_bytes());
+}
+
+#[test]
+#[ignore = "needs securesystemslib and in-toto-attestation: run tests/judges/setup"]
+fn securesystemslib_and_in_toto_accept_our_provenance() {
+    let project = Project::founded("judge-provenance");
+    let uris = [
+        None,
+        Some("git+ssh://example.org/a/timed.git@refs/tags/phase2-beta-1.0.0"),
+    ];
+    for (tag, uri) in TAGS.into_iter().zip(uris) {
+        project.release(tag);
+        let dir = project.store().join(tag);
+        let archive = dir.join(format!("{tag}.tar.gz"));
+        let keys = [project.key("builder.pub")];
+        let statements = judge(&dir.join(LINES), Some(&archive), &keys).accepted();
+        let [statement] = statements.as_array().unwrap().as_slice() else {
+            panic!("wanted one statement: {statements}");
+        };
+        assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v1");
+        let external = statement.pointer("/predicate/buildDefinition/externalParameters");
+        assert_eq!(external.unwrap()["tag"], tag);
+        let found = "/predicate/buildDefinition/resolvedDependencies/0/uri";
+        assert_eq!(statement.pointer(found).and_then(Value::as_str), uri);
+        // The next release comes from a project that has a remote by then.
+        if uri.is_none() {
+            project.set_origin("git@example.org:a/timed.git");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs securesystemslib and in-toto-attestation: run tests/judges/setup"]
+fn securesystemslib_and_in_toto_accept_every_leaf_of_our_log() {
+    let project = Project::released("judge-leaves");
+    let keys = [project.key("builder.pub"), project.key("publisher.pub")];
+    let bundle = project.store().join("log/tile/entries/000.p/5");
+    let statements = judge(&bundle, None, &keys).accepted();
+    let types: Vec<_> = statements
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|statement| statement["predicateType"].as_str().unwrap())
+        .collect();
+    let (metadata, release) = ("urn:relman:leaf:metadata:v1", "urn:relman:leaf:release:v1");
+    assert_eq!(types, [metadata, release, metadata, release, metadata]);
+    // The publisher may not speak for the builder.
+    judge(&bundle, None, &keys[1..]).refused("signature");
+}
+
+#[test]
+#[ignore = "needs securesystemslib and in-toto-attestation: run tests/judges/setup"]
+fn securesystemslib_and_in_toto_refuse_tampered_copies() {
+    let project = Project::founded("judge-attestations-tampered");
+    project.release(TAGS[0]);
+    let tag = TAGS[0];
+    let file = format!("{tag}/{LINES}");
+    let archive = format!("{tag}/{tag}.tar.gz");
+    let builder = [project.key("builder.pub")];
+
+    let copy = project.copy("payload");
+    change(&copy.file(&file), "/payload", |payload| {
+        let text = String::from_utf8(payload).unwrap();
+        text.replace("1.0.0", "1.0.1").into_bytes()
+    });
+    judge(&copy.file(&file), None, &builder).refused("signature");
+
+    let copy = project.copy("signature");
+    change(&copy.file(&file), "/signatures/0/sig", |mut sig| {
+        sig[40] ^= 1;
+        sig
+    });
+    judge(&copy.file(&file), None, &builder).refused("signature");
+
+    let copy = project.copy("type");
+    copy.replace(&file, b"vnd.in-toto+json", b"vnd.in-toto+jsom");
+    judge(&copy.file(&file), None, &builder).refused("payload type");
+
+    let copy = project.copy("archive");
+    copy.flip(&archive);
+    let tampered = copy.file(&archive);
+    judge(&copy.file(&file), Some(&tampered), &builder).refused("subjects");
+
+    judge(&copy.file(&file), None, &[project.key("approver.pub")]).refused("signature");
+}

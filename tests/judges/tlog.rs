@@ -1,0 +1,161 @@
+//! The transparency log, judged by Go's implementation of such logs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+use relman::io::store_local::LocalStore;
+use relman::log::{Checkpoint, NoteSigner, StoreTiles, TreeHead, plan_append};
+
+use crate::project::{Copy, Project, TAGS, write};
+use crate::tools::{self, Verdict};
+
+fn judge(vkey: &Path, log: &Path, more: &[(&str, PathBuf)]) -> Verdict {
+    let more = more.iter().flat_map(|(flag, path)| [Path::new(flag), path]);
+    tools::go([vkey, log].into_iter().chain(more))
+}
+
+/// All tlog-proofs of a store.
+fn proofs(store: &Path) -> Vec<(&'static str, PathBuf)> {
+    let in_dir = |dir: &str| fs::read_dir(store.join(dir)).unwrap();
+    let files = in_dir("metadata").chain(TAGS.into_iter().flat_map(in_dir));
+    let files = files.map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|end| end == "tlog-proof"))
+        .map(|path| ("-proof", path))
+        .collect()
+}
+
+#[test]
+#[ignore = "needs Go and golang.org/x/mod: run tests/judges/setup"]
+fn go_sumdb_accepts_our_log_its_proofs_and_its_history() {
+    let project = Project::founded("judge-log");
+    let mut more = Vec::new();
+    for (at, tag) in TAGS.iter().enumerate() {
+        let older = project.scratch(&format!("checkpoint-{at}"));
+        fs::copy(project.store().join("log/checkpoint"), &older).unwrap();
+        more.push(("-older", older));
+        project.release(tag);
+    }
+    // Root, targets and two environments; a targets each cut; two releases.
+    more.extend(proofs(&project.store()));
+    let seen = judge(
+        &project.key("log.vkey"),
+        &project.store().join("log"),
+        &more,
+    )
+    .accepted();
+    let wanted = serde_json::json!({"size": 5, "inclusions": 5, "older": 2, "proofs": 8});
+    assert_eq!(seen, wanted);
+}
+
+#[test]
+#[ignore = "needs Go and golang.org/x/mod: run tests/judges/setup"]
+fn go_sumdb_refuses_tampered_copies() {
+    let project = Project::released("judge-log-tampered");
+    let proof = format!("{}/release.tlog-proof", TAGS[0]);
+    let key = project.key("log.vkey");
+    let judge = |label: &str, tamper: &dyn Fn(&Copy)| {
+        let copy = project.copy(label);
+        tamper(&copy);
+        judge(&key, &copy.file("log"), &[("-proof", copy.file(&proof))])
+    };
+    judge("same", &|_| {}).accepted();
+    for (label, from, to, reason) in [
+        ("origin", &b"judge-log"[..], &b"judge-lug"[..], "checkpoint"),
+        ("size", b"\n5\n", b"\n4\n", "checkpoint"),
+        (
+            "signature",
+            b"judge-log-tampered/relman-log ",
+            b"judge-log-tampered/relman-log A",
+            "checkpoint",
+        ),
+    ] {
+        judge(label, &|copy| copy.replace("log/checkpoint", from, to)).refused(reason);
+    }
+    judge("tile", &|copy| copy.flip("log/tile/0/000.p/5")).refused("tiles");
+    judge("entry", &|copy| copy.flip("log/tile/entries/000.p/5")).refused("entries");
+    judge("gone", &|copy| write(&copy.file("log/tile/0/000.p/5"), b"")).refused("tiles");
+
+    for (label, from, to) in [
+        ("proof-entry", &b"\nextra eyJ"[..], &b"\nextra eyK"[..]),
+        ("proof-index", b"\nindex 1\n", b"\nindex 0\n"),
+        ("proof-size", b"\n3\n", b"\n4\n"),
+    ] {
+        judge(label, &|copy| copy.replace(&proof, from, to)).refused("proof");
+    }
+    judge("proof-hash", &|copy| {
+        let text = fs::read_to_string(copy.file(&proof)).unwrap();
+        let hash = text.lines().nth(3).unwrap();
+        let other = text.lines().nth(4).unwrap();
+        copy.replace(&proof, hash.as_bytes(), other.as_bytes());
+    })
+    .refused("proof");
+}
+
+#[test]
+#[ignore = "needs Go and golang.org/x/mod: run tests/judges/setup"]
+fn go_sumdb_refuses_another_key_a_log_put_back_and_a_fork() {
+    let project = Project::founded("judge-log-fork");
+    project.release(TAGS[0]);
+    let before = project.copy("before");
+    project.release(TAGS[1]);
+    let after = project.copy("after");
+    // A sequencer restored from a backup, which goes on with another release.
+    project.restore(&before);
+    project.release("phase2-other-1.0.0");
+
+    let key = project.key("log.vkey");
+    let older = |copy: &Copy| [("-older", copy.file("log/checkpoint"))];
+    let log = |copy: &Copy| copy.file("log");
+    judge(&key, &log(&after), &older(&before)).accepted();
+    judge(&key, &project.store().join("log"), &older(&before)).accepted();
+    judge(&key, &log(&before), &older(&after)).refused("older");
+    judge(&key, &project.store().join("log"), &older(&after)).refused("older");
+
+    let other = Project::founded("judge-log-fork-other");
+    judge(&other.key("log.vkey"), &log(&after), &[]).refused("checkpoint");
+}
+
+/// Sizes at which a log of many tiles is signed: around the edges of tiles of every level, the
+/// last beyond the thousandth tile, whose name has two parts.
+const SIZES: [u64; 9] = [1, 255, 256, 257, 512, 65_535, 65_536, 65_537, 257_000];
+
+#[test]
+#[ignore = "needs Go and golang.org/x/mod: run tests/judges/setup"]
+fn go_sumdb_accepts_a_log_of_many_tiles() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let store = LocalStore::new(&log);
+    let signer = NoteSigner::new("example.org/log", SigningKey::from_bytes(&[7; 32])).unwrap();
+    let vkey = dir.path().join("log.vkey");
+    fs::write(&vkey, format!("{}\n", signer.verifier())).unwrap();
+
+    let mut head = TreeHead::empty();
+    let mut more = Vec::new();
+    for size in SIZES {
+        let entries: Vec<_> = (head.size..size).map(|n| format!("entry {n}")).collect();
+        let plan = plan_append(&head, &StoreTiles::new(&store, "", head.size), &entries).unwrap();
+        for (path, bytes) in &plan.files {
+            let path = log.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        head = plan.new;
+        let checkpoint = Checkpoint::new("example.org/log", head).unwrap();
+        let checkpoint = checkpoint.sign(&[&signer]).unwrap().to_string();
+        fs::write(log.join("checkpoint"), &checkpoint).unwrap();
+        let older = dir.path().join(format!("checkpoint-{size}"));
+        fs::write(&older, &checkpoint).unwrap();
+        more.push(("-older", older));
+    }
+    let seen = judge(&vkey, &log, &more).accepted();
+    assert_eq!(seen["size"], 257_000);
+    assert_eq!(seen["older"], SIZES.len());
+
+    let tile = log.join("tile/0/x001/003.p/232");
+    let mut bytes = fs::read(&tile).unwrap();
+    bytes[0] ^= 1;
+    fs::write(&tile, bytes).unwrap();
+    judge(&vkey, &log, &[]).refused("tiles");
+}

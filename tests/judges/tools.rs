@@ -1,0 +1,99 @@
+//! Running the judges, and reading their verdicts.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+const HINT: &str = "run tests/judges/setup first";
+
+/// What a judge says.
+#[derive(Debug)]
+pub enum Verdict {
+    /// All is well; with what it saw.
+    Accepted(Value),
+    /// Which check failed, and why.
+    Refused(String),
+}
+
+impl Verdict {
+    /// What the judge saw of what it accepted.
+    #[track_caller]
+    pub fn accepted(self) -> Value {
+        match self {
+            Verdict::Accepted(seen) => seen,
+            Verdict::Refused(why) => panic!("refused, wanted accepted: {why}"),
+        }
+    }
+
+    /// That the judge refused, for this reason and no other.
+    #[track_caller]
+    pub fn refused(self, reason: &str) {
+        match self {
+            Verdict::Accepted(seen) => panic!("accepted, wanted a refusal ({reason}): {seen}"),
+            Verdict::Refused(why) => {
+                assert!(why.starts_with(reason), "refused, wanted {reason}: {why}");
+            }
+        }
+    }
+
+    /// Our own judges exit 0 with a JSON document, or 3 with the reason on stderr.
+    fn of(out: &Output) -> Verdict {
+        let stderr = String::from_utf8_lossy(&out.stderr);
+        match out.status.code() {
+            Some(0) => Verdict::Accepted(serde_json::from_slice(&out.stdout).expect("JSON")),
+            Some(3) => Verdict::Refused(stderr.trim().to_owned()),
+            _ => panic!("the judge broke, {}: {stderr}", out.status),
+        }
+    }
+}
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn installed() -> PathBuf {
+    package().join("target/judges")
+}
+
+/// Runs a script of `tests/judges/python/` with the pinned packages.
+pub fn python<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) -> Verdict {
+    let out = Command::new(installed().join("venv/bin/python"))
+        .args(["-I", "-B"])
+        .arg(package().join("tests/judges/python").join(script))
+        .args(args)
+        .output()
+        .expect(HINT);
+    Verdict::of(&out)
+}
+
+/// Runs our Go program, which is built when first asked for.
+pub fn go<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Verdict {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let program = installed().join("tlog");
+        let out = Command::new("go")
+            .args(["build", "-o"])
+            .arg(&program)
+            .arg(package().join("tests/judges/go/main.go"))
+            .env("GOPATH", "/usr/share/gocode")
+            .env("GO111MODULE", "off")
+            .env("GOCACHE", installed().join("go-cache"))
+            .env_remove("GOFLAGS")
+            .output()
+            .expect(HINT);
+        let stderr = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "go build ({HINT}): {stderr}");
+        program
+    });
+    let out = Command::new(program).args(args).output().expect(HINT);
+    Verdict::of(&out)
+}
+
+/// Whether `openssl` with these arguments, in `dir`, says yes.
+pub fn openssl(dir: &Path, args: &[&str]) -> bool {
+    let out = Command::new("openssl").args(args).current_dir(dir).output();
+    out.expect(HINT).status.success()
+}

@@ -1,0 +1,186 @@
+//! The documentation against the code: what it names must be there. Reads text; runs nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use relman::cli::args::Cli;
+use relman::node::config::NodeConfig;
+
+/// Longest page, in lines.
+const MAX_LINES: usize = 200;
+const PAGES: [&str; 5] = [
+    "README.md",
+    "docs/architecture.md",
+    "docs/cli.md",
+    "docs/formats.md",
+    "docs/threat-model.md",
+];
+
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn none(problems: Vec<String>) {
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Sources below a directory: path and text.
+fn sources(below: &str) -> Vec<(PathBuf, String)> {
+    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(below)];
+    let mut out = Vec::new();
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(&dir).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).expect("a source");
+                out.push((path, text));
+            }
+        }
+    }
+    out
+}
+
+/// Names of the functions that carry `#[test]`.
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (_, text) in sources("src").into_iter().chain(sources("tests/suite")) {
+        names.extend(text.split("#[test]").skip(1).filter_map(|rest| {
+            let name = rest.split("fn ").nth(1)?.split('(').next()?;
+            Some(name.to_owned())
+        }));
+    }
+    names
+}
+
+/// Everything between single backticks.
+fn code_spans(text: &str) -> impl Iterator<Item = &str> {
+    let prose = text.lines().filter(|line| !line.starts_with("```"));
+    prose.flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let tests = tests();
+    let text = page("docs/threat-model.md");
+    let named: Vec<&str> = code_spans(&text)
+        .filter(|span| span.matches('_').count() > 2)
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    let missing = named.into_iter().filter(|name| !tests.contains(*name));
+    none(missing.map(|n| format!("no test is called {n}")).collect());
+}
+
+#[test]
+fn every_command_and_option_is_on_the_page_of_commands() {
+    let text = page("docs/cli.md");
+    let mut problems = Vec::new();
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        let heading = format!("\n## {name}\n");
+        let Some((_, rest)) = text.split_once(&heading) else {
+            problems.push(format!("{name} has no section"));
+            continue;
+        };
+        let section = rest.split("\n## ").next().unwrap_or(rest);
+        for option in command.get_arguments().filter_map(|a| a.get_long()) {
+            if !section.contains(&format!("--{option}")) {
+                problems.push(format!("{name} says nothing of --{option}"));
+            }
+        }
+    }
+    for option in Cli::command().get_arguments().filter_map(|a| a.get_long()) {
+        if !text.contains(&format!("--{option}")) {
+            problems.push(format!("nothing is said of --{option}"));
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn the_page_of_commands_knows_no_option_that_is_not_there() {
+    let mut known: BTreeSet<String> = ["help", "version"].map(str::to_owned).into();
+    let cli = Cli::command();
+    for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
+        let options = command.get_arguments().filter_map(|a| a.get_long());
+        known.extend(options.map(str::to_owned));
+    }
+    let mut problems = Vec::new();
+    let text = page("docs/cli.md");
+    // Anchors of headings look like options.
+    let words = text.split(|c: char| !"-#.".contains(c) && !c.is_ascii_alphanumeric());
+    for word in words {
+        if let Some(option) = word.strip_prefix("--")
+            && option.starts_with(|c: char| c.is_ascii_lowercase())
+            && !known.contains(option.trim_end_matches('.'))
+        {
+            problems.push(format!("no command has --{option}"));
+        }
+    }
+    none(problems);
+}
+
+/// The word after `relman ` where a message tells somebody to run something: at the beginning of
+/// a text, in backticks, or after a colon.
+fn told_commands(line: &str) -> Vec<&str> {
+    let told = ["\"relman ", "`relman ", ": relman "];
+    let found = told.iter().flat_map(|mark| line.split(mark).skip(1));
+    let words = found.map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_lowercase());
+        rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
+    });
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+#[test]
+fn every_command_that_a_message_tells_to_run_exists() {
+    let cli = Cli::command();
+    let known: Vec<&str> = cli.get_subcommands().map(|c| c.get_name()).collect();
+    let mut problems = Vec::new();
+    for (path, text) in sources("src") {
+        for line in text.lines().filter(|l| !l.trim().starts_with("//")) {
+            let unknown = told_commands(line).into_iter();
+            let unknown = unknown.filter(|word| !known.contains(word));
+            problems.extend(unknown.map(|word| format!("{}: relman {word}", path.display())));
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn the_readmes_node_configuration_is_one() {
+    let text = page("README.md");
+    let blocks = text.split("```toml\n").skip(1);
+    let configs: Vec<&str> = blocks.filter_map(|b| b.split("```").next()).collect();
+    assert!(!configs.is_empty());
+    for config in configs {
+        NodeConfig::parse(config, Path::new("/etc/relman")).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
+
+#[test]
+fn links_lead_somewhere_and_pages_stay_short() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut problems = Vec::new();
+    for name in PAGES {
+        let text = page(name);
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            problems.push(format!("{name} has {lines} lines, at most {MAX_LINES}"));
+        }
+        let dir = top.join(name);
+        let dir = dir.parent().expect("a directory");
+        for target in text.split("](").skip(1).filter_map(|r| r.split(')').next()) {
+            let file = target.split('#').next().unwrap_or(target);
+            let local = !file.is_empty() && !file.contains("://");
+            if local && !dir.join(file).exists() {
+                problems.push(format!("{name} links to {target}"));
+            }
+        }
+    }
+    none(problems);
+}
