@@ -1,3 +1,5 @@
+//! What provenance says of a build, and what it leaves out.
+
 use super::*;
 
 fn cut(repository: &str, rustc: &str) -> Value {
