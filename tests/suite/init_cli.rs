@@ -41,6 +41,7 @@ fn yes_makes_configuration_keys_and_a_valid_empty_store() {
         .says(&["is set up", "relman.toml", "keys/root.json"]);
     assert_eq!(files(&project.secrets()), PURPOSES);
     assert_eq!(project.listed(), [""; 0]);
+    project.is_sound();
 }
 
 #[test]
@@ -214,7 +215,7 @@ fn the_umask_changes_no_mode() {
     for (path, mode) in &modes[0] {
         let wanted: &[u32] = match path.to_str().unwrap() {
             "secrets" => &[0o700],
-            "key" => &[0o600],
+            "key" | "releases/.relman-lock" => &[0o600],
             _ => &[0o644, 0o755],
         };
         assert!(wanted.contains(mode), "{path:?} has mode {mode:o}");
@@ -250,6 +251,7 @@ fn dies_and_recovers(fresh: &Project, point: &str) -> bool {
     let run = project.relman(&["init", "--yes"]).exits(0);
     run.says(&["nothing was changed"]);
     assert_eq!(project.listed(), [""; 0], "{point}");
+    project.is_sound();
     let left: Vec<_> = files(&project.store());
     let left: Vec<_> = left
         .iter()

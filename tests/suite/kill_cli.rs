@@ -49,6 +49,7 @@ fn finished(project: &Project, point: &str, wanted_entries: usize) {
     assert_eq!(project.listed(), [TAG, SECOND], "{point}");
     project.is_verified(TAG);
     project.is_verified(SECOND);
+    project.is_sound();
     let entries = entries(&project.store());
     let distinct: BTreeSet<_> = entries.iter().collect();
     assert_eq!(
