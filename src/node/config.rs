@@ -24,7 +24,7 @@ pub struct Binary {
 pub enum StoreLocation {
     /// A directory on this host.
     Path(PathBuf),
-    /// An `https://` address without a trailing slash.
+    /// An `https://` or `http://` address without a trailing slash.
     Url(String),
 }
 

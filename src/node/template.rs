@@ -16,7 +16,7 @@ name = {name_q}
 # local: installs any tag of the store that verifies. testnet, mainnet: only what the network agreed on.
 environment = "local"
 
-# A directory, or an https:// address.
+# A directory, or an https:// address (http:// inside a network of your own).
 store = {store_q}
 
 # The public trust root. Nothing else is trusted, and none is guessed.

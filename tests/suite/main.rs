@@ -12,6 +12,7 @@ mod house;
 mod init_cli;
 mod kill_cli;
 mod node;
+mod node_cli;
 mod others_cli;
 mod sample_repo;
 mod source;

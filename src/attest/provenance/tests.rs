@@ -1,4 +1,4 @@
-//! What provenance says of a build, and what it leaves out.
+//! What a provenance statement says, and what it leaves out.
 
 use super::*;
 

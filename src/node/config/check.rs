@@ -140,7 +140,11 @@ impl RawConfig {
 }
 
 fn check_store(store: &str, dir: &Path, problems: &mut Vec<String>) -> StoreLocation {
-    if let Some(rest) = store.strip_prefix("https://") {
+    // Plain HTTP will do inside a network of one's own: what is served proves itself.
+    let address = store
+        .strip_prefix("https://")
+        .or(store.strip_prefix("http://"));
+    if let Some(rest) = address {
         if rest.is_empty() || rest.chars().any(|c| c.is_control() || c == ' ') {
             problems.push(format!("store is {store:?}, wanted https://HOST/PATH"));
         }
@@ -148,7 +152,7 @@ fn check_store(store: &str, dir: &Path, problems: &mut Vec<String>) -> StoreLoca
     }
     if store.is_empty() || store.contains("://") {
         problems.push(format!(
-            "store is {store:?}, wanted a directory or an https:// address"
+            "store is {store:?}, wanted a directory or an https:// (or http://) address"
         ));
     }
     StoreLocation::Path(dir.join(store))

@@ -35,7 +35,7 @@ fn the_template_is_a_valid_configuration() {
 fn every_problem_of_a_configuration_is_reported() {
     let text = CONFIG
         .replace("\"timed\"\nstore", "\"../x\"\nstore")
-        .replace("\"releases\"", "\"http://example.org\"")
+        .replace("\"releases\"", "\"ftp://example.org\"")
         .replace("timeout_seconds = 3", "timeout_seconds = 0")
         .replace("/bin/timectl", "/state/timectl")
         .replace(

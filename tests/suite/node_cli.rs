@@ -1,0 +1,268 @@
+//! A node with the real `relman`, a real store and a real process: what may be installed, and what is
+//! refused before anything is touched.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::common::http_server::Server;
+use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree, flip, snapshot};
+
+/// The program of every release: `sleep`, told apart by a line behind its end.
+const BUILD: &str = "mkdir -p out && cp /bin/sleep out/timed && cat prog.sh >> out/timed";
+
+/// A project with two releases, and a node beside it.
+struct Node {
+    project: Project,
+}
+
+impl Node {
+    fn new(name: &str) -> Node {
+        let project = Project::uninitialised(name);
+        project.configure(BUILD, "");
+        project.relman(&["init", "--yes"]).exits(0);
+        project.relman(&["cut", TAG]).exits(0);
+        project.second();
+        project.relman(&["cut", SECOND]).exits(0);
+        let node = Node { project };
+        fs::create_dir_all(node.path("bin")).expect("a directory");
+        node.configure("../repo/releases", "local");
+        node
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.project.beside("node").join(path)
+    }
+
+    fn configure(&self, store: &str, environment: &str) {
+        let text = format!(
+            "name = \"n1\"\nenvironment = \"{environment}\"\nstore = \"{store}\"\nroot = \"../repo/keys/root.json\"\nstate = \"state\"\n\
+             [[binary]]\nname = \"timed\"\npath = \"bin/timed\"\n\
+             [service]\nstart = [\"bin/timed\", \"600\"]\n\
+             [health]\nstable_seconds = 0\ntimeout_seconds = 10\n"
+        );
+        fs::write(self.path("node.toml"), text).expect("a file");
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut arguments: Vec<&str> = words.split(' ').collect();
+        let config = self.path("node.toml");
+        let config = config.to_string_lossy();
+        arguments.extend(["--config", config.as_ref()]);
+        self.project.command(&arguments)
+    }
+
+    #[track_caller]
+    fn run(&self, words: &str) -> Run {
+        Run::of(self.command(words).output().expect("relman runs"))
+    }
+
+    fn installed(&self) -> Option<Vec<u8>> {
+        fs::read(self.path("bin/timed")).ok()
+    }
+
+    fn released(&self, tag: &str) -> Option<Vec<u8>> {
+        fs::read(self.project.store().join(tag).join("timed")).ok()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let text = fs::read_to_string(self.path("state/service.pid")).unwrap_or_default();
+        if let Some(pid) = text
+            .trim()
+            .parse()
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+        {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+#[test]
+fn install_upgrade_and_a_rollback_that_needs_no_store() {
+    let node = Node::new("node-way");
+    node.run(&format!("install {TAG}"))
+        .exits(0)
+        .says(&["runs on n1"]);
+    assert_eq!(node.installed(), node.released(TAG));
+    node.run(&format!("install {TAG}"))
+        .exits(0)
+        .says(&["already installed"]);
+    node.run(&format!("install {SECOND}")).exits(0);
+    assert_eq!(node.installed(), node.released(SECOND));
+    let first = node.released(TAG);
+    fs::remove_dir_all(node.project.store()).expect("the store can go");
+    node.run("rollback").exits(0).says(&[TAG]);
+    assert_eq!(node.installed(), first);
+    let status = node.run("status --json").exits(0).json();
+    assert_eq!(status["data"]["current"]["tag"], TAG);
+    assert_eq!(status["data"]["problems"], serde_json::json!([]));
+}
+
+#[test]
+fn a_node_installs_over_http() {
+    let node = Node::new("node-http");
+    let server = Server::start(node.project.store());
+    node.configure(&server.url(), "local");
+    node.run(&format!("install {SECOND}")).exits(0);
+    assert_eq!(node.installed(), node.released(SECOND));
+}
+
+#[test]
+fn a_dry_run_verifies_everything_and_changes_nothing() {
+    let node = Node::new("node-dry");
+    let before = snapshot(&node.path(""));
+    node.run(&format!("install {TAG} --dry-run"))
+        .exits(0)
+        .says(&["restart", "nothing was changed"]);
+    assert_eq!(snapshot(&node.path("")), before);
+    flip_archive(&node, TAG);
+    node.run(&format!("install {TAG} --dry-run")).exits(3);
+}
+
+fn flip_archive(node: &Node, tag: &str) {
+    let targets = node.project.store().join("targets");
+    for entry in fs::read_dir(targets).expect("targets/") {
+        let path = entry.expect("an entry").path();
+        if path.to_string_lossy().contains(tag) {
+            flip(&path);
+        }
+    }
+}
+
+#[test]
+fn a_store_that_serves_other_bytes_is_refused_and_the_old_release_runs_on() {
+    let node = Node::new("node-flip");
+    node.run(&format!("install {TAG}")).exits(0);
+    flip_archive(&node, SECOND);
+    node.run(&format!("install {SECOND}"))
+        .exits(3)
+        .says(&["check archive", "hashes to"]);
+    assert_eq!(node.installed(), node.released(TAG));
+    node.run("status")
+        .exits(0)
+        .says(&["runs the verified bytes"]);
+}
+
+#[test]
+fn a_release_that_dies_at_once_is_rolled_back_by_itself() {
+    let node = Node::new("node-dies");
+    node.run(&format!("install {TAG}")).exits(0);
+    let bad = "phase2-finality-fork-1.0.1";
+    let build = "mkdir -p out && cp /bin/false out/timed";
+    node.project.configure(build, "");
+    node.project.write("prog.sh", "echo dies\n");
+    node.project.commit_and_tag("fix: nothing", bad);
+    node.project.relman(&["cut", bad]).exits(0);
+    let config = fs::read_to_string(node.path("node.toml")).expect("node.toml");
+    let patient = config.replace("stable_seconds = 0", "stable_seconds = 1");
+    fs::write(node.path("node.toml"), patient).expect("node.toml");
+    node.run(&format!("install {bad}"))
+        .exits(1)
+        .says(&[&format!("was rolled back to {TAG}")]);
+    assert_eq!(node.installed(), node.released(TAG));
+    node.run("status")
+        .exits(0)
+        .says(&[TAG, "runs the verified bytes"]);
+}
+
+#[test]
+fn a_network_that_has_agreed_on_nothing_installs_nothing() {
+    let node = Node::new("node-testnet");
+    node.configure("../repo/releases", "testnet");
+    node.run(&format!("install {TAG}"))
+        .exits(3)
+        .says(&["no release has been promoted to testnet"]);
+    assert_eq!(node.installed(), None);
+}
+
+#[test]
+fn a_store_put_back_to_an_older_state_is_refused() {
+    let node = Node::new("node-rollback");
+    let project = &node.project;
+    let old = project.beside("old");
+    copy_tree(&project.store(), &old);
+    project.write("prog.sh", "echo three\n");
+    project.commit_and_tag("feat: three", "phase3-validation-1.0.0");
+    project.relman(&["cut", "phase3-validation-1.0.0"]).exits(0);
+    node.run("install phase3-validation-1.0.0").exits(0);
+    node.configure("../old", "local");
+    let before = node.installed();
+    node.run(&format!("install {SECOND}"))
+        .exits(3)
+        .says(&["timestamp"]);
+    assert_eq!(node.installed(), before);
+}
+
+#[test]
+fn a_second_history_under_the_same_keys_is_refused_with_both_signed_heads() {
+    let node = Node::new("node-fork");
+    let project = &node.project;
+    // The same keys, another history: what a stolen log key could sign.
+    let fork = project.copy();
+    project.write("prog.sh", "echo three\n");
+    project.commit_and_tag("feat: three", "phase3-validation-1.0.0");
+    project.relman(&["cut", "phase3-validation-1.0.0"]).exits(0);
+    node.run("install phase3-validation-1.0.0").exits(0);
+    fork.write("prog.sh", "echo another three\n");
+    fork.commit_and_tag("feat: another three", "phase3-validation-1.0.0");
+    fork.relman(&["cut", "phase3-validation-1.0.0"]).exits(0);
+    // Ahead in every version, so that only the log can tell.
+    fork.relman(&["timestamp"]).exits(0);
+    let store = fork.store();
+    node.configure(&store.to_string_lossy(), "local");
+    node.run(&format!("install {SECOND}")).exits(3).says(&[
+        "does not extend what was seen",
+        "older checkpoint",
+        "newer checkpoint",
+    ]);
+}
+
+#[test]
+fn kept_evidence_that_was_changed_stops_a_rollback() {
+    let node = Node::new("node-evidence");
+    node.run(&format!("install {TAG}")).exits(0);
+    node.run(&format!("install {SECOND}")).exits(0);
+    let evidence = node.path("state/evidence").join(TAG);
+    for name in [
+        "provenance.intoto.jsonl",
+        "targets.json",
+        "release.tlog-proof",
+        "policy.json",
+    ] {
+        let path = evidence.join(name);
+        let before = fs::read(&path).expect("evidence");
+        flip(&path);
+        node.run("rollback").exits(3);
+        assert_eq!(node.installed(), node.released(SECOND), "{name}");
+        fs::write(&path, before).expect("it can be put back");
+    }
+    node.run("rollback").exits(0);
+}
+
+#[test]
+fn a_kept_binary_that_was_changed_stops_a_rollback() {
+    let node = Node::new("node-kept");
+    node.run(&format!("install {TAG}")).exits(0);
+    node.run(&format!("install {SECOND}")).exits(0);
+    flip(&node.path("state/versions").join(TAG).join("timed"));
+    node.run("rollback").exits(3);
+    assert_eq!(node.installed(), node.released(SECOND));
+    node.run("status").exits(1).says(&[TAG]);
+}
+
+#[test]
+fn an_expired_store_installs_nothing_new_but_rolls_back() {
+    let node = Node::new("node-expired");
+    node.run(&format!("install {TAG}")).exits(0);
+    node.run(&format!("install {SECOND}")).exits(0);
+    let later = |words: &str| {
+        let mut command = node.command(words);
+        command.env("RELMAN_INSECURE_NOW", "2031-01-01T00:00:00Z");
+        Run::of(command.output().expect("relman runs"))
+    };
+    later(&format!("install {TAG}")).exits(3).says(&["expired"]);
+    later("rollback").exits(0).says(&["expired", TAG]);
+}
