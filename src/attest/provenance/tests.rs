@@ -1,3 +1,5 @@
+//! What provenance says of a cut, and what it leaves out. Values only.
+
 use super::*;
 
 fn cut(repository: &str, rustc: &str) -> Value {
