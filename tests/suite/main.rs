@@ -4,6 +4,7 @@
 mod common;
 
 mod cut_cli;
+mod cut_config_cli;
 mod cut_keys_cli;
 mod disk_cli;
 mod docs;
