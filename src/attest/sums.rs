@@ -14,7 +14,7 @@ pub fn format(files: &BTreeMap<String, Sha256>) -> String {
         .collect()
 }
 
-/// Reads what [`format`] writes, and nothing looser.
+/// Reads what [`format()`] writes, and nothing looser.
 ///
 /// # Errors
 /// Too long, a malformed line (told by its number), an unsafe name, two lines of one name.

@@ -22,7 +22,7 @@ pub struct Cli {
     /// Work as if started in this directory.
     #[arg(long, short = 'C', global = true, value_name = "DIR")]
     pub directory: Option<PathBuf>,
-    /// Where the secret keys are [default: $XDG_CONFIG_HOME/relman/<project>].
+    /// Where the secret keys are [default: $XDG_CONFIG_HOME/relman/PROJECT].
     #[arg(long, global = true, value_name = "DIR")]
     pub secret_keys: Option<PathBuf>,
     /// What to do.

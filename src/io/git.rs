@@ -314,6 +314,25 @@ impl Source for GitSource {
         Ok(tags)
     }
 
+    fn committed_file(&self, info: &TagInfo, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let cannot = || format!("cannot read {path} of {}", info.tag);
+        let tree = self.repo.find_tree(oid(&info.tree)?).or_failed(cannot)?;
+        let entry = match tree.get_path(Path::new(path)) {
+            Ok(entry) => entry,
+            Err(e) if e.code() == git2::ErrorCode::NotFound => return Ok(None),
+            Err(e) => return Err(Error::failed(cannot()).caused_by(e)),
+        };
+        let blob = self.repo.find_blob(entry.id()).or_failed(cannot)?;
+        let found = blob.size() as u64;
+        if found > limit {
+            return Err(Error::usage(format!(
+                "{path} of {} has {found} bytes, at most {limit} are allowed",
+                info.tag
+            )));
+        }
+        Ok(Some(blob.content().to_vec()))
+    }
+
     fn origin_url(&self) -> Option<String> {
         // The repository's own level: the user's could rewrite it.
         let local = self

@@ -143,6 +143,14 @@ impl Node<'_> {
 }
 
 impl Recovered {
+    /// Whether recovery went back to an earlier version, which is `current` now.
+    pub(super) fn went_back_to(&self, current: &str) -> bool {
+        match self.operation {
+            Operation::Install => self.tag != current,
+            Operation::Rollback => self.tag == current,
+        }
+    }
+
     /// One line for people.
     pub fn line(&self) -> String {
         let problem = self

@@ -10,6 +10,7 @@ use super::host::{Found, Staging};
 use super::journal::{Journal, Operation, Step};
 use super::plan::Plan;
 use super::record::check_version_name;
+use super::recover::Recovered;
 use super::retained::Retained;
 use crate::error::{Error, Result};
 
@@ -40,6 +41,12 @@ impl Node<'_> {
             to.map_or(String::new(), |t| format!(" --to {t}"))
         ))?;
         let recovered = self.recover_locked()?;
+        if let (None, Some(recovered)) = (to, &recovered)
+            && let Some(current) = self.host.current()?
+            && recovered.went_back_to(&current)
+        {
+            return recovered_instead(current, recovered);
+        }
         let (retained, mut report) = self.prepare_rollback(to)?;
         report.recovered = recovered;
         let Some(plan) = report.plan.clone() else {
@@ -200,4 +207,24 @@ impl Node<'_> {
             Err(why) => unfinished(error, why),
         })
     }
+}
+
+/// Whoever runs a killed rollback again means the step back that it had begun, and whoever rolls
+/// back a killed install means the version before it. Recovery has made that step; one more would
+/// be one too many.
+fn recovered_instead(current: String, recovered: &Recovered) -> Result<ChangeReport> {
+    if recovered.problem.is_some() {
+        return Err(Error::failed(recovered.line())
+            .hint("relman status shows what else is retained; relman rollback --to TAG"));
+    }
+    Ok(ChangeReport {
+        operation: Operation::Rollback,
+        tag: current,
+        outcome: ChangeOutcome::Done,
+        plan: None,
+        health: None,
+        warnings: Vec::new(),
+        removed: Vec::new(),
+        recovered: Some(recovered.clone()),
+    })
 }

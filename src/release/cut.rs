@@ -5,12 +5,13 @@ use jiff::Timestamp;
 
 use super::assemble::{self, Parts};
 use super::build_plan::{BuildPlan, Places};
-use super::config::Config;
+use super::config::{self, Config};
 use super::draft::{Drafts, Record};
 use super::source::{Build, Rules, Source, TagInfo};
 use super::state::Released;
 use super::tag::Tag;
 use crate::keys::Signer;
+use crate::limits::MAX_CONFIG_LEN;
 use crate::{Error, Result};
 
 /// Whoever shows what a driver is doing.
@@ -115,10 +116,36 @@ impl Cutter<'_> {
         tag.predecessor_ok(&known)
     }
 
+    /// What is built, and how, is part of the tag: where it has a `relman.toml`, its `[build]` and
+    /// `[release]` count and not those of the working tree, so that the same tag gives the same bytes.
+    fn config_of(&self, tag: &Tag, info: &TagInfo, events: &mut dyn Events) -> Result<Config> {
+        let mut config = self.config.clone();
+        let committed = self
+            .source
+            .committed_file(info, config::FILE_NAME, MAX_CONFIG_LEN)?;
+        let Some(bytes) = committed else {
+            return Ok(config);
+        };
+        let tagged = String::from_utf8(bytes)
+            .map_err(|e| Error::usage("it is not UTF-8").caused_by(e))
+            .and_then(|text| Config::parse(&text))
+            .map_err(|e| e.under(format!("{} of {tag} cannot be used", config::FILE_NAME)))?;
+        if tagged.build != config.build || tagged.release != config.release {
+            events.note(&format!(
+                "{} differs between {tag} and the working tree: [build] and [release] of the tag count",
+                config::FILE_NAME
+            ));
+        }
+        config.build = tagged.build;
+        config.release = tagged.release;
+        Ok(config)
+    }
+
     fn make(&self, tag: &Tag, info: &TagInfo, events: &mut dyn Events) -> Result<Record> {
         let started = (self.now)();
+        let config = self.config_of(tag, info, events)?;
         events.stage("clone the tag into a clean repository");
-        let repository = self.config.repository(self.source.origin_url().as_deref());
+        let repository = config.repository(self.source.origin_url().as_deref());
         self.source.clone_at(info, &self.places.clone)?;
         let previous = self
             .source
@@ -128,8 +155,8 @@ impl Cutter<'_> {
             .commits_between(previous.as_ref().map(|p| p.commit.as_str()), &info.commit)?;
 
         events.stage("build");
-        let facts = self.build.inspect(&self.places.clone, &self.config.build)?;
-        let plan = BuildPlan::new(self.config, info, &facts, self.places.clone())?;
+        let facts = self.build.inspect(&self.places.clone, &config.build)?;
+        let plan = BuildPlan::new(&config, info, &facts, self.places.clone())?;
         let built = self.build.build(&plan, &mut |line| events.line(line))?;
         let finished = (self.now)();
 
@@ -139,7 +166,7 @@ impl Cutter<'_> {
 
         events.stage("package, checksum and sign");
         let parts = Parts {
-            config: self.config,
+            config: &config,
             tag,
             info,
             previous: previous.as_ref(),

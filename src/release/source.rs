@@ -97,6 +97,12 @@ pub trait Source {
     /// Unreadable history.
     fn commits_between(&self, previous: Option<&str>, commit: &str) -> Result<Vec<CommitInfo>>;
 
+    /// A file of the tagged tree, as committed; `None` where the tree has none of this name.
+    ///
+    /// # Errors
+    /// Unreadable objects, something that is not a file, more than `limit` bytes.
+    fn committed_file(&self, info: &TagInfo, path: &str, limit: u64) -> Result<Option<Vec<u8>>>;
+
     /// All well-formed release tags of the repository, sorted.
     ///
     /// # Errors

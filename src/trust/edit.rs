@@ -1,4 +1,4 @@
-//! Making metadata: draft → signatures collected → published. Secret keys stay behind [`Sign`]; bytes
+//! Making metadata: draft → signatures collected → published. Secret keys stay behind [`Signer`]; bytes
 //! that lack a threshold leave only under a name that says so.
 
 use std::collections::BTreeMap;
@@ -17,19 +17,8 @@ use super::schema::{
 };
 use super::verify::{SignatureCount, Signers, verify_threshold};
 use crate::hash::hex;
+use crate::keys::Signer;
 use crate::{Error, Result};
-
-/// An Ed25519 key that signs, wherever its secret half is.
-pub trait Sign {
-    /// The public half, as metadata lists it.
-    fn public(&self) -> PublicKey;
-
-    /// A signature (RFC 8032, 64 bytes) over `message`.
-    ///
-    /// # Errors
-    /// The key cannot be used: agent gone, passphrase wrong.
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]>;
-}
 
 /// A role that nobody has signed yet.
 #[derive(Clone, Debug)]
@@ -82,7 +71,7 @@ impl<T: Role> Unsigned<T> {
     ///
     /// # Errors
     /// The key cannot be used, or what it gave is no signature of its own.
-    pub fn sign(self, key: &dyn Sign) -> Result<Signed<T>> {
+    pub fn sign(self, key: &dyn Signer) -> Result<Signed<T>> {
         let signed = Signed {
             unsigned: self,
             signatures: BTreeMap::new(),
@@ -125,8 +114,8 @@ impl<T: Role> Signed<T> {
     ///
     /// # Errors
     /// The key cannot be used, or what it gave is no signature of its own.
-    pub fn sign(mut self, key: &dyn Sign) -> Result<Self> {
-        let public = key.public();
+    pub fn sign(mut self, key: &dyn Signer) -> Result<Self> {
+        let public = PublicKey::from(key.public());
         let id = public.id()?;
         let signature = key.sign(&self.unsigned.canonical)?;
         let valid = public

@@ -104,6 +104,12 @@ impl PublicKey {
     }
 }
 
+impl From<crate::keys::PublicKey> for PublicKey {
+    fn from(key: crate::keys::PublicKey) -> Self {
+        PublicKey::ed25519(key.bytes())
+    }
+}
+
 impl Verifier {
     /// Whether `signature` (raw bytes) over `message` was made with this key.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {

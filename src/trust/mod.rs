@@ -22,7 +22,7 @@ pub mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use edit::{Sign, Signed, Unsigned};
+pub use edit::{Signed, Unsigned};
 pub use envelope::Unverified;
 pub use error::TrustError;
 pub use key::PublicKey;

@@ -265,6 +265,12 @@ impl Project {
         tags.map(str::to_owned).collect()
     }
 
+    /// Everything is right with the whole store, every entry and version of it.
+    #[track_caller]
+    pub fn is_sound(&self) {
+        self.relman(&["audit"]).exits(0);
+    }
+
     /// Everything is right with a release.
     #[track_caller]
     pub fn is_verified(&self, tag: &str) {

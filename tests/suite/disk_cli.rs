@@ -82,6 +82,7 @@ fn wherever_the_disk_is_full_readers_see_the_old_release_and_cutting_again_finis
     assert_eq!(project.listed(), [TAG, SECOND]);
     project.is_verified(TAG);
     project.is_verified(SECOND);
+    project.is_sound();
     let left: Vec<_> = files(&project.store())
         .into_iter()
         .filter(|n| n.contains("relman-stage"))

@@ -41,6 +41,7 @@ fn yes_makes_configuration_keys_and_a_valid_empty_store() {
         .says(&["is set up", "relman.toml", "keys/root.json"]);
     assert_eq!(files(&project.secrets()), PURPOSES);
     assert_eq!(project.listed(), [""; 0]);
+    project.is_sound();
 }
 
 #[test]
@@ -252,6 +253,7 @@ fn dies_and_recovers(fresh: &Project, point: &str) -> bool {
     let run = project.relman(&["init", "--yes"]).exits(0);
     run.says(&["nothing was changed"]);
     assert_eq!(project.listed(), [""; 0], "{point}");
+    project.is_sound();
     let left: Vec<_> = files(&project.store());
     let left: Vec<_> = left
         .iter()

@@ -49,6 +49,7 @@ fn finished(project: &Project, point: &str, wanted_entries: usize) {
     assert_eq!(project.listed(), [TAG, SECOND], "{point}");
     project.is_verified(TAG);
     project.is_verified(SECOND);
+    project.is_sound();
     let entries = entries(&project.store());
     let distinct: BTreeSet<_> = entries.iter().collect();
     assert_eq!(
@@ -94,7 +95,7 @@ fn killed_while_the_draft_is_made() {
 
 #[test]
 fn killed_at_every_step_of_publishing() {
-    let (mut prepared, wanted) = prepared("kill-publish");
+    let (prepared, wanted) = prepared("kill-publish");
     // The build is over, so that each round is about publishing alone.
     prepared.relman(&["cut", "--draft", SECOND]).exits(0);
     let mut points = vec!["stage.written".to_owned(), "publish.done".to_owned()];
@@ -122,7 +123,7 @@ fn killed_at_every_step_of_publishing() {
         recovers(&project, point, wanted);
     }
     // And killed again while finishing what the first kill left.
-    prepared = prepared.copy();
+    let project = prepared.copy();
     for point in [
         "stage.written",
         "publish.0",
@@ -130,11 +131,11 @@ fn killed_at_every_step_of_publishing() {
         "publish.9",
         "publish.done",
     ] {
-        let run = prepared.killed_at(point, &["cut", SECOND]);
+        let run = project.killed_at(point, &["cut", SECOND]);
         assert!(run.was_killed(), "{point}: {run:?}");
-        prepared.is_verified(TAG);
+        project.is_verified(TAG);
     }
-    recovers(&prepared, "five kills", wanted);
+    recovers(&project, "five kills", wanted);
 }
 
 #[test]
@@ -187,7 +188,15 @@ impl Held {
     /// Starts a cut in a process group of its own and waits until it builds.
     fn cut(&self, project: &Project) -> Child {
         let _ = fs::remove_file(&self.begun);
-        let mut command = project.command(&["cut", SECOND]);
+        let relman = project.command(&["cut", SECOND]);
+        // Whoever runs the tests in the background ignores SIGINT, and children inherit that.
+        let mut command = Command::new("env");
+        command
+            .arg("--default-signal=INT")
+            .arg(relman.get_program());
+        let env = relman.get_envs().filter_map(|(k, v)| Some((k, v?)));
+        command.args(relman.get_args()).env_clear().envs(env);
+        command.current_dir(project.repo()).stdin(Stdio::null());
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.process_group(0).spawn().expect("relman starts");
         wait_for("the build", || {

@@ -4,6 +4,8 @@
 mod common;
 
 mod cut_cli;
+mod cut_config_cli;
+mod cut_keys_cli;
 mod disk_cli;
 mod docs;
 mod example;

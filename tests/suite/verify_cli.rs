@@ -121,6 +121,26 @@ fn a_damaged_byte_in_any_file_of_a_release_is_found_and_the_file_is_named() {
 }
 
 #[test]
+fn what_verify_need_not_read_an_audit_does() {
+    let project = history("verify-audit");
+    project.is_sound();
+    for path in files(&project.store()) {
+        // Neither is a part of the history: a lock, and tiles that larger ones have replaced.
+        let is_replaced = path.contains("000.p/1") || path.contains("000.p/3");
+        if unread(&path).is_none() || path == ".relman-lock" || is_replaced {
+            continue;
+        }
+        let file = project.store().join(&path);
+        let good = fs::read(&file).unwrap();
+        flip(&file);
+        let run = project.relman(&["audit"]);
+        assert_eq!(run.code, Some(3), "{path}: {run:#?}");
+        replace(&file, &good);
+    }
+    project.is_sound();
+}
+
+#[test]
 fn a_damaged_trust_root_is_named() {
     let project = Project::published("verify-root");
     for (_, make) in DAMAGES {

@@ -237,3 +237,46 @@ fn a_dead_process_leaves_no_lock_and_a_living_one_keeps_it() {
     fake.reboot();
     assert!(upgrade(&fake));
 }
+
+#[test]
+fn a_killed_rollback_that_is_run_again_goes_back_one_version_and_not_two() {
+    let begin = || {
+        let fake = two();
+        install(&fake, THREE);
+        fake.0.borrow_mut().points.clear();
+        fake
+    };
+    let trial = begin();
+    trial.with(|n| n.rollback(None, false)).unwrap();
+    let names = trial.0.borrow().points.clone();
+    assert!(names.len() > 8, "{names:?}");
+    for name in names {
+        let fake = begin();
+        fake.0.borrow_mut().fault = Some((name.clone(), Fault::Kill));
+        let _ = fake.with(|n| n.rollback(None, false));
+        fake.reboot();
+        // A kill after the last step leaves nothing to recover: then it is a new rollback.
+        let wanted = match fake.0.borrow().journal.is_some() {
+            true => TWO,
+            false => ONE,
+        };
+        let report = fake.with(|n| n.rollback(None, false)).unwrap();
+        assert_eq!(report.tag, wanted, "killed at {name}");
+        assert_eq!(
+            fake.0.borrow().running,
+            Some(timed(wanted)),
+            "killed at {name}"
+        );
+    }
+}
+
+#[test]
+fn rolling_back_a_killed_install_stops_at_the_version_before_it() {
+    let fake = two();
+    fake.0.borrow_mut().fault = Some(("install-health".into(), Fault::Kill));
+    let _ = fake.with(|n| n.install(THREE, false));
+    fake.reboot();
+    let report = fake.with(|n| n.rollback(None, false)).unwrap();
+    assert_eq!(report.tag, TWO);
+    assert_eq!(fake.0.borrow().running, Some(timed(TWO)));
+}

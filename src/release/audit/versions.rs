@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Problem, problem};
 use crate::hash::Sha256;
-use crate::limits::MAX_LISTED_METADATA_LEN;
+use crate::limits::{MAX_LISTED_METADATA_LEN, MAX_TLOG_PROOF_LEN};
+use crate::log::TlogProof;
+use crate::release::policy::ReleasePolicy;
+use crate::release::verify::logged_files;
 use crate::release::view::View;
 use crate::store::Reader;
 use crate::trust::schema::{Role, Root, Snapshot, Targets};
 use crate::trust::verify::Signers;
 use crate::trust::{TrustError, Unverified};
+use crate::{Error, Result};
 
 type Digests = BTreeMap<String, BTreeSet<Sha256>>;
 
@@ -22,6 +26,7 @@ pub fn check(
     let mut walk = Walk {
         store,
         logged,
+        policy: view.policy.clone(),
         problems: Vec::new(),
         files: 0,
     };
@@ -71,7 +76,7 @@ pub fn check(
         true => Ok((
             (),
             format!(
-                "{} metadata files, each signed, each logged that must be",
+                "{} metadata files, each signed, each logged and proved that must be",
                 walk.files
             ),
         )),
@@ -79,9 +84,14 @@ pub fn check(
     }
 }
 
+fn proof_of(name: &str) -> String {
+    format!("{}.tlog-proof", name.trim_end_matches(".json"))
+}
+
 struct Walk<'a> {
     store: &'a dyn Reader,
     logged: &'a Digests,
+    policy: ReleasePolicy,
     problems: Vec<Problem>,
     files: usize,
 }
@@ -171,8 +181,27 @@ impl Walk<'_> {
         if logged && digests.is_none_or(|known| !known.contains(&digest)) {
             let message = format!("hashes to {digest}, which the log does not have");
             self.problems.push(Problem::new(path, message));
+        } else if logged && let Err(e) = self.proof(name, digest) {
+            let path = format!("metadata/{}", proof_of(name));
+            self.problems.extend(problem(path, &e));
         }
         Some(bytes)
+    }
+
+    /// The file's own proof, without which no node would take it.
+    fn proof(&self, name: &str, digest: Sha256) -> Result<()> {
+        let path = format!("metadata/{}", proof_of(name));
+        let bytes = self
+            .store
+            .read(&path, MAX_TLOG_PROOF_LEN)?
+            .ok_or_else(|| Error::refused("is missing"))?;
+        let proof = TlogProof::parse(&bytes)?;
+        let entry = proof.unverified_extra().to_vec();
+        proof.verify(&entry, self.policy.log_keys(), self.policy.log_origin())?;
+        match logged_files(&entry, &self.policy)?.get(name) {
+            Some(found) if *found == digest => Ok(()),
+            _ => Err(Error::refused(format!("is not about {name}"))),
+        }
     }
 
     fn bad(&mut self, name: &str, error: &TrustError) {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, json};
 
 use super::batch::{Batch, LogEnd};
-use super::signing::{AsTuf, Signed, sign_under};
+use super::signing::{Signed, sign_under};
 use super::{Keys, expires};
 use crate::keys::PublicKey;
 use crate::log::{TreeHead, VerifierKey};
@@ -15,7 +15,7 @@ use crate::store::stage::Transaction;
 use crate::trust::policy::{Environment, KeyEntry, Pin, PolicyDocument, Purpose};
 use crate::trust::schema::{EXAMPLE_MEMBER, Root, Snapshot, TOP_LEVEL, Targets};
 use crate::trust::verify::Signers;
-use crate::trust::{MetaFile, Sign, Unsigned};
+use crate::trust::{MetaFile, Unsigned};
 use crate::{Error, Result};
 
 /// Root's member that names the holder of each TUF key, for messages alone.
@@ -153,7 +153,7 @@ impl Genesis<'_> {
         for role in TOP_LEVEL {
             let keys = self.keys.all(role)?;
             for key in &keys {
-                let id = root.add_key(role, &AsTuf(key.as_ref()).public())?;
+                let id = root.add_key(role, &key.public().into())?;
                 people.insert(id, self.person.into());
             }
             if let Some(role) = root.roles.get_mut(role) {
@@ -173,7 +173,7 @@ impl Genesis<'_> {
         let mut targets = Targets::new(1, self.until("targets")?);
         for name in ENVIRONMENTS {
             let key = self.keys.one(name)?;
-            let public = AsTuf(key.as_ref()).public();
+            let public = key.public().into();
             targets.delegate(name, &[public], 1, true, &[format!("{name}.*")])?;
         }
         Ok(targets)
@@ -181,8 +181,7 @@ impl Genesis<'_> {
 
     fn environment(&self, name: &str, delegator: &Targets) -> Result<Vec<u8>> {
         let key = self.keys.one(name)?;
-        let signed =
-            Unsigned::new(&Targets::new(1, self.until(name)?))?.sign(&AsTuf(key.as_ref()))?;
+        let signed = Unsigned::new(&Targets::new(1, self.until(name)?))?.sign(key.as_ref())?;
         let signers = Signers::of_delegation(delegator, "targets", name)?;
         signed.publish(name, "targets version 1", signers)
     }

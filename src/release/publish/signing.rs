@@ -4,9 +4,9 @@ use super::super::view::View;
 use super::{Keys, PEOPLE_MEMBER};
 use crate::attest::dsse::short;
 use crate::keys::Signer;
+use crate::trust::Unsigned;
 use crate::trust::schema::{Role, Root};
 use crate::trust::verify::Signers;
-use crate::trust::{self, Unsigned};
 use crate::{Error, Result};
 
 /// A role that lacks signatures.
@@ -28,19 +28,6 @@ pub enum Signed {
     Whole(Vec<u8>),
     /// Too few signatures.
     Waiting(Waiting),
-}
-
-/// One key in the form that the metadata editor takes.
-pub struct AsTuf<'a>(pub &'a dyn Signer);
-
-impl trust::Sign for AsTuf<'_> {
-    fn public(&self) -> trust::PublicKey {
-        trust::PublicKey::ed25519(self.0.public().bytes())
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
-        self.0.sign(message)
-    }
 }
 
 /// Signs a top-level role of the store that `view` shows.
@@ -84,9 +71,9 @@ pub fn sign_under<T: Role>(
             missing,
         }));
     };
-    let mut signed = unsigned.sign(&AsTuf(first.as_ref()))?;
+    let mut signed = unsigned.sign(first.as_ref())?;
     for key in rest {
-        signed = signed.sign(&AsTuf(key.as_ref()))?;
+        signed = signed.sign(key.as_ref())?;
     }
     let have = signed.count(signers).valid_keyids.len();
     if (have as u64) < signers.threshold {

@@ -226,7 +226,8 @@ fn directory(v: &Verifier, subject: &Subject, known: &Known) -> Result<usize, Ve
     }
 }
 
-/// `SHA256SUMS`, parsed only if the log's leaf or, without one, a builder's signature vouches for it.
+/// `SHA256SUMS`, parsed only if a builder's signature and, where there is one, the log's leaf vouch
+/// for it.
 fn signed_sums(v: &Verifier, subject: &Subject, known: &Known) -> Result<Digests, Vec<Problem>> {
     let sums_path = format!("{}/{SUMS}", subject.tag);
     let sig_path = format!("{}/{SUMS_SIG}", subject.tag);

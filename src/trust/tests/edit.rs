@@ -81,9 +81,9 @@ fn a_new_root_is_published_only_with_both_thresholds_and_the_next_version() {
 #[test]
 fn a_signer_that_holds_another_key_than_it_says_is_found_out() {
     struct Liar;
-    impl Sign for Liar {
-        fn public(&self) -> PublicKey {
-            public(1)
+    impl Signer for Liar {
+        fn public(&self) -> crate::keys::PublicKey {
+            key(1).public()
         }
         fn sign(&self, message: &[u8]) -> crate::Result<[u8; 64]> {
             key(2).sign(message)

@@ -7,7 +7,6 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use jiff::Timestamp as Time;
 use serde_json::{Value, json};
 
-use super::edit::Sign;
 use super::key::PublicKey;
 use super::memory::Memory;
 use super::refresh::{Refreshed, file_name, refresh};
@@ -16,6 +15,7 @@ use super::state::{Clock, Expiry};
 use super::time;
 use crate::Result;
 use crate::hash::hex;
+use crate::keys::Signer;
 
 mod delegations;
 mod edit;
@@ -54,16 +54,16 @@ fn key(seed: u8) -> Key {
 }
 
 fn public(seed: u8) -> PublicKey {
-    key(seed).public()
+    key(seed).public().into()
 }
 
 fn id(seed: u8) -> String {
     public(seed).id().unwrap()
 }
 
-impl Sign for Key {
-    fn public(&self) -> PublicKey {
-        PublicKey::ed25519(self.0.verifying_key().as_bytes())
+impl Signer for Key {
+    fn public(&self) -> crate::keys::PublicKey {
+        crate::keys::PublicKey::from_bytes(self.0.verifying_key().to_bytes()).unwrap()
     }
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
