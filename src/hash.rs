@@ -108,7 +108,7 @@ impl Default for Hasher {
 }
 
 /// Bytes that are copied at a time, and how many such pieces are under way.
-const PIECE_LEN: usize = 256 * 1024;
+const PIECE_LEN: usize = 128 * 1024;
 const PIECES: usize = 4;
 
 /// Which side of a [`copy`] failed.
@@ -128,7 +128,7 @@ impl From<CopyError> for io::Error {
 }
 
 /// Copies all that `from` yields to `to`; gives its digest and its length in bytes. Moving and
-/// hashing are about equally slow, so a second thread hashes. About 1 MiB of memory.
+/// hashing are about equally slow, so a second thread hashes. About half a MiB of memory.
 ///
 /// # Errors
 /// Of either side; what was written is then incomplete.

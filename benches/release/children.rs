@@ -11,7 +11,7 @@ use relman::hash::{Hasher, Sha256};
 use relman::io::memory_of_node::SeenNothing;
 use relman::io::scratch::PrivateFiles;
 use relman::io::store_local::LocalStore;
-use relman::io::{clock, process};
+use relman::io::{clock, durable, process};
 use relman::release::archive::{MemberPath, Sink};
 use relman::release::verify::{Subject, Unpacking, Verifier};
 use relman::store::Reader;
@@ -65,7 +65,7 @@ struct Files {
 }
 
 impl Sink for Files {
-    fn begin(&mut self, path: &MemberPath, executable: bool, _len: u64) -> relman::Result<()> {
+    fn begin(&mut self, path: &MemberPath, executable: bool, len: u64) -> relman::Result<()> {
         let path = self.dir.join(path.as_str());
         let made = path
             .parent()
@@ -79,6 +79,7 @@ impl Sink for Files {
                     .mode(mode)
                     .open(&path)?;
                 file.set_permissions(fs::Permissions::from_mode(mode))?;
+                durable::reserve(&file, len)?;
                 Ok(file)
             });
         self.file = Some(made.map_err(failed)?);

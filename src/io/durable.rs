@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FallocateFlags, OFlags};
+use rustix::io::Errno;
 
 use super::unsynced::Unsynced;
 use crate::error::{Context, MAKE_ROOM};
@@ -220,6 +221,18 @@ pub fn create_dir_all_unsynced(path: &Path, unsynced: &mut Unsynced) -> Result<(
 pub fn create_private_dir(path: &Path) -> Result<()> {
     create_dir_all(path)?;
     set_mode(path, MODE_PRIVATE_DIR)
+}
+
+/// Sets room for the first `len` bytes of a file aside, where the filesystem can: a full disk shows
+/// before anything is written, and writing needs not look for room block by block.
+pub fn reserve(file: &File, len: u64) -> std::io::Result<()> {
+    if len == 0 {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+        Err(e) if matches!(e, Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Err(e.into()),
+        _ => Ok(()),
+    }
 }
 
 /// fsync of a file's data.

@@ -234,7 +234,7 @@ struct DirSink {
 }
 
 impl Sink for DirSink {
-    fn begin(&mut self, path: &MemberPath, _executable: bool, _len: u64) -> Result<()> {
+    fn begin(&mut self, path: &MemberPath, _executable: bool, len: u64) -> Result<()> {
         let path = self.dir.join(path.as_str());
         if let Some(up) = path.parent() {
             durable::create_dir_all(up)?;
@@ -247,6 +247,7 @@ impl Sink for DirSink {
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
             .open(&path)
             .map_err(|e| durable::cannot("create", &path, e))?;
+        durable::reserve(&file, len).map_err(|e| durable::cannot("make room for", &path, e))?;
         self.open = Some((file, path));
         Ok(())
     }

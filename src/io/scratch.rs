@@ -29,10 +29,11 @@ impl Default for PrivateFiles {
 struct Private(File);
 
 impl Scratch for PrivateFiles {
-    fn file(&self) -> Result<Box<dyn ScratchFile>> {
+    fn file(&self, len: u64) -> Result<Box<dyn ScratchFile>> {
         // Never linked under any name, so no other user can open it, nor a later run find it.
         let file = tempfile::tempfile_in(&self.dir)
             .map_err(|e| durable::cannot("make a private file in", &self.dir, e))?;
+        durable::reserve(&file, len).map_err(|e| durable::cannot("make room in", &self.dir, e))?;
         Ok(Box::new(Private(file)))
     }
 }

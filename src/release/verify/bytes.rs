@@ -59,7 +59,7 @@ fn copy(
     let mut input = (subject.archive)(released)?
         .ok_or_else(|| Error::refused("is missing"))?
         .take(released.length + 1);
-    let mut file = v.scratch.file()?;
+    let mut file = v.scratch.file(released.length)?;
     let (sha256, seen) = hash::copy(&mut input, &mut file).map_err(|e| match e {
         CopyError::Read(e) => Error::failed("cannot be read to its end").caused_by(e),
         CopyError::Write(e) => Error::failed("cannot be stored for checking").caused_by(e),

@@ -38,8 +38,8 @@ pub trait ScratchFile: Read + Write + Send {
 
 /// Makes private files.
 pub trait Scratch {
-    /// An empty file that nobody else can reach.
-    fn file(&self) -> Result<Box<dyn ScratchFile>>;
+    /// An empty file that nobody else can reach, with room for `len` bytes.
+    fn file(&self, len: u64) -> Result<Box<dyn ScratchFile>>;
 }
 
 /// Opens the archive that is to be checked; `None` where it does not exist.
