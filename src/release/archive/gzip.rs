@@ -120,18 +120,22 @@ pub(super) fn inflate(
     Ok(len)
 }
 
-/// Whether `wanted` is anywhere in `bytes`, in blocks that stay in the cache and eight aligned
-/// passes over each, which compilers turn into vector code.
+/// Whether `wanted` is anywhere in `bytes`. Its first three bytes are looked for in blocks that
+/// stay in the cache, without a branch, which compilers turn into vector code; only a block that
+/// has them, one in thousands, is looked at closely.
 fn occurs(bytes: &[u8], wanted: [u8; 8]) -> bool {
     const STEP: usize = 4096;
-    let wanted = u64::from_le_bytes(wanted);
-    (0..bytes.len()).step_by(STEP).any(|at| {
-        let end = bytes.len().min(at + STEP + 7);
-        (0..8).any(|shift| {
-            let (words, _) = bytes.get(at + shift..end).unwrap_or_default().as_chunks();
-            let same = |word: &[u8; 8]| u64::from_le_bytes(*word) == wanted;
-            words.iter().fold(false, |hit, word| hit | same(word))
-        })
+    let [first, second, third, ..] = wanted;
+    let starts = bytes.len().saturating_sub(wanted.len() - 1);
+    (0..starts).step_by(STEP).any(|at| {
+        let len = STEP.min(starts - at);
+        let from = |shift: usize| bytes.get(at + shift..at + shift + len).unwrap_or_default();
+        let triples = from(0).iter().zip(from(1)).zip(from(2));
+        let hit = triples.fold(0u8, |hit, ((a, b), c)| {
+            hit | u8::from(*a == first) & u8::from(*b == second) & u8::from(*c == third)
+        });
+        let block = bytes.get(at..at + len + wanted.len() - 1);
+        hit != 0 && block.is_some_and(|block| block.windows(8).any(|w| w == wanted))
     })
 }
 
