@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use relman::hash::{Hasher, Sha256};
-use relman::io::memory_of_node::SeenNothing;
 use relman::io::scratch::PrivateFiles;
 use relman::io::store_local::LocalStore;
 use relman::io::{clock, durable, process};
 use relman::release::archive::{MemberPath, Sink};
-use relman::release::verify::{Subject, Unpacking, Verifier};
+use relman::release::verify::{SeenNothing, Subject, Unpacking, Verifier};
 use relman::store::Reader;
 use relman::trust::memory::Memory;
 use relman::trust::state::{Clock, Expiry};

@@ -129,7 +129,7 @@ fn logged(store: &dyn Reader, view: &View, released: &Released) -> Result<(jiff:
     let proof = TlogProof::parse(&bytes)?;
     let entry = proof.unverified_extra().to_vec();
     let included = proof.verify(&entry, view.policy.log_keys(), view.policy.log_origin())?;
-    match signed_leaf(&entry, &view.policy)? {
+    match signed_leaf(&entry, &view.policy)?.0 {
         Leaf::Release(leaf) => match released.differences(&leaf).into_iter().next() {
             None => Ok((leaf.time, included.index())),
             Some(difference) => Err(Error::refused(difference)),

@@ -7,13 +7,12 @@ use serde_json::json;
 
 use super::args::{Cli, VerifyArgs};
 use super::project::{self, start_dir, store_and_root};
-use crate::io::memory_of_node::SeenNothing;
 use crate::io::scratch::PrivateFiles;
 use crate::io::store_local::LocalStore;
 use crate::io::{clock, durable, process};
 use crate::release::state::Released;
 use crate::release::tag::{Pattern, Tag};
-use crate::release::verify::{Subject, Unpacking, Verdict, Verifier};
+use crate::release::verify::{SeenNothing, Subject, Unpacking, Verdict, Verifier};
 use crate::store::Reader;
 use crate::trust::memory::Memory;
 use crate::trust::state::{Clock, Expiry};

@@ -99,14 +99,7 @@ pub fn write_once(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 }
 
 /// Creates `path` with the bytes of `source`: a hard link where that works, else a copy. The same
-/// contents being there already is fine.
-pub fn place_once(path: &Path, source: &Path) -> Result<()> {
-    let mut unsynced = Unsynced::default();
-    place_once_unsynced(path, source, &mut unsynced)?;
-    unsynced.sync()
-}
-
-/// As [`place_once`], durable when `unsynced` is, and the data of `source` is.
+/// contents being there already is fine. Durable when `unsynced` is, and the data of `source` is.
 pub fn place_once_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) -> Result<()> {
     create_dir_all_unsynced(parent(path), unsynced)?;
     match fs::hard_link(source, path) {

@@ -96,17 +96,3 @@ impl Cache for Overlay<'_> {
         Ok(())
     }
 }
-
-/// A reader that remembers nothing: an audit, a check on somebody else's machine, a dry run. What
-/// was seen before, if anything, still counts.
-pub struct SeenNothing<'a>(pub Option<&'a dyn Seen>);
-
-impl Seen for SeenNothing<'_> {
-    fn load(&self) -> Result<Option<Vec<u8>>> {
-        self.0.map_or(Ok(None), Seen::load)
-    }
-
-    fn save(&self, _note: &[u8]) -> Result<()> {
-        Ok(())
-    }
-}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::memory_of_node::{DirCache, Overlay, SeenFile, SeenNothing};
+use super::memory_of_node::{DirCache, Overlay, SeenFile};
 use super::scratch::PrivateFiles;
 use super::store_http::HttpStore;
 use super::store_local::LocalStore;
@@ -23,7 +23,7 @@ use crate::release::archive::{MemberPath, Sink};
 use crate::release::report::{Problem, Report};
 use crate::release::state::Released;
 use crate::release::verify::{
-    ScratchFile, Subject, Unpacking, Verifier, unpack_checked, verify_retained,
+    ScratchFile, SeenNothing, Subject, Unpacking, Verifier, unpack_checked, verify_retained,
 };
 use crate::store::Reader;
 use crate::trust::refresh::Cache;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::durable;
-use crate::store::{Reader, Writer};
+use crate::store::Reader;
 use crate::{Error, Result};
 
 /// A store in a local directory.
@@ -57,21 +57,5 @@ impl Reader for LocalStore {
             some => self.path_of(some.trim_end_matches('/'))?,
         };
         Ok(Some(durable::list_dir(&dir)?.unwrap_or_default()))
-    }
-}
-
-impl Writer for LocalStore {
-    fn put_new(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        durable::write_once(&self.path_of(path)?, bytes, durable::MODE_FILE)
-    }
-
-    fn put_new_file(&self, path: &str, source: &Path) -> Result<()> {
-        let path = self.path_of(path)?;
-        durable::create_dir_all(durable::parent(&path))?;
-        durable::place_once(&path, source)
-    }
-
-    fn replace(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        durable::write_atomic(&self.path_of(path)?, bytes, durable::MODE_FILE)
     }
 }

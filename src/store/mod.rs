@@ -1,4 +1,4 @@
-//! What a store is, for everybody who reads or writes one. No I/O here: `io` implements these.
+//! What a store is, for everybody who reads or publishes to one. No I/O here: `io` implements these.
 //!
 //! A store is a tree of objects named by `/`-separated relative paths (the layout of
 //! `docs/formats.md`). All objects but the heads are written once.
@@ -6,7 +6,6 @@
 pub mod stage;
 
 use std::io::Read;
-use std::path::Path;
 
 use crate::Result;
 
@@ -27,17 +26,4 @@ pub trait Reader: Send + Sync {
     /// Names (not paths) of the objects directly below `prefix`, sorted; `None` where this kind
     /// of store cannot list.
     fn list(&self, prefix: &str) -> Result<Option<Vec<String>>>;
-}
-
-/// Writes objects of a store, each durably (data and name are on disk when the call returns).
-pub trait Writer: Reader {
-    /// Creates an object. One that is there already with the same bytes is fine; one with other
-    /// bytes is an error and stays as it is.
-    fn put_new(&self, path: &str, bytes: &[u8]) -> Result<()>;
-
-    /// As [`Writer::put_new`], with the bytes of a local file (hard-linked where that works).
-    fn put_new_file(&self, path: &str, source: &Path) -> Result<()>;
-
-    /// Creates or atomically replaces a head (`timestamp.json`, `checkpoint`).
-    fn replace(&self, path: &str, bytes: &[u8]) -> Result<()>;
 }

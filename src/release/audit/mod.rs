@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::leaf::{Leaf, ReleaseLeaf};
 use super::report::{Outcome, Problem, Report};
 use super::state::{self, Released};
-use super::verify::{Scratch, Seen, Subject, Unpacking, Verifier};
+use super::verify::{Scratch, SeenNothing, Subject, Unpacking, Verifier};
 use super::view::View;
 use crate::hash::Sha256;
 use crate::store::Reader;
@@ -168,7 +168,7 @@ impl Auditor<'_> {
             store: self.store,
             trusted_root: Some(self.root),
             cache: &Memory::new(),
-            seen: &NothingSeen,
+            seen: &SeenNothing(None),
             scratch: self.scratch,
             clock: Clock {
                 now: self.now,
@@ -262,16 +262,4 @@ fn whole(problems: Vec<Problem>, detail: String) -> Result<((), String), Vec<Pro
 /// Problems from an error about `subject`.
 fn problem(subject: impl Into<String>, error: &Error) -> Vec<Problem> {
     vec![Problem::new(subject, error.to_string())]
-}
-
-struct NothingSeen;
-
-impl Seen for NothingSeen {
-    fn load(&self) -> Result<Option<Vec<u8>>> {
-        Ok(None)
-    }
-
-    fn save(&self, _note: &[u8]) -> Result<()> {
-        Ok(())
-    }
 }

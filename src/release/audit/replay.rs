@@ -2,12 +2,12 @@
 
 use super::{Event, Problem, problem};
 use crate::Result;
-use crate::attest::Envelope;
 use crate::hash::Sha256;
 use crate::limits::{MAX_ENTRY_BUNDLE_LEN, MAX_HASH_TILE_LEN, TILE_WIDTH};
 use crate::log::{TileHashes, bundles_of, leaf_hash, merkle, tiles_of};
 use crate::release::leaf::Leaf;
 use crate::release::policy::ReleasePolicy;
+use crate::release::verify::signed_leaf;
 use crate::release::view::View;
 use crate::store::Reader;
 
@@ -166,10 +166,7 @@ fn same_object(
 
 /// A log entry as a line of history, its signature verified.
 pub fn event(index: u64, entry: &[u8], policy: &ReleasePolicy) -> Result<(Event, Leaf)> {
-    let envelope = Envelope::parse(entry)?;
-    let claimed = Leaf::read(&envelope.unverified_statement()?)?;
-    let verified = envelope.verify(&policy.accepted(&claimed.purpose(), claimed.time()))?;
-    let leaf = Leaf::read(verified.statement())?;
+    let (leaf, signers) = signed_leaf(entry, policy)?;
     let (kind, what) = match &leaf {
         Leaf::Release(release) => ("release".to_owned(), release.tag.clone()),
         Leaf::Metadata(metadata) => {
@@ -185,7 +182,7 @@ pub fn event(index: u64, entry: &[u8], policy: &ReleasePolicy) -> Result<(Event,
         time: leaf.time(),
         kind,
         what,
-        who: policy.people(verified.signers()),
+        who: policy.people(&signers),
     };
     Ok((event, leaf))
 }

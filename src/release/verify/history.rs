@@ -1,9 +1,12 @@
 //! Check 3: does everybody see the same history? Checkpoint, inclusion, consistency. Pure.
 
+use std::collections::BTreeSet;
+
 use super::authority::Authority;
 use super::{Digests, Problem, Report, Subject, Verifier, problem, required};
 use crate::attest::Envelope;
 use crate::hash::Sha256;
+use crate::keys::PublicKey;
 use crate::limits::{MAX_CHECKPOINT_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::{
     Note, StoreTiles, TileHashes, TlogProof, VerifiedCheckpoint, check_inclusion, leaf_hash,
@@ -22,6 +25,20 @@ pub trait Seen {
     fn load(&self) -> Result<Option<Vec<u8>>>;
     /// Remembers a newer one, durably.
     fn save(&self, note: &[u8]) -> Result<()>;
+}
+
+/// A reader that remembers nothing: an audit, a check on somebody else's machine, a dry run. What
+/// was seen before, if anything, still counts.
+pub struct SeenNothing<'a>(pub Option<&'a dyn Seen>);
+
+impl Seen for SeenNothing<'_> {
+    fn load(&self) -> Result<Option<Vec<u8>>> {
+        self.0.map_or(Ok(None), Seen::load)
+    }
+
+    fn save(&self, _note: &[u8]) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Proof files that were checked: name in the evidence and bytes.
@@ -203,20 +220,22 @@ fn release_leaf(
 
 /// The release leaf in a log entry, signed by a builder that policy names.
 pub fn signed_release(entry: &[u8], policy: &ReleasePolicy) -> Result<ReleaseLeaf> {
-    match signed_leaf(entry, policy)? {
+    match signed_leaf(entry, policy)?.0 {
         Leaf::Release(leaf) => Ok(leaf),
         other => Err(Error::refused(format!("is no release leaf but {other:?}"))),
     }
 }
 
-/// The leaf in a log entry, under the keys of the purpose that its type demands. Whether a key was
-/// valid is asked for the time that the leaf gives: the log's order bounds it, a clock would not.
-pub fn signed_leaf(entry: &[u8], policy: &ReleasePolicy) -> Result<Leaf> {
+/// The leaf in a log entry, under the keys of the purpose that its type demands, and the keys that
+/// signed it. Whether a key was valid is asked for the time that the leaf gives: the log's order
+/// bounds it, a clock would not.
+pub fn signed_leaf(entry: &[u8], policy: &ReleasePolicy) -> Result<(Leaf, BTreeSet<PublicKey>)> {
     let envelope = Envelope::parse(entry)?;
     let claimed = Leaf::read(&envelope.unverified_statement()?)?;
     let accepted = policy.accepted(&claimed.purpose(), claimed.time());
     let verified = envelope.verify(&accepted)?;
-    Leaf::read(verified.statement())
+    let leaf = Leaf::read(verified.statement())?;
+    Ok((leaf, verified.signers().clone()))
 }
 
 fn metadata_leaf(
@@ -249,7 +268,7 @@ fn metadata_leaf(
 
 /// The digests that a metadata leaf lists.
 pub fn logged_files(entry: &[u8], policy: &ReleasePolicy) -> Result<Digests> {
-    match signed_leaf(entry, policy)? {
+    match signed_leaf(entry, policy)?.0 {
         Leaf::Metadata(leaf) => Ok(leaf.files),
         other => Err(Error::refused(format!("is no metadata leaf but {other:?}"))),
     }

@@ -27,7 +27,7 @@ use crate::trust::state::Clock;
 
 pub use authority::{Authority, LOCAL};
 pub use bytes::{check_released_file, unpack_checked};
-pub use history::{History, Seen, logged_files, signed_leaf, signed_release};
+pub use history::{History, Seen, SeenNothing, logged_files, signed_leaf, signed_release};
 pub use retained::verify_retained;
 
 /// A private file that an archive is fetched to before anything inside it is looked at.
