@@ -3,106 +3,21 @@
 use serde_json::json;
 
 use super::args::{Cli, CutArgs, TagArgs};
+use super::desk::Desk;
 use super::project::Project;
 use crate::io::build::ProcessBuilder;
-use crate::io::drafts::LocalDrafts;
 use crate::io::git::GitSource;
-use crate::io::keyring::Keyring;
-use crate::io::lock::Lock;
-use crate::io::stage_local::LocalStage;
-use crate::io::store_local::LocalStore;
 use crate::io::workshop::Workshop;
 use crate::io::{clock, process};
 use crate::keys::Signer;
 use crate::release::cut::{Cutter, Drafted, Events};
 use crate::release::draft::{Drafts, Record};
-use crate::release::publish::{Planned, Publisher, Waiting};
+use crate::release::publish::{Planned, Waiting};
 use crate::release::state::{self, Released};
 use crate::release::tag::Tag;
-use crate::release::view::View;
-use crate::store::stage::Stage;
-use crate::trust::memory::Memory;
 use crate::trust::policy::Purpose;
-use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Result};
-
-/// The store of a project, locked, with every earlier publication finished.
-struct Desk {
-    project: Project,
-    store: LocalStore,
-    keyring: Keyring,
-    drafts: LocalDrafts,
-    root: Vec<u8>,
-    _lock: Lock,
-}
-
-impl Desk {
-    fn open(cli: &Cli, progress: &mut Progress) -> Result<Self> {
-        let project = Project::find(cli)?;
-        let store = project.store();
-        let root = project.root()?;
-        let lock = Lock::acquire(&Lock::of_store(store.root()), cli.command.name())?;
-        if LocalStage::new(&store).finish()? {
-            progress.note("finished a publication that an earlier run had begun");
-        }
-        Ok(Desk {
-            keyring: project.keyring()?,
-            drafts: LocalDrafts::new(project.work_dir().join("drafts")),
-            root,
-            store,
-            project,
-            _lock: lock,
-        })
-    }
-
-    fn with_view<T>(&self, work: impl FnOnce(&mut View) -> Result<T>) -> Result<T> {
-        let fetch = StoreMetadata(&self.store);
-        let cache = Memory::new();
-        let now = clock::now();
-        let mut view = View::open(&self.store, &fetch, &cache, &self.root, now)?;
-        work(&mut view)
-    }
-
-    fn publisher(&self) -> Publisher<'_> {
-        Publisher {
-            store: &self.store,
-            keys: &self.keyring,
-            expiry: &self.project.config.expiry,
-            now: clock::now(),
-        }
-    }
-
-    fn released(&self) -> Result<Vec<Released>> {
-        self.with_view(|view| Ok(state::released(view.refreshed.targets()).0))
-    }
-
-    /// Enters a draft in the store, or says whose signatures it lacks.
-    fn publish(&self, record: &Record, progress: &mut Progress) -> Result<Option<Waiting>> {
-        progress.stage("publish");
-        let planned =
-            self.with_view(|view| self.publisher().release(view, record, &self.drafts))?;
-        match planned {
-            Planned::Waiting(waiting) => Ok(Some(waiting)),
-            Planned::Ready(transaction) => {
-                let stage = LocalStage::new(&self.store);
-                stage.write(&transaction)?;
-                stage.finish()?;
-                self.drafts.remove(&record.tag)?;
-                Ok(None)
-            }
-        }
-    }
-
-    fn parse(&self, tag: &str) -> Result<Tag> {
-        Tag::parse(tag, self.project.config.tags.pattern)
-    }
-
-    /// Where a published release is, for people.
-    fn place(&self, tag: &str) -> String {
-        self.store.root().join(tag).display().to_string()
-    }
-}
 
 /// `relman cut`.
 pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer> {
@@ -174,9 +89,7 @@ pub fn timestamp(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Planned::Waiting(waiting) => Err(Error::failed(waiting_line(&waiting))
             .hint("run it where the timestamp key is: --secret-keys DIR")),
         Planned::Ready(transaction) => {
-            let stage = LocalStage::new(&desk.store);
-            stage.write(&transaction)?;
-            stage.finish()?;
+            desk.write(&transaction)?;
             desk.with_view(|view| {
                 let (timestamp, snapshot) = (view.refreshed.timestamp(), view.refreshed.snapshot());
                 let data = json!({

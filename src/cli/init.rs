@@ -9,9 +9,6 @@ use super::project::{self, Project};
 use crate::attest::sshsig;
 use crate::io::durable::{self, MODE_FILE};
 use crate::io::keyring::{Keyring, PURPOSES};
-use crate::io::lock::Lock;
-use crate::io::stage_local::LocalStage;
-use crate::io::store_local::LocalStore;
 use crate::io::{ask, clock, git, process};
 use crate::keys::Signer;
 use crate::limits::{MAX_CONFIG_LEN, MAX_PERSON_LEN, MAX_SHOWN_NAME};
@@ -20,8 +17,7 @@ use crate::release::config::{self, FILE_NAME};
 use crate::release::cut::Events;
 use crate::release::publish::{Founded, Genesis};
 use crate::release::text::{is_deceptive, shown};
-use crate::store::Reader;
-use crate::store::stage::Stage;
+use crate::store::stage::{Authoritative, Lease};
 use crate::ui::{Answer, Progress};
 use crate::{Error, Result};
 
@@ -46,8 +42,8 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
     if let Some(top) = source.work_dir() {
         not_inside(cli, keyring.dir(), &top)?;
     }
-    let store = project.store();
-    let person = match is_founded(&store)? {
+    let store = project.authoritative()?;
+    let person = match is_founded(store.as_ref())? {
         true => String::new(),
         false => person(args)?,
     };
@@ -62,21 +58,26 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
             made.push(file.to_owned());
         }
     }
-    let _lock = Lock::acquire(&Lock::of_store(store.root()), "init")?;
-    let stage = LocalStage::new(&store);
-    if stage.finish()? {
+    let lease = store.lease("init")?;
+    if lease.finished_earlier() {
         made.push(format!(
             "{}/, begun by an earlier run",
             project.config.store.path
         ));
     }
     let root_file = project.keys_dir().join("root.json");
-    if !is_founded(&store)? {
-        made.extend(found(args, &person, &project, &keyring, progress)?);
+    if !is_founded(store.as_ref())? {
+        made.extend(found(
+            args,
+            &person,
+            (&project, &keyring),
+            lease.as_ref(),
+            progress,
+        )?);
     } else if durable::read_bounded(&root_file, MAX_CONFIG_LEN)?.is_none() {
         return Err(Error::failed(format!(
             "the store at {} has metadata, but there is no {}",
-            store.root().display(),
+            store.location(),
             root_file.display()
         ))
         .hint(
@@ -86,7 +87,7 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
     Ok(answer(&project, &keyring, &made))
 }
 
-fn is_founded(store: &LocalStore) -> Result<bool> {
+fn is_founded(store: &dyn Authoritative) -> Result<bool> {
     let timestamp = store.read("metadata/timestamp.json", MAX_CONFIG_LEN)?;
     Ok(timestamp.is_some())
 }
@@ -153,8 +154,8 @@ fn answer(project: &Project, keyring: &Keyring, made: &[String]) -> Answer {
 fn found(
     args: &InitArgs,
     person: &str,
-    project: &Project,
-    keyring: &Keyring,
+    (project, keyring): (&Project, &Keyring),
+    lease: &dyn Lease,
     progress: &mut Progress,
 ) -> Result<Vec<String>> {
     progress.stage("make keys, trust root and store");
@@ -162,7 +163,7 @@ fn found(
     for purpose in PURPOSES {
         keyring.load_or_generate(purpose, &format!("{purpose}@{name}"))?;
     }
-    let store = project.store();
+    let store = project.authoritative()?;
     let founded = Genesis {
         project: name,
         origin: &project.config.log_origin(),
@@ -172,13 +173,11 @@ fn found(
         expiry: &project.config.expiry,
         now: clock::now(),
     }
-    .plan(&store)?;
+    .plan(store.reader())?;
     // The public half first: a store without its root would be unreadable, a root without its
     // store only waits for the next run.
     let mut made = public_files(project, keyring, &founded)?;
-    let stage = LocalStage::new(&store);
-    stage.write(&founded.transaction)?;
-    stage.finish()?;
+    lease.publish(&founded.transaction)?;
     progress.end();
     made.push(format!("{}/", project.config.store.path));
     Ok(made)

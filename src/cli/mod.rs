@@ -7,6 +7,8 @@ mod cut;
 #[cfg(feature = "maintainer")]
 mod demo;
 #[cfg(feature = "maintainer")]
+mod desk;
+#[cfg(feature = "maintainer")]
 mod init;
 mod node;
 mod project;

@@ -11,6 +11,8 @@ use crate::io::{durable, process};
 use crate::limits::{MAX_CONFIG_LEN, MAX_ROOT_LEN};
 use crate::release::config::{Config, FILE_NAME};
 use crate::store::Reader;
+#[cfg(feature = "maintainer")]
+use crate::store::stage::Authoritative;
 use crate::{Error, Result};
 
 /// A project: a directory with a `relman.toml`.
@@ -74,6 +76,12 @@ impl Project {
     /// The embedded store.
     pub fn store(&self) -> LocalStore {
         LocalStore::new(self.dir.join(&self.config.store.path))
+    }
+
+    /// The store that this project publishes to.
+    #[cfg(feature = "maintainer")]
+    pub fn authoritative(&self) -> Result<Box<dyn Authoritative>> {
+        Ok(Box::new(self.store()))
     }
 
     /// The directory of public keys.

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::durable::{self, MODE_FILE, MODE_PRIVATE_DIR};
+use super::lock::Lock;
 use super::store_local::LocalStore;
 use super::unsynced::Unsynced;
 use super::{fault, hashing};
 use crate::error::Context;
 use crate::hash::Sha256;
 use crate::limits::MAX_CONFIG_LEN;
-use crate::store::stage::{Content, Stage, Staged, Transaction};
+use crate::store::Reader;
+use crate::store::stage::{Authoritative, Content, Lease, Stage, Staged, Transaction};
 use crate::{Error, Result};
 
 const STAGE: &str = ".relman-stage";
@@ -158,5 +160,42 @@ impl Stage for LocalStage<'_> {
         durable::rename(&stage, &self.dir(CLEARED))?;
         durable::remove_all(&self.dir(CLEARED))?;
         Ok(true)
+    }
+}
+
+/// The lease of a local store is a lock that the kernel drops with its holder.
+struct LocalLease {
+    store: LocalStore,
+    finished_earlier: bool,
+    _lock: Lock,
+}
+
+impl Authoritative for LocalStore {
+    fn lease(&self, command: &str) -> Result<Box<dyn Lease>> {
+        let store = LocalStore::new(self.root());
+        let lock = Lock::acquire(&Lock::of_store(store.root()), command)?;
+        let finished_earlier = LocalStage::new(&store).finish()?;
+        Ok(Box::new(LocalLease {
+            store,
+            finished_earlier,
+            _lock: lock,
+        }))
+    }
+
+    fn reader(&self) -> &dyn Reader {
+        self
+    }
+}
+
+impl Lease for LocalLease {
+    fn finished_earlier(&self) -> bool {
+        self.finished_earlier
+    }
+
+    fn publish(&self, transaction: &Transaction) -> Result<()> {
+        let stage = LocalStage::new(&self.store);
+        stage.write(transaction)?;
+        stage.finish()?;
+        Ok(())
     }
 }

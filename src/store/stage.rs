@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::hash::Sha256;
+use crate::store::Reader;
 
 /// What an object is to hold.
 #[derive(Clone, Debug)]
@@ -86,4 +87,30 @@ pub trait Stage {
 
     /// Carries out what is written down, then clears it. `false` where nothing was.
     fn finish(&self) -> Result<bool>;
+}
+
+/// The one store of a project that may be written, and that everything is signed for.
+pub trait Authoritative: Reader {
+    /// Takes the store's lease for `command`, and finishes first what an earlier holder has left
+    /// staged. The lease ends when it is dropped.
+    ///
+    /// # Errors
+    /// Somebody else holds it, and who; a store that cannot be written.
+    fn lease(&self, command: &str) -> Result<Box<dyn Lease>>;
+
+    /// This store, to read.
+    fn reader(&self) -> &dyn Reader;
+}
+
+/// The right to publish. No checkpoint is signed without it (DESIGN, section 3, "Publishing").
+pub trait Lease {
+    /// Whether taking it finished what an earlier holder had begun.
+    fn finished_earlier(&self) -> bool;
+
+    /// Stages the whole transaction durably, carries it out and clears the stage.
+    ///
+    /// # Errors
+    /// Nothing was staged, and nothing will be seen; or it stopped after staging, and the next
+    /// holder of the lease finishes it; or the lease was lost, and the caller has to plan again.
+    fn publish(&self, transaction: &Transaction) -> Result<()>;
 }
