@@ -109,5 +109,7 @@ pub const MAX_TREE_DEPTH: usize = 32;
 pub const MAX_COMMAND_OUTPUT_LEN: u64 = 65_536;
 /// A daemon's own log file before it is put aside at the next start.
 pub const MAX_SERVICE_LOG_LEN: u64 = 64 * 1024 * 1024;
+/// A file that `relman export` writes.
+pub const MAX_EXCHANGE_LEN: u64 = 32 * 1024 * 1024;
 /// Largest integer every JSON reader agrees on (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;

@@ -45,6 +45,18 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// Sign the store's freshness anew (timestamp.json and, when due, the snapshot).
     Timestamp,
+    #[cfg(feature = "maintainer")]
+    /// What waits for signatures here; sign it after a look at what it changes.
+    Sign(SignArgs),
+    #[cfg(feature = "maintainer")]
+    /// Write a proposal to one file, to be signed elsewhere.
+    Export(ExportArgs),
+    #[cfg(feature = "maintainer")]
+    /// Take in proposals and signatures; what has all signatures is published.
+    Import(ImportArgs),
+    #[cfg(feature = "maintainer")]
+    /// Give a proposal up.
+    Withdraw(WithdrawArgs),
     /// The releases in the store, and drafts.
     List(StoreArgs),
     /// All about one release.
@@ -76,6 +88,14 @@ impl Command {
             Command::Publish(_) => "publish",
             #[cfg(feature = "maintainer")]
             Command::Timestamp => "timestamp",
+            #[cfg(feature = "maintainer")]
+            Command::Sign(_) => "sign",
+            #[cfg(feature = "maintainer")]
+            Command::Export(_) => "export",
+            #[cfg(feature = "maintainer")]
+            Command::Import(_) => "import",
+            #[cfg(feature = "maintainer")]
+            Command::Withdraw(_) => "withdraw",
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",
@@ -117,6 +137,54 @@ pub struct CutArgs {
     /// Build without the cache of earlier cuts.
     #[arg(long)]
     pub clean: bool,
+}
+
+/// `sign`
+#[derive(Debug, Args)]
+pub struct SignArgs {
+    /// A proposal, or a file that `relman export` wrote [default: list what waits].
+    #[arg(value_name = "ID|FILE")]
+    pub what: Option<String>,
+    /// Sign with this key file instead of those in the secret keys' directory.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The trust root to check the proposal with [default: the project's].
+    #[arg(long, value_name = "FILE")]
+    pub root: Option<PathBuf>,
+    /// Write the signed file here instead of over the one that was read.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Show what would be signed, and sign nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Sign without being asked.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The proposal.
+    pub id: String,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `import`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Files that `relman export` or `relman sign` wrote.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `withdraw`
+#[derive(Debug, Args)]
+pub struct WithdrawArgs {
+    /// The proposal.
+    pub id: String,
 }
 
 /// A tag.

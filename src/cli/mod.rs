@@ -13,6 +13,8 @@ mod init;
 mod node;
 mod project;
 mod show;
+#[cfg(feature = "maintainer")]
+mod sign;
 mod verify;
 
 use std::ffi::OsString;
@@ -74,6 +76,14 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Publish(args) => cut::publish(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Timestamp => cut::timestamp(cli, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Sign(args) => sign::sign(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Export(args) => sign::export(cli, args),
+        #[cfg(feature = "maintainer")]
+        Command::Import(args) => sign::import(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Withdraw(args) => sign::withdraw(cli, args, progress),
         Command::List(args) => show::list(cli, args),
         Command::Show(args) => show::show(cli, args),
         Command::Verify(args) => verify::run(cli, args),

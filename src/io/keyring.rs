@@ -33,7 +33,28 @@ pub struct Keyring {
     dir: PathBuf,
 }
 
+/// One key file that counts for whatever it is asked for.
+pub struct OneKey(FileKey);
+
+impl OneKey {
+    /// The key in `path`.
+    ///
+    /// # Errors
+    /// No such file; as [`FileKey::read`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let none = || Error::failed(format!("there is no key file at {}", path.display()));
+        FileKey::read(path)?.ok_or_else(none).map(OneKey)
+    }
+}
+
+impl Keys for OneKey {
+    fn all(&self, _purpose: &str) -> Result<Vec<Box<dyn Signer>>> {
+        Ok(vec![Box::new(self.0.clone())])
+    }
+}
+
 /// A secret key in memory; it is wiped when dropped and never printed.
+#[derive(Clone)]
 pub struct FileKey {
     signing: ed25519_dalek::SigningKey,
     public: PublicKey,

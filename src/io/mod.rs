@@ -17,6 +17,7 @@ pub mod node_lock;
 pub mod node_releases;
 pub mod parallel;
 pub mod process;
+pub mod proposals;
 #[cfg(feature = "maintainer")]
 pub mod sample_repo;
 pub mod scratch;

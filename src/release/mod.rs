@@ -7,6 +7,7 @@ pub mod audit;
 pub mod build_plan;
 pub mod cargo_config;
 pub mod cargo_message;
+pub mod ceremony;
 pub mod cfg_expr;
 pub mod config;
 pub mod cut;

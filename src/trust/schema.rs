@@ -290,6 +290,11 @@ impl Snapshot {
 }
 
 impl Targets {
+    /// The roles that it delegates to, in order.
+    pub fn roles(&self) -> &[DelegatedRole] {
+        self.delegations.as_ref().map_or(&[], Delegations::roles)
+    }
+
     /// The delegation to role `name`, if there is one.
     pub fn delegation(&self, name: &str) -> Option<(&Delegations, &DelegatedRole)> {
         let delegations = self.delegations.as_ref()?;

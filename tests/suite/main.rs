@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod ceremony_cli;
 mod cut_cli;
 mod cut_config_cli;
 mod cut_keys_cli;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::super::leaf::{Leaf, MetadataLeaf};
-use super::super::view::View;
+use super::super::policy::ReleasePolicy;
 use super::Publisher;
 use crate::hash::Sha256;
 use crate::keys::Signer;
@@ -25,6 +25,7 @@ pub struct Batch<'a> {
     log: Option<LogEnd>,
     now: Timestamp,
     files: Vec<(String, PathBuf, Sha256)>,
+    objects: Vec<(String, Vec<u8>)>,
     entries: Vec<(Vec<u8>, Vec<String>)>,
     roles: Vec<(String, Vec<u8>)>,
     policy: Option<(String, Vec<u8>)>,
@@ -47,16 +48,18 @@ pub struct LogEnd {
 impl<'a> Batch<'a> {
     /// A batch that adds to the log of an existing store.
     ///
+    /// `policy` is the one that readers will go by; `head` is the log as it is.
+    ///
     /// # Errors
     /// Keys that policy does not name.
-    pub fn new(publisher: &Publisher<'a>, view: &View) -> Result<Self> {
+    pub fn new(publisher: &Publisher<'a>, policy: &ReleasePolicy, head: TreeHead) -> Result<Self> {
         let end = LogEnd {
-            head: *view.history.checkpoint.head(),
-            origin: view.policy.log_origin().to_owned(),
+            head,
+            origin: policy.log_origin().to_owned(),
             key: publisher.keys.one("log")?,
             publisher: publisher.keys.one("publisher")?,
         };
-        let known = view.policy.log_keys();
+        let known = policy.log_keys();
         let mine = VerifierKey::from_public(&end.origin, &end.key.public())?;
         if !known.contains(&mine) {
             return Err(Error::refused(format!(
@@ -72,8 +75,7 @@ impl<'a> Batch<'a> {
             ));
         }
         let key = end.publisher.public();
-        view.policy
-            .check_signer(&Purpose::Publisher, &key, publisher.now)?;
+        policy.check_signer(&Purpose::Publisher, &key, publisher.now)?;
         Ok(Batch::starting(publisher.store, Some(end), publisher.now))
     }
 
@@ -84,6 +86,7 @@ impl<'a> Batch<'a> {
             log: end,
             now,
             files: Vec::new(),
+            objects: Vec::new(),
             entries: Vec::new(),
             roles: Vec::new(),
             policy: None,
@@ -101,6 +104,11 @@ impl<'a> Batch<'a> {
     /// Adds a file that nobody reads before the metadata names it.
     pub fn file(&mut self, path: String, from: PathBuf, sha256: Sha256) {
         self.files.push((path, from, sha256));
+    }
+
+    /// Adds a small file, likewise.
+    pub fn object(&mut self, path: String, bytes: Vec<u8>) {
+        self.objects.push((path, bytes));
     }
 
     /// Adds a log entry, whose proof goes to `proof`.
@@ -138,6 +146,9 @@ impl<'a> Batch<'a> {
         for (path, from, sha256) in std::mem::take(&mut self.files) {
             out.new_file(path, from, sha256);
         }
+        for (path, bytes) in std::mem::take(&mut self.objects) {
+            out.new_object(path, bytes);
+        }
         self.log_metadata()?;
         let proofs = self.log(&mut out)?;
         for (path, proof) in proofs {
@@ -146,11 +157,19 @@ impl<'a> Batch<'a> {
         if let Some((name, bytes)) = self.policy {
             out.new_object(format!("metadata/{name}"), bytes);
         }
-        for (name, bytes) in self.roles {
+        // Readers look for the next root by themselves: all that it leads to is there before it.
+        let (roots, roles): (Vec<_>, Vec<_>) = self
+            .roles
+            .into_iter()
+            .partition(|(name, _)| name.ends_with(".root"));
+        for (name, bytes) in roles {
             out.new_object(format!("metadata/{name}.json"), bytes);
         }
         if let Some((path, bytes)) = self.snapshot {
             out.new_object(path, bytes);
+        }
+        for (name, bytes) in roots {
+            out.new_object(format!("metadata/{name}.json"), bytes);
         }
         out.head("metadata/timestamp.json", timestamp);
         Ok(out)

@@ -141,6 +141,7 @@ impl Genesis<'_> {
                 soak_hours: 0,
                 notice_hours: 0,
                 halt: None,
+                overriders: None,
             });
         }
         Ok(policy)

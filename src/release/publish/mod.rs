@@ -9,15 +9,18 @@ mod signing;
 use jiff::{SignedDuration, Timestamp};
 
 use super::assemble::{PROOF, PROVENANCE, SUMS};
+use super::ceremony::{Base, FilesInMemory, Kind, Proposal, RoleDraft};
 use super::config;
 use super::draft::{Drafts, Record};
-use super::state::Released;
+use super::state::{self, Released};
 use super::verify::signed_release;
 use super::view::View;
 use crate::keys::Signer;
 use crate::store::Reader;
-use crate::store::stage::Transaction;
-use crate::trust::schema::{Snapshot, Targets};
+use crate::store::stage::{Content, Transaction};
+use crate::trust::memory::Memory;
+use crate::trust::refresh::StoreMetadata;
+use crate::trust::schema::{Root, Snapshot, Targets};
 use crate::trust::{MetaFile, time};
 use crate::{Error, Result};
 
@@ -66,16 +69,11 @@ pub struct Publisher<'a> {
 const SNAPSHOT_SLACK: u32 = 2;
 
 impl Publisher<'_> {
-    /// Plans the publication of a draft.
+    /// Proposes to list the release of a draft.
     ///
     /// # Errors
-    /// A store that does not verify, a draft that lacks files, keys that cannot sign.
-    pub fn release(
-        &self,
-        view: &mut View,
-        record: &Record,
-        drafts: &dyn Drafts,
-    ) -> Result<Planned> {
+    /// A draft that readers would refuse.
+    pub fn propose_release(&self, view: &View, record: &Record) -> Result<Proposal> {
         let released = Released {
             tag: record.tag.clone(),
             commit: record.commit.clone(),
@@ -87,33 +85,121 @@ impl Publisher<'_> {
         };
         check_leaf(view, record, &released)?;
         let mut targets: Targets = Targets::clone(view.refreshed.targets());
-        targets.version = self.free_version("targets", targets.version)?;
-        targets.expires = self.until("targets")?;
+        self.renew(&mut targets, "targets")?;
         targets
             .targets
             .insert(released.archive_name(), released.target()?);
-        let targets_file = match signing::sign(&targets, "targets", view, self.keys)? {
-            Signed::Whole(bytes) => bytes,
-            Signed::Waiting(waiting) => return Ok(Planned::Waiting(waiting)),
-        };
-        let mut snapshot = Snapshot::clone(view.refreshed.snapshot());
-        snapshot.meta.insert(
-            "targets.json".into(),
-            MetaFile::of(targets.version, &targets_file),
+        let mut proposal = Proposal::new(
+            &view.policy.policy().document().project,
+            &format!("release-{}", record.tag),
+            Kind::Release,
+            &format!("list release {}", record.tag),
+            self.now,
         );
-        let mut batch = Batch::new(self, view)?;
-        for (name, digest) in &record.files {
-            let path = drafts.file(&record.tag, name);
-            batch.file(format!("{}/{name}", record.tag), path, *digest);
+        proposal
+            .roles
+            .push(RoleDraft::targets("targets", &targets)?);
+        proposal.draft = Some(record.tag.clone());
+        Ok(proposal)
+    }
+
+    /// Gives a role its next version and a new expiry.
+    ///
+    /// # Errors
+    /// A store that cannot be asked which versions are free.
+    pub fn renew(&self, role: &mut Targets, name: &str) -> Result<()> {
+        role.version = self.free_version(name, role.version)?;
+        role.expires = self.until(name)?;
+        Ok(())
+    }
+
+    /// Plans the publication of a proposal that `base` of `view` is the ground of.
+    ///
+    /// # Errors
+    /// A proposal that is not sound, a store that does not verify, keys that cannot sign, a result
+    /// that readers would refuse.
+    pub fn publish(
+        &self,
+        view: &View,
+        base: &Base,
+        proposal: &Proposal,
+        drafts: &dyn Drafts,
+    ) -> Result<Planned> {
+        proposal.require_sound(base, self.now)?;
+        if let Some(demand) = proposal.demands(base)?.iter().find(|d| !d.is_met()) {
+            return Ok(Planned::Waiting(Waiting::of(demand)));
         }
-        let archive = drafts.file(&record.tag, &released.archive_name());
+        let after = base.after(proposal)?;
+        let mut batch = Batch::new(self, &after.policy, *view.history.checkpoint.head())?;
+        if let Some(tag) = &proposal.draft {
+            self.add_draft(&mut batch, view, proposal, tag, drafts)?;
+        }
+        for (path, text) in &proposal.files {
+            batch.object(path.clone(), text.clone().into_bytes());
+        }
+        for statement in &proposal.statements {
+            batch.entry(statement.entry()?, statement.proof.clone());
+        }
+        if let Some(text) = &proposal.policy {
+            batch.policy(after.policy.pin().file_name(), text.clone().into_bytes());
+        }
+        let mut snapshot = Snapshot::clone(view.refreshed.snapshot());
+        for draft in &proposal.roles {
+            let (name, version, bytes) = (draft.name(), draft.version()?, draft.bytes()?);
+            if name != "root" {
+                let meta = MetaFile::of(version, &bytes);
+                snapshot.meta.insert(format!("{name}.json"), meta);
+            }
+            batch.role(name, version, bytes);
+        }
+        let names = after.policy.policy().role_names();
+        snapshot.meta.retain(|file, _| {
+            let role = file.strip_suffix(".json").unwrap_or(file);
+            role == "targets" || names.iter().any(|name| name == role)
+        });
+        self.sealed(view, &after.root, batch, snapshot)
+    }
+
+    fn add_draft(
+        &self,
+        batch: &mut Batch,
+        view: &View,
+        proposal: &Proposal,
+        tag: &str,
+        drafts: &dyn Drafts,
+    ) -> Result<()> {
+        let record = drafts.load(tag)?.ok_or_else(|| {
+            Error::failed(format!(
+                "proposal {} lists release {tag}, and its draft is not here",
+                proposal.id
+            ))
+            .hint("publish where the release was cut")
+        })?;
+        let Some(RoleDraft::Targets { draft, .. }) = proposal.role("targets") else {
+            return Err(Error::refused(format!(
+                "proposal {} brings a draft and no role targets",
+                proposal.id
+            )));
+        };
+        let released = state::find(&draft.unverified_body()?, tag)?;
+        if released.sha256 != record.archive || released.length != record.archive_len {
+            return Err(Error::refused(format!(
+                "proposal {} lists {tag} with sha256 {}, the draft here has {}",
+                proposal.id, released.sha256, record.archive
+            ))
+            .hint(
+                "the release was cut again since; withdraw the proposal and publish the new draft",
+            ));
+        }
+        check_leaf(view, &record, &released)?;
+        for (name, digest) in &record.files {
+            let path = drafts.file(tag, name);
+            batch.file(format!("{tag}/{name}"), path, *digest);
+        }
+        let archive = drafts.file(tag, &released.archive_name());
         batch.file(released.archive_path(), archive, record.archive);
-        batch.entry(
-            record.leaf.clone().into_bytes(),
-            format!("{}/{PROOF}", record.tag),
-        );
-        batch.role("targets", targets.version, targets_file);
-        self.sealed(view, batch, snapshot)
+        batch.entry(record.leaf.into_bytes(), format!("{tag}/{PROOF}"));
+        Ok(())
     }
 
     /// Plans fresh signatures over the same contents.
@@ -127,35 +213,66 @@ impl Publisher<'_> {
         let snapshot = Snapshot::clone(view.refreshed.snapshot());
         let batch = Batch::starting(self.store, None, self.now);
         if snapshot.expires <= self.now.saturating_add(slack).unwrap_or(self.now) {
-            return self.sealed(view, batch, snapshot);
+            return self.sealed(view, view.refreshed.root(), batch, snapshot);
         }
         let meta = MetaFile::of(snapshot.version, view.refreshed.snapshot().bytes());
-        self.stamped(view, batch, meta)
+        self.stamped(view, view.refreshed.root(), batch, meta)
     }
 
     /// Signs a new snapshot, and a timestamp over it.
-    fn sealed(&self, view: &View, mut batch: Batch, mut snapshot: Snapshot) -> Result<Planned> {
+    fn sealed(
+        &self,
+        view: &View,
+        root: &Root,
+        mut batch: Batch,
+        mut snapshot: Snapshot,
+    ) -> Result<Planned> {
         snapshot.version = self.free_version("snapshot", snapshot.version)?;
         snapshot.expires = self.until("snapshot")?;
-        let bytes = match signing::sign(&snapshot, "snapshot", view, self.keys)? {
+        let bytes = match signing::sign(&snapshot, "snapshot", root, self.keys)? {
             Signed::Whole(bytes) => bytes,
             Signed::Waiting(waiting) => return Ok(Planned::Waiting(waiting)),
         };
         let meta = MetaFile::of(snapshot.version, &bytes);
         batch.snapshot(snapshot.version, bytes);
-        self.stamped(view, batch, meta)
+        self.stamped(view, root, batch, meta)
     }
 
-    fn stamped(&self, view: &View, mut batch: Batch, snapshot: MetaFile) -> Result<Planned> {
+    fn stamped(
+        &self,
+        view: &View,
+        root: &Root,
+        mut batch: Batch,
+        snapshot: MetaFile,
+    ) -> Result<Planned> {
         let mut timestamp = crate::trust::Timestamp::clone(view.refreshed.timestamp());
         timestamp.version += 1;
         timestamp.expires = self.until("timestamp")?;
         timestamp.meta.insert("snapshot.json".into(), snapshot);
-        match signing::sign(&timestamp, "timestamp", view, self.keys)? {
+        match signing::sign(&timestamp, "timestamp", root, self.keys)? {
             Signed::Whole(bytes) => batch.timestamp(bytes),
             Signed::Waiting(waiting) => return Ok(Planned::Waiting(waiting)),
         }
-        batch.transaction().map(Planned::Ready)
+        let transaction = batch.transaction()?;
+        self.rehearse(view, &transaction)?;
+        Ok(Planned::Ready(transaction))
+    }
+
+    /// Reads the store as it would be: nothing is published that readers would refuse.
+    fn rehearse(&self, view: &View, transaction: &Transaction) -> Result<()> {
+        let files = transaction
+            .puts
+            .iter()
+            .filter_map(|put| match &put.content {
+                Content::Bytes(bytes) => Some((put.path.clone(), bytes.clone())),
+                Content::File { .. } => None,
+            });
+        let store = FilesInMemory::over(files, self.store);
+        let (fetch, cache) = (StoreMetadata(&store), Memory::new());
+        let root = view.refreshed.root().bytes();
+        let mut after = View::open(&store, &fetch, &cache, root, self.now)
+            .map_err(|e| e.under("nothing was published: readers would refuse the result"))?;
+        Base::of(&mut after).map(|_| ())
     }
 
     /// The next version that no file has: one once used by an orphan is skipped.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::trust::policy::{
-    Environment, Halt, KeyEntry, Pin, Policy, PolicyDocument, Purpose, quorum,
+    Environment, KeyEntry, KeyGroup, Pin, Policy, PolicyDocument, Purpose, quorum,
 };
 
 const BUILDER: u8 = 21;
@@ -33,6 +33,7 @@ fn environment(name: &str, seeds: &[u8], threshold: u64) -> Environment {
         soak_hours: 0,
         notice_hours: 0,
         halt: None,
+        overriders: None,
     }
 }
 
@@ -50,7 +51,7 @@ fn document() -> PolicyDocument {
         environment("testnet", &[TESTNET], 1),
         environment("mainnet", &MAINNET, quorum(3)),
     ];
-    document.environments[1].halt = Some(Halt {
+    document.environments[1].halt = Some(KeyGroup {
         keys: vec![id(HALT)],
         threshold: 1,
     });

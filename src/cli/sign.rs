@@ -1,0 +1,316 @@
+//! `relman sign`, `export`, `import` and `withdraw`: ceremonies over proposals that wait for signatures.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::args::{Cli, ExportArgs, ImportArgs, SignArgs, WithdrawArgs};
+use super::desk::{Desk, Settled};
+use super::project::{self, Project, start_dir};
+use crate::io::keyring::OneKey;
+use crate::io::proposals::{self, LocalProposals};
+use crate::io::{ask, clock, process};
+use crate::release::ceremony::{Base, Demand, Exchange, Signing};
+use crate::release::publish::Keys;
+use crate::ui::{Answer, Progress, text};
+use crate::{Error, Result};
+
+/// `relman sign`.
+pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answer> {
+    match &args.what {
+        None => waiting(cli, args),
+        Some(what) => match file_named(cli, what)? {
+            Some(path) => sign_file(cli, args, &path),
+            None => sign_here(cli, args, what, progress),
+        },
+    }
+}
+
+/// What a proposal is, whom it waits for and what it changes, as it stands.
+fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
+    let proposal = &exchange.proposal;
+    let demands = proposal.demands(base)?;
+    let mut out = format!(
+        "{}: {}\n",
+        text::line(&proposal.id),
+        text::line(&proposal.summary)
+    );
+    for demand in &demands {
+        out.push_str(&format!("  {}\n", text::line(&demand.line())));
+    }
+    let problems = proposal.check(base, clock::now())?;
+    for problem in &problems {
+        out.push_str(&format!("  problem: {}\n", text::line(problem)));
+    }
+    let data = json!({ "id": proposal.id, "kind": proposal.kind, "summary": proposal.summary,
+        "demands": demands, "problems": problems });
+    Ok((out, data))
+}
+
+/// Lists everything that waits for signatures.
+fn waiting(cli: &Cli, args: &SignArgs) -> Result<Answer> {
+    let project = Project::find(cli)?;
+    let root = trusted_root(cli, args.root.as_deref())?;
+    let store = LocalProposals::new(project.work_dir().join("proposals"));
+    let (mut out, mut all) = (String::new(), Vec::new());
+    for id in store.ids()? {
+        let Some(exchange) = store.load(&id)? else {
+            continue;
+        };
+        let (text, data) = described(&exchange, &exchange.base(&root, clock::now())?)?;
+        out.push_str(&text);
+        all.push(data);
+    }
+    if all.is_empty() {
+        out.push_str("nothing waits for signatures here\n");
+    }
+    Ok(Answer::done(json!({ "proposals": all }), out))
+}
+
+fn trusted_root(cli: &Cli, named: Option<&Path>) -> Result<Vec<u8>> {
+    match named {
+        Some(path) => project::read_root(&start_dir(cli)?.join(path)),
+        None => Project::find(cli)
+            .map_err(|e| e.hint("outside a project, name the trust root: --root FILE"))?
+            .root(),
+    }
+}
+
+/// A file by its path, where `what` is not the id of a proposal.
+fn file_named(cli: &Cli, what: &str) -> Result<Option<PathBuf>> {
+    let path = start_dir(cli)?.join(what);
+    Ok(crate::io::durable::is_file(&path).then_some(path))
+}
+
+/// Signs an exchange file where it lies: no project and no store are needed.
+fn sign_file(cli: &Cli, args: &SignArgs, path: &Path) -> Result<Answer> {
+    let root = trusted_root(cli, args.root.as_deref())?;
+    let mut exchange = read(path)?;
+    let base = exchange.base(&root, clock::now())?;
+    exchange.proposal.require_sound(&base, clock::now())?;
+    let keys = keys(cli, args, &exchange.proposal.project)?;
+    let review = review(&exchange, &base)?;
+    if args.dry_run {
+        return Ok(looked_at(&exchange, &review));
+    }
+    confirm(cli, args, &review)?;
+    let signing = exchange.proposal.sign(&base, keys.as_ref())?;
+    require_use(&signing, &exchange)?;
+    let out = match &args.out {
+        Some(out) => start_dir(cli)?.join(out),
+        None => path.to_owned(),
+    };
+    proposals::write(&out, &exchange)?;
+    let demands = exchange.proposal.demands(&base)?;
+    let mut said = said(&signing, &demands);
+    said.push_str(&format!(
+        "next: send {} back, where it is read by: relman import FILE\n",
+        out.display()
+    ));
+    let data = json!({ "id": exchange.proposal.id, "state": "waiting", "file": out,
+        "signing": signing, "demands": demands });
+    Ok(Answer::done(data, said))
+}
+
+/// Signs a proposal of this project, and publishes it if that was the last signature.
+fn sign_here(cli: &Cli, args: &SignArgs, id: &str, progress: &mut Progress) -> Result<Answer> {
+    let desk = Desk::open(cli, progress)?;
+    let mut exchange = load(&desk, id)?;
+    let base = desk.with_view(Base::of)?;
+    exchange.proposal.require_sound(&base, clock::now())?;
+    let review = review(&exchange, &base)?;
+    if args.dry_run {
+        return Ok(looked_at(&exchange, &review));
+    }
+    confirm(cli, args, &review)?;
+    let keys = keys(cli, args, &desk.project.config.project)?;
+    let signing = exchange.proposal.sign(&base, keys.as_ref())?;
+    require_use(&signing, &exchange)?;
+    let settled = desk.keep(exchange, signing)?;
+    Ok(answer(settled, ""))
+}
+
+fn load(desk: &Desk, id: &str) -> Result<Exchange> {
+    desk.proposals.load(id)?.ok_or_else(|| {
+        Error::failed(format!("there is no proposal {id} here"))
+            .hint("see which there are: relman sign")
+    })
+}
+
+fn read(path: &Path) -> Result<Exchange> {
+    proposals::read(path)?
+        .ok_or_else(|| Error::failed(format!("there is no file {}", path.display())))
+}
+
+fn keys(cli: &Cli, args: &SignArgs, project: &str) -> Result<Box<dyn Keys>> {
+    Ok(match &args.key {
+        Some(path) => Box::new(OneKey::read(&start_dir(cli)?.join(path))?),
+        None => Box::new(project::keyring(cli.secret_keys.as_deref(), project)?),
+    })
+}
+
+/// What is about to be signed, in words.
+pub fn review(exchange: &Exchange, base: &Base) -> Result<String> {
+    let proposal = &exchange.proposal;
+    let mut out = format!(
+        "{}: {}\n",
+        text::line(&proposal.id),
+        text::line(&proposal.summary)
+    );
+    for line in proposal.review(base)? {
+        out.push_str(&format!("  {}\n", text::line(&line)));
+    }
+    Ok(out)
+}
+
+fn looked_at(exchange: &Exchange, review: &str) -> Answer {
+    let data = json!({ "id": exchange.proposal.id, "review": review.lines().collect::<Vec<_>>() });
+    Answer::named("planned", data, format!("{review}nothing was signed\n"))
+}
+
+fn confirm(cli: &Cli, args: &SignArgs, review: &str) -> Result<()> {
+    if args.yes {
+        return Ok(());
+    }
+    if cli.json || !process::can_ask() {
+        return Err(Error::usage("there is no terminal to ask on")
+            .hint("look at it first: --dry-run; then sign without being asked: --yes"));
+    }
+    match ask::about(review, "sign this? type yes", "no")?.as_str() {
+        "yes" => Ok(()),
+        _ => Err(Error::failed("nothing was signed")),
+    }
+}
+
+/// A key that was named and not wanted is an error, not a silent success.
+fn require_use(signing: &Signing, exchange: &Exchange) -> Result<()> {
+    if !signing.signed.is_empty() {
+        return Ok(());
+    }
+    let id = &exchange.proposal.id;
+    Err(match signing.strange.is_empty() {
+        true => Error::failed(format!("no key here is asked to sign {id} (any more)"))
+            .hint(format!("see who is: relman sign {id} --dry-run")),
+        false => Error::refused(format!(
+            "{id} does not ask for the keys here: {}",
+            signing.strange.join(", ")
+        ))
+        .hint("name the right one: --key FILE"),
+    })
+}
+
+fn said(signing: &Signing, demands: &[Demand]) -> String {
+    let mut out = String::new();
+    for line in &signing.signed {
+        out.push_str(&format!("signed {}\n", text::line(line)));
+    }
+    for demand in demands {
+        out.push_str(&format!("  {}\n", text::line(&demand.line())));
+    }
+    out
+}
+
+/// The answer of every command that made or signed a proposal; `next` is said after publishing.
+pub fn answer(settled: Settled, next: &str) -> Answer {
+    match settled {
+        Settled::Published { id, signing } => {
+            let out = format!("{}published {id}\n{next}", said(&signing, &[]));
+            let data = json!({ "id": id, "state": "published", "signing": signing });
+            Answer::done(data, out)
+        }
+        Settled::Waiting {
+            id,
+            path,
+            signing,
+            demands,
+            lacks,
+        } => {
+            let mut out = said(&signing, &demands);
+            match &lacks {
+                Some(lacks) => out.push_str(&format!(
+                    "{id} has all signatures; what is missing here is the {} key\n\
+                     next: relman export {id} --out FILE, and import it where that key is\n",
+                    lacks.role
+                )),
+                None => out.push_str(&format!(
+                    "{id} waits for signatures: {}\nnext: relman export {id} --out FILE, \
+                     and relman import FILE when it comes back\n",
+                    path.display()
+                )),
+            }
+            let data = json!({ "id": id, "state": "waiting", "file": path, "signing": signing,
+                "demands": demands, "lacks": lacks });
+            Answer::named("waiting", data, out)
+        }
+    }
+}
+
+/// `relman export`.
+pub fn export(cli: &Cli, args: &ExportArgs) -> Result<Answer> {
+    let project = Project::find(cli)?;
+    let store = LocalProposals::new(project.work_dir().join("proposals"));
+    let exchange = store.load(&args.id)?.ok_or_else(|| {
+        Error::failed(format!("there is no proposal {} here", args.id))
+            .hint("see which there are: relman sign")
+    })?;
+    let path = start_dir(cli)?.join(&args.out);
+    proposals::write(&path, &exchange)?;
+    let out = format!(
+        "wrote {}\nits signers run: relman sign {} --root root.json --key KEYFILE\n",
+        path.display(),
+        path.file_name().unwrap_or_default().to_string_lossy()
+    );
+    Ok(Answer::done(json!({ "id": args.id, "file": path }), out))
+}
+
+/// `relman import`.
+pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<Answer> {
+    let desk = Desk::open(cli, progress)?;
+    let (mut out, mut all) = (String::new(), Vec::new());
+    for file in &args.files {
+        let theirs = read(&start_dir(cli)?.join(file))?;
+        let base = desk.with_view(Base::of)?;
+        theirs
+            .proposal
+            .require_sound(&base, clock::now())
+            .map_err(|e| e.under(format!("{} was not imported", file.display())))?;
+        let id = theirs.proposal.id.clone();
+        let exchange = match desk.proposals.load(&id)? {
+            Some(mut mine) => {
+                let new = mine.proposal.merge(&theirs.proposal, &base)?;
+                out.push_str(&format!("{id}: {new} new signatures\n"));
+                mine
+            }
+            None => {
+                let mut clean = theirs;
+                let copy = clean.proposal.clone();
+                clean.proposal.merge(&copy, &base)?;
+                out.push_str(&format!("{id}: new here\n"));
+                clean
+            }
+        };
+        let answer = answer(desk.keep(exchange, Signing::default())?, "");
+        out.push_str(&answer.text);
+        all.push(answer.data);
+    }
+    Ok(Answer::done(json!({ "proposals": all }), out))
+}
+
+/// `relman withdraw`.
+pub fn withdraw(cli: &Cli, args: &WithdrawArgs, progress: &mut Progress) -> Result<Answer> {
+    let desk = Desk::open(cli, progress)?;
+    match desk.proposals.remove(&args.id)? {
+        true => Ok(Answer::done(
+            json!({ "id": args.id }),
+            format!(
+                "{} is withdrawn; signatures on copies of it count for nothing once another \
+                     takes its place\n",
+                args.id
+            ),
+        )),
+        false => Err(
+            Error::failed(format!("there is no proposal {} here", args.id))
+                .hint("see which there are: relman sign"),
+        ),
+    }
+}

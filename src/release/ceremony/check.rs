@@ -1,0 +1,162 @@
+//! Holds a proposal against verified metadata: what nobody should sign and nothing may publish. Pure.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::base::After;
+use super::{Base, Proposal, RoleDraft};
+use crate::hash::Sha256;
+use crate::trust::schema::{Role, Targets};
+use crate::trust::verify::Signers;
+use crate::trust::{Unverified, Verified};
+use crate::{Error, Result};
+
+impl Proposal {
+    /// Every reason not to sign or publish this proposal over `base` at `now`; none if all is well.
+    ///
+    /// # Errors
+    /// A proposal so malformed that it cannot be held against anything.
+    pub fn check(&self, base: &Base, now: Timestamp) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        let project = &base.policy.policy().document().project;
+        if self.project != *project {
+            problems.push(format!(
+                "it is for project {:?}, this is {project:?}",
+                self.project
+            ));
+        }
+        problems.extend(self.stale(base)?);
+        let after = base.after(self)?;
+        for draft in &self.roles {
+            let expires = match draft {
+                RoleDraft::Root(draft) => draft.unverified_body()?.expires,
+                RoleDraft::Targets { draft, .. } => draft.unverified_body()?.expires,
+            };
+            if expires <= now {
+                problems.push(format!(
+                    "role {} would expire at {expires}, it is now {now}",
+                    draft.name()
+                ));
+            }
+        }
+        let policy = after.policy.policy();
+        problems.extend(policy.check_root(&after.root));
+        problems.extend(policy.check_delegations(&after.targets));
+        for (name, role) in &after.roles {
+            problems.extend(policy.check_delegated_role(name, role));
+        }
+        problems.extend(self.left_behind(base, &after));
+        problems.extend(self.strange_files()?);
+        Ok(problems)
+    }
+
+    /// Whether the store has moved on since this proposal was made, and where.
+    ///
+    /// # Errors
+    /// As [`Proposal::check`].
+    pub fn stale(&self, base: &Base) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        let mut seen = BTreeSet::new();
+        for draft in &self.roles {
+            let (name, found) = (draft.name(), draft.version()?);
+            let known = base.version(name);
+            let follows = match name {
+                "root" => found == known.saturating_add(1),
+                _ => found > known,
+            };
+            if !follows {
+                problems.push(format!(
+                    "role {name} would have version {found}, the store has {known} already"
+                ));
+            }
+            if !seen.insert(name) {
+                problems.push(format!("role {name} is in it twice"));
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Roles that are not part of it and would no longer be signed by those who then must.
+    fn left_behind(&self, base: &Base, after: &After) -> Vec<String> {
+        let hold = |name: &str, role: &Verified<Targets>, signers: Result<Signers, _>| {
+            let by = format!("role {name} as it is now");
+            let verified = signers.and_then(|signers| {
+                Unverified::<Targets>::parse(role.bytes())?.verify(name, &by, signers)
+            });
+            let error = verified.err()?;
+            Some(format!(
+                "role {name} would have to be signed anew and is not part of it: {error}"
+            ))
+        };
+        let mut problems = Vec::new();
+        if self.role("targets").is_none() {
+            let signers = Signers::of_root(&after.root, "targets");
+            problems.extend(hold("targets", &base.targets, signers));
+        }
+        for name in after.policy.policy().role_names() {
+            if self.role(&name).is_some() {
+                continue;
+            }
+            match base.roles.get(&name) {
+                Some(role) => {
+                    let signers = Signers::of_delegation(&after.targets, "targets", &name);
+                    problems.extend(hold(&name, role, signers));
+                }
+                None => problems.push(format!("role {name} is new and not part of it")),
+            }
+        }
+        problems
+    }
+
+    /// Files that no role in it lists under their digest.
+    fn strange_files(&self) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        for (path, text) in &self.files {
+            let digest = Sha256::of(text.as_bytes());
+            let name = path
+                .strip_prefix("targets/")
+                .and_then(|rest| rest.strip_prefix(&format!("{digest}.")));
+            let mut listed = false;
+            for draft in &self.roles {
+                if let (RoleDraft::Targets { draft, .. }, Some(name)) = (draft, name) {
+                    let body = draft.unverified_body()?;
+                    let target = body.targets.get(name);
+                    listed |= target.is_some_and(|t| {
+                        t.sha256() == Some(digest) && t.length == text.len() as u64
+                    });
+                }
+            }
+            if !listed {
+                problems.push(format!("file {path:?} is listed by no role of it"));
+            }
+        }
+        Ok(problems)
+    }
+
+    /// As [`Proposal::check`], with all that is wrong as one error.
+    ///
+    /// # Errors
+    /// Refused, with every problem as a cause.
+    pub fn require_sound(&self, base: &Base, now: Timestamp) -> Result<()> {
+        let problems = self.check(base, now)?;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let stale = !self.stale(base)?.is_empty();
+        let error = Error::refused(format!("proposal {} cannot be published", self.id));
+        let error = problems.iter().fold(error, Error::caused_by);
+        Err(match stale {
+            true => error.hint(format!(
+                "the store has moved on since: relman withdraw {}, then propose it again",
+                self.id
+            )),
+            false => error.hint(format!("look at it: relman sign {} --dry-run", self.id)),
+        })
+    }
+}
+
+/// The expiry of a role, for messages.
+pub(super) fn until<T: Role>(role: &T) -> String {
+    role.expires().to_string()
+}

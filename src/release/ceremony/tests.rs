@@ -1,0 +1,1 @@
+//! Ceremonies in memory: who may sign what, and what nobody should.
