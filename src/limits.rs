@@ -41,6 +41,12 @@ pub const MAX_ENTRY_BUNDLE_LEN: u64 = TILE_WIDTH * (2 + MAX_LOG_ENTRY_LEN as u64
 pub const MAX_HASH_TILE_LEN: u64 = TILE_WIDTH * 32;
 /// A `.tlog-proof` file with its `extra` leaf.
 pub const MAX_TLOG_PROOF_LEN: u64 = 262_144;
+/// `<environment>.current.json`.
+pub const MAX_CURRENT_LEN: u64 = 65_536;
+/// Announcements of one release to one environment.
+pub const MAX_ANNOUNCEMENTS: u32 = 64;
+/// Earlier versions of an environment's role that are searched for where a release ran.
+pub const MAX_SEARCHED_VERSIONS: u64 = 10_000;
 /// An attestation file (DSSE lines).
 pub const MAX_ATTESTATION_LEN: u64 = 4 * 1024 * 1024;
 /// `SHA256SUMS` and its signature.

@@ -1,8 +1,14 @@
 //! The command line, all of it, in one place.
 
+#[cfg(feature = "maintainer")]
+mod promote;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+#[cfg(feature = "maintainer")]
+pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 
 /// From a git tag to a verified running daemon on every node, and back.
 #[derive(Debug, Parser)]
@@ -57,6 +63,15 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// Give a proposal up.
     Withdraw(WithdrawArgs),
+    #[cfg(feature = "maintainer")]
+    /// Announce an upgrade of an environment to its operators; the notice begins.
+    Announce(AnnounceArgs),
+    #[cfg(feature = "maintainer")]
+    /// Propose that an environment runs a release.
+    Promote(PromoteArgs),
+    #[cfg(feature = "maintainer")]
+    /// Agree, as one of its operators, to what an environment is to run.
+    Agree(AgreeArgs),
     /// The releases in the store, and drafts.
     List(StoreArgs),
     /// All about one release.
@@ -96,6 +111,12 @@ impl Command {
             Command::Import(_) => "import",
             #[cfg(feature = "maintainer")]
             Command::Withdraw(_) => "withdraw",
+            #[cfg(feature = "maintainer")]
+            Command::Announce(_) => "announce",
+            #[cfg(feature = "maintainer")]
+            Command::Promote(_) => "promote",
+            #[cfg(feature = "maintainer")]
+            Command::Agree(_) => "agree",
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",
@@ -236,8 +257,8 @@ pub struct NodeArgs {
 /// `install`
 #[derive(Debug, Args)]
 pub struct InstallArgs {
-    /// The tag.
-    pub tag: String,
+    /// The tag [default: what the node's environment has agreed on].
+    pub tag: Option<String>,
     /// The node.
     #[command(flatten)]
     pub node: NodeArgs,

@@ -191,7 +191,7 @@ impl Desk {
     pub fn settle(&self, mut exchange: Exchange) -> Result<Settled> {
         let signing = self.with_view(|view| {
             let base = Base::of(view)?;
-            exchange.proposal.require_sound(&base, clock::now())?;
+            exchange.require_sound(&base, clock::now())?;
             exchange.proposal.sign(&base, &self.keyring)
         })?;
         if let Some(strange) = signing.strange.first() {

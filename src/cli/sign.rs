@@ -10,7 +10,9 @@ use super::project::{self, Project, start_dir};
 use crate::io::keyring::OneKey;
 use crate::io::proposals::{self, LocalProposals};
 use crate::io::{ask, clock, process};
-use crate::release::ceremony::{Base, Demand, Exchange, Signing};
+use crate::keys::Signer;
+use crate::release::ceremony::{Base, Demand, Exchange, Kind, Signing};
+use crate::release::environment;
 use crate::release::publish::Keys;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Result};
@@ -20,9 +22,17 @@ pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answe
     match &args.what {
         None => waiting(cli, args),
         Some(what) => match file_named(cli, what)? {
-            Some(path) => sign_file(cli, args, &path),
-            None => sign_here(cli, args, what, progress),
+            Some(path) => sign_file(cli, args, &path, false),
+            None => sign_here(cli, args, what, false, progress),
         },
+    }
+}
+
+/// Signs a promotion, with keys of its environments alone.
+pub fn agree(cli: &Cli, args: &SignArgs, what: &str, progress: &mut Progress) -> Result<Answer> {
+    match file_named(cli, what)? {
+        Some(path) => sign_file(cli, args, &path, true),
+        None => sign_here(cli, args, what, true, progress),
     }
 }
 
@@ -38,7 +48,7 @@ fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
     for demand in &demands {
         out.push_str(&format!("  {}\n", text::line(&demand.line())));
     }
-    let problems = proposal.check(base, clock::now())?;
+    let problems = exchange.check(base, clock::now())?;
     for problem in &problems {
         out.push_str(&format!("  problem: {}\n", text::line(problem)));
     }
@@ -83,12 +93,16 @@ fn file_named(cli: &Cli, what: &str) -> Result<Option<PathBuf>> {
 }
 
 /// Signs an exchange file where it lies: no project and no store are needed.
-fn sign_file(cli: &Cli, args: &SignArgs, path: &Path) -> Result<Answer> {
+fn sign_file(cli: &Cli, args: &SignArgs, path: &Path, agree: bool) -> Result<Answer> {
     let root = trusted_root(cli, args.root.as_deref())?;
     let mut exchange = read(path)?;
     let base = exchange.base(&root, clock::now())?;
-    exchange.proposal.require_sound(&base, clock::now())?;
+    exchange.require_sound(&base, clock::now())?;
     let keys = keys(cli, args, &exchange.proposal.project)?;
+    let keys = match agree {
+        true => only_of(&exchange, &base, keys)?,
+        false => keys,
+    };
     let review = review(&exchange, &base)?;
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
@@ -113,21 +127,59 @@ fn sign_file(cli: &Cli, args: &SignArgs, path: &Path) -> Result<Answer> {
 }
 
 /// Signs a proposal of this project, and publishes it if that was the last signature.
-fn sign_here(cli: &Cli, args: &SignArgs, id: &str, progress: &mut Progress) -> Result<Answer> {
+fn sign_here(
+    cli: &Cli,
+    args: &SignArgs,
+    id: &str,
+    agree: bool,
+    progress: &mut Progress,
+) -> Result<Answer> {
     let desk = Desk::open(cli, progress)?;
     let mut exchange = load(&desk, id)?;
     let base = desk.with_view(Base::of)?;
-    exchange.proposal.require_sound(&base, clock::now())?;
+    exchange.require_sound(&base, clock::now())?;
     let review = review(&exchange, &base)?;
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
     confirm(cli, args, &review)?;
     let keys = keys(cli, args, &desk.project.config.project)?;
+    let keys = match agree {
+        true => only_of(&exchange, &base, keys)?,
+        false => keys,
+    };
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
     require_use(&signing, &exchange)?;
     let settled = desk.keep(exchange, signing)?;
     Ok(answer(settled, ""))
+}
+
+/// Keys of the environments that a proposal moves, and no others.
+struct OnlyOf {
+    keys: Box<dyn Keys>,
+    environments: Vec<String>,
+}
+
+impl Keys for OnlyOf {
+    fn all(&self, purpose: &str) -> Result<Vec<Box<dyn Signer>>> {
+        match self.environments.iter().any(|name| name == purpose) {
+            true => self.keys.all(purpose),
+            false => Ok(Vec::new()),
+        }
+    }
+}
+
+fn only_of(exchange: &Exchange, base: &Base, keys: Box<dyn Keys>) -> Result<Box<dyn Keys>> {
+    let moves = environment::touched(&exchange.proposal, base)?;
+    if moves.is_empty() || exchange.proposal.kind != Kind::Promotion {
+        let id = &exchange.proposal.id;
+        return Err(
+            Error::refused(format!("{id} is not only about what an environment runs"))
+                .hint(format!("look at it, and sign it as what it is: relman sign {id}")),
+        );
+    }
+    let environments = moves.into_iter().map(|(name, _)| name).collect();
+    Ok(Box::new(OnlyOf { keys, environments }))
 }
 
 fn load(desk: &Desk, id: &str) -> Result<Exchange> {
@@ -157,7 +209,8 @@ pub fn review(exchange: &Exchange, base: &Base) -> Result<String> {
         text::line(&proposal.id),
         text::line(&proposal.summary)
     );
-    for line in proposal.review(base)? {
+    let meaning = environment::meaning(proposal, base, &exchange.files())?;
+    for line in meaning.into_iter().chain(proposal.review(base)?) {
         out.push_str(&format!("  {}\n", text::line(&line)));
     }
     Ok(out)
@@ -271,7 +324,6 @@ pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<A
         let theirs = read(&start_dir(cli)?.join(file))?;
         let base = desk.with_view(Base::of)?;
         theirs
-            .proposal
             .require_sound(&base, clock::now())
             .map_err(|e| e.under(format!("{} was not imported", file.display())))?;
         let id = theirs.proposal.id.clone();

@@ -20,13 +20,14 @@ use crate::limits::MAX_ROOT_LEN;
 use crate::node::config::{NodeConfig, StoreLocation};
 use crate::node::release::{Releases, VerifiedFile, VerifiedRelease};
 use crate::release::archive::{MemberPath, Sink};
+use crate::release::environment::target_name;
 use crate::release::report::{Problem, Report};
-use crate::release::state::Released;
+use crate::release::state::{Released, current_tag};
 use crate::release::verify::{
-    ScratchFile, SeenNothing, Subject, Unpacking, Verifier, unpack_checked, verify_retained,
+    LOCAL, ScratchFile, SeenNothing, Subject, Unpacking, Verifier, unpack_checked, verify_retained,
 };
 use crate::store::Reader;
-use crate::trust::refresh::Cache;
+use crate::trust::refresh::{self, Cache, StoreMetadata};
 use crate::trust::state::{Clock, Expiry};
 use crate::trust::{Root, Unverified};
 use crate::{Error, Result};
@@ -77,6 +78,33 @@ impl NodeReleases {
         })?;
         self.check_example(&root)?;
         Ok(root)
+    }
+
+    /// The tag that the node's environment has agreed on; whether it may be installed is asked when
+    /// it is verified. Remembers nothing.
+    ///
+    /// # Errors
+    /// Usage: a `local` node. Refused: metadata that does not verify; nothing was promoted yet.
+    pub fn agreed(&self) -> Result<String> {
+        let name = &self.environment;
+        if name == LOCAL {
+            return Err(Error::usage("a local node installs what it is told to")
+                .hint("name a release: relman install TAG"));
+        }
+        let root = self.trusted_root()?;
+        let trust = DirCache::new(self.state.join("trust"));
+        let (cache, fetch) = (Overlay::new(&trust), StoreMetadata(self.store.as_ref()));
+        let clock = Clock {
+            now: clock::now(),
+            expiry: Expiry::Enforce,
+        };
+        let mut refreshed = refresh::refresh(Some(&root), &fetch, &cache, clock)?;
+        let role = refreshed.role(name)?;
+        let target = role.targets.get(&target_name(name));
+        target.and_then(current_tag).ok_or_else(|| {
+            Error::refused(format!("no release has been promoted to {name} yet"))
+                .hint(format!("relman promote TAG --to {name}"))
+        })
     }
 
     /// A root that says of itself that it is an example guards nothing.

@@ -1,5 +1,7 @@
 //! Leaves of the log: each one DSSE-signed in-toto statement, typed by its predicate. Pure.
 
+mod promotion;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -11,6 +13,8 @@ use crate::keys::Signer;
 use crate::limits::MAX_LOG_ENTRY_LEN;
 use crate::trust::policy::Purpose;
 use crate::{Error, Result};
+
+pub use promotion::{ANNOUNCEMENT, AnnouncementLeaf, OVERRIDE, OverrideLeaf};
 
 /// A release: the archive, from which tag and commit, with which evidence.
 pub const RELEASE: &str = "urn:relman:leaf:release:v1";
@@ -52,6 +56,10 @@ pub enum Leaf {
     Release(ReleaseLeaf),
     /// See [`MetadataLeaf`].
     Metadata(MetadataLeaf),
+    /// See [`AnnouncementLeaf`].
+    Announcement(AnnouncementLeaf),
+    /// See [`OverrideLeaf`].
+    Override(OverrideLeaf),
     /// A type that this version does not know; shown and kept, never dropped.
     Unknown {
         /// Its predicate type.
@@ -106,6 +114,8 @@ impl Leaf {
         let statement = match self {
             Leaf::Release(leaf) => leaf.statement(),
             Leaf::Metadata(leaf) => leaf.statement(),
+            Leaf::Announcement(leaf) => leaf.statement(),
+            Leaf::Override(leaf) => leaf.statement(),
             Leaf::Unknown { predicate_type, .. } => {
                 return Err(Error::bug(format!(
                     "asked to sign a leaf of type {predicate_type}"
@@ -135,6 +145,8 @@ impl Leaf {
                     .collect(),
                 time: time(statement)?,
             })),
+            ANNOUNCEMENT => AnnouncementLeaf::read(statement).map(Leaf::Announcement),
+            OVERRIDE => OverrideLeaf::read(statement).map(Leaf::Override),
             other => Ok(Leaf::Unknown {
                 predicate_type: other.to_owned(),
                 time: time(statement)?,
@@ -146,7 +158,8 @@ impl Leaf {
     pub fn purpose(&self) -> Purpose {
         match self {
             Leaf::Release(_) => Purpose::Builder,
-            Leaf::Metadata(_) | Leaf::Unknown { .. } => Purpose::Publisher,
+            Leaf::Override(leaf) => Purpose::Override(leaf.environment.clone()),
+            Leaf::Metadata(_) | Leaf::Announcement(_) | Leaf::Unknown { .. } => Purpose::Publisher,
         }
     }
 
@@ -155,6 +168,8 @@ impl Leaf {
         match self {
             Leaf::Release(leaf) => leaf.time,
             Leaf::Metadata(leaf) => leaf.time,
+            Leaf::Announcement(leaf) => leaf.time,
+            Leaf::Override(leaf) => leaf.time,
             Leaf::Unknown { time, .. } => *time,
         }
     }

@@ -12,6 +12,7 @@ pub mod cfg_expr;
 pub mod config;
 pub mod cut;
 pub mod draft;
+pub mod environment;
 pub mod installation;
 pub mod leaf;
 pub mod lockfile;

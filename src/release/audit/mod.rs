@@ -223,7 +223,7 @@ impl Logged {
                     self.metadata.entry(name).or_default().insert(digest);
                 }
             }
-            Leaf::Unknown { .. } => {}
+            Leaf::Announcement(_) | Leaf::Override(_) | Leaf::Unknown { .. } => {}
         }
     }
 }

@@ -248,11 +248,15 @@ fn statement_demand(draft: &StatementDraft, base: &Base, proposal: &Proposal) ->
         .into_iter()
         .filter(|key| keys.is_empty() || keys.contains(&key.keyid()))
         .collect();
-    let have = draft.signers(&accepted);
     let holder = |key: &PublicKey| Holder {
         keyid: key.keyid(),
         person: known(policy, &key.keyid()),
     };
+    // Overriders are counted by person: a second key of one who has signed adds nothing.
+    let by_person = matches!(draft.purpose, Purpose::Override(_));
+    let mut people = BTreeSet::new();
+    let mut have = draft.signers(&accepted);
+    have.retain(|key| people.insert(known(policy, &key.keyid())) || !by_person);
     Ok(Demand {
         what: statement_name(draft),
         by: format!("policy {}", short(&policy.pin().sha256.hex())),
@@ -262,6 +266,7 @@ fn statement_demand(draft: &StatementDraft, base: &Base, proposal: &Proposal) ->
         missing: accepted
             .iter()
             .filter(|key| !have.contains(key))
+            .filter(|key| !by_person || !people.contains(&known(policy, &key.keyid())))
             .map(holder)
             .collect(),
     })

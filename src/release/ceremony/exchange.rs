@@ -11,6 +11,7 @@ use super::{Base, FORMAT, Proposal, is_id};
 use crate::limits::{
     MAX_EXCHANGE_LEN, MAX_POLICY_LEN, MAX_ROOT_LEN, MAX_ROOT_ROTATIONS, MAX_TARGETS_LEN,
 };
+use crate::release::environment::{breaches_of, refuse};
 use crate::release::view::View;
 use crate::store::Reader;
 use crate::trust::json;
@@ -29,6 +30,9 @@ pub struct Exchange {
     pub proposal: Proposal,
     /// Files of the store's `metadata/` that it was made against: name to contents.
     pub base: BTreeMap<String, String>,
+    /// Further files of the store that say whether the rules hold: path to contents.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<String, String>,
 }
 
 impl Exchange {
@@ -66,11 +70,54 @@ impl Exchange {
             .read(&format!("metadata/{name}"), MAX_POLICY_LEN)?
             .ok_or_else(|| Error::refused(format!("metadata/{name} is missing")))?;
         put(name, &policy)?;
+        let mut evidence = BTreeMap::new();
+        let now = proposal.time;
+        let (_, needed) = breaches_of(&proposal, &Base::of(view)?, store, now)?;
+        for (path, bytes) in needed {
+            let known = path.strip_prefix("metadata/").map(|name| base.contains_key(name));
+            if known != Some(true) {
+                let text = String::from_utf8(bytes)
+                    .map_err(|e| Error::refused(format!("{path} is not UTF-8")).caused_by(e))?;
+                evidence.insert(path, text);
+            }
+        }
         Ok(Exchange {
             schema: EXCHANGE.into(),
             proposal,
             base,
+            evidence,
         })
+    }
+
+    /// Every reason not to sign or publish its proposal over `base` at `now`; none if all is well.
+    ///
+    /// # Errors
+    /// As [`Proposal::check`].
+    pub fn check(&self, base: &Base, now: Timestamp) -> Result<Vec<String>> {
+        let mut problems = self.proposal.check(base, now)?;
+        let (breaches, _) = breaches_of(&self.proposal, base, &self.files(), now)?;
+        problems.extend(breaches.iter().map(ToString::to_string));
+        Ok(problems)
+    }
+
+    /// As [`Exchange::check`], with all that is wrong as one error.
+    ///
+    /// # Errors
+    /// Refused, with every problem as a cause.
+    pub fn require_sound(&self, base: &Base, now: Timestamp) -> Result<()> {
+        self.proposal.require_sound(base, now)?;
+        let (breaches, _) = breaches_of(&self.proposal, base, &self.files(), now)?;
+        refuse(&self.proposal.summary, &breaches)
+    }
+
+    /// The store's files in it, none of them trusted.
+    pub fn files(&self) -> FilesInMemory<'static> {
+        let base = self.base.iter();
+        let base = base.map(|(name, text)| (format!("metadata/{name}"), text));
+        let evidence = self.evidence.iter();
+        let evidence = evidence.map(|(path, text)| (path.clone(), text));
+        let files = evidence.chain(base);
+        FilesInMemory::new(files.map(|(path, text)| (path, text.clone().into_bytes())))
     }
 
     /// Reads an exchange file.

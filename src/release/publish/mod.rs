@@ -12,6 +12,8 @@ use super::assemble::{PROOF, PROVENANCE, SUMS};
 use super::ceremony::{Base, FilesInMemory, Kind, Proposal, RoleDraft};
 use super::config;
 use super::draft::{Drafts, Record};
+use super::environment::{self, Times};
+use super::leaf::Leaf;
 use super::state::{self, Released};
 use super::verify::signed_release;
 use super::view::View;
@@ -160,6 +162,20 @@ impl Publisher<'_> {
         self.sealed(view, &after.root, batch, snapshot)
     }
 
+    /// Plans to enter one leaf in the log, with its proof at `path`.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub fn log(&self, view: &View, leaf: &Leaf, path: &str) -> Result<Planned> {
+        let head = *view.history.checkpoint.head();
+        let mut batch = Batch::new(self, &view.policy, head)?;
+        let entry = leaf.sign(self.keys.one("publisher")?.as_ref())?;
+        batch.entry(entry, path.to_owned());
+        let snapshot = view.refreshed.snapshot();
+        let meta = MetaFile::of(snapshot.version, snapshot.bytes());
+        self.stamped(view, view.refreshed.root(), batch, meta)
+    }
+
     fn add_draft(
         &self,
         batch: &mut Batch,
@@ -272,7 +288,30 @@ impl Publisher<'_> {
         let root = view.refreshed.root().bytes();
         let mut after = View::open(&store, &fetch, &cache, root, self.now)
             .map_err(|e| e.under("nothing was published: readers would refuse the result"))?;
-        Base::of(&mut after).map(|_| ())
+        Base::of(&mut after)?;
+        self.rehearse_moves(view, &store, &mut after)
+    }
+
+    /// No environment moves where its nodes would not follow.
+    fn rehearse_moves(&self, view: &View, store: &dyn Reader, after: &mut View) -> Result<()> {
+        let before = environment::versions(view.refreshed.snapshot());
+        let names = environment::versions(after.refreshed.snapshot());
+        let times = Times {
+            waits: Some(self.now),
+            install: None,
+        };
+        for (name, version) in names {
+            if after.policy.environment(&name).is_none() || before.get(&name) == Some(&version) {
+                continue;
+            }
+            let (current, breaches) = environment::check_environment(store, after, &name, times)?;
+            // What was only signed anew stays as it was agreed.
+            if current.is_some_and(|current| current.version != version) {
+                continue;
+            }
+            environment::refuse(&format!("{name} version {version}"), &breaches)?;
+        }
+        Ok(())
     }
 
     /// The next version that no file has: one once used by an orphan is skipped.

@@ -88,6 +88,18 @@ impl<'a> History<'a> {
         self.checkpoint.check_extends(seen, &proof)
     }
 
+    /// The entry that `proof` puts into this very log, and the witnessed time by which it was there.
+    ///
+    /// # Errors
+    /// It is not in this log.
+    pub fn entry_of(
+        &self,
+        proof: &TlogProof,
+        policy: &ReleasePolicy,
+    ) -> Result<(Vec<u8>, Option<jiff::Timestamp>)> {
+        Ok((self.check_entry(proof, policy)?, None))
+    }
+
     /// Verifies that `proof` puts its entry into this very log, and gives the entry.
     fn check_entry(&self, proof: &TlogProof, policy: &ReleasePolicy) -> Result<Vec<u8>> {
         let entry = proof.unverified_extra().to_vec();

@@ -6,6 +6,7 @@
 
 mod authority;
 mod bytes;
+mod environment;
 mod evidence;
 mod history;
 mod origin;
@@ -113,10 +114,11 @@ pub struct Verdict {
 }
 
 /// The names of the checks, in order.
-pub const CHECKS: [&str; 8] = [
+pub const CHECKS: [&str; 9] = [
     "metadata",
     "target",
     "log",
+    environment::NAME,
     "archive",
     "provenance",
     "policy",
@@ -185,6 +187,10 @@ impl Run<'_, '_> {
         if self.stopped() {
             return (None, None);
         }
+        let agreed = environment::check(v, &mut authority, self.subject, self.report);
+        if self.stopped() {
+            return (None, None);
+        }
         let mut archive = bytes::fetch(v, self.subject, &released, self.report);
         if self.stopped() {
             return (None, None);
@@ -202,7 +208,7 @@ impl Run<'_, '_> {
         if self.stopped() {
             return (None, None);
         }
-        authority::approvals(&authority, self.subject, self.report);
+        authority::approvals(&authority, self.report);
         authority::status(&released, self.report);
         if self.stopped() {
             return (None, None);
@@ -218,7 +224,8 @@ impl Run<'_, '_> {
         }
         let release = leaf
             .zip(members)
-            .map(|((leaf, proofs), (members, provenance))| {
+            .map(|((leaf, mut proofs), (members, provenance))| {
+                proofs.extend(agreed.unwrap_or_default());
                 let evidence = evidence::collect(&authority, proofs, provenance);
                 VerifiedRelease {
                     released,
