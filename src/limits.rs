@@ -25,6 +25,19 @@ pub const MAX_CHECKPOINT_LEN: u64 = 131_072;
 pub const MAX_NOTE_SIGNATURES: usize = 100;
 /// A verifier key in its text form.
 pub const MAX_VKEY_LEN: usize = 1_024;
+/// A witness policy in C2SP's text form.
+pub const MAX_WITNESS_POLICY_LEN: usize = 65_536;
+/// Logs, witnesses and groups in one witness policy, of each (tlog-policy, "Implementation
+/// limits": at least 32); all cosignatures fit into [`MAX_NOTE_SIGNATURES`].
+pub const MAX_WITNESS_POLICY_ITEMS: usize = 64;
+/// Name of a witness or group.
+pub const MAX_WITNESS_NAME_LEN: usize = 255;
+/// A line of a witness policy.
+pub const MAX_WITNESS_LINE_LEN: usize = 32_768;
+/// Seconds that witnessed time may be ahead of the reader's clock.
+pub const MAX_WITNESS_SKEW_SECONDS: i64 = 300;
+/// What a witness remembers of one log.
+pub const MAX_WITNESS_MEMORY_LEN: u64 = 16_384;
 /// Leaves in a log.
 pub const MAX_LOG_SIZE: u64 = MAX_JSON_INTEGER;
 /// Hashes in one inclusion proof.
