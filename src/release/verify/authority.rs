@@ -114,7 +114,7 @@ fn load<'a>(
     let policy_bytes = required(v.store, &path, MAX_POLICY_LEN)?;
     let policy = ReleasePolicy::parse(&policy_bytes, pin).map_err(|e| problem(&path, &e))?;
     let in_targets = policy.policy().check_delegations(refreshed.targets());
-    let in_root = policy.policy().check_root(refreshed.root());
+    let in_root = policy.check_root(refreshed.root());
     let problems = in_targets
         .into_iter()
         .map(|message| Problem::new("targets.json", message))
