@@ -12,7 +12,7 @@ use crate::io::proposals::LocalProposals;
 use crate::release::ceremony::{Base, Demand, Exchange, Proposal, Signing};
 use crate::release::cut::Events;
 use crate::release::draft::{Drafts, Record};
-use crate::release::publish::{Planned, Publisher, Waiting};
+use crate::release::publish::{self, Planned, Publisher, Waiting};
 use crate::release::state::{self, Released};
 use crate::release::tag::Tag;
 use crate::release::view::View;
@@ -114,7 +114,8 @@ impl Desk {
     /// # Errors
     /// As [`Lease::publish`].
     pub fn write(&self, transaction: &Transaction) -> Result<()> {
-        self.lease.publish(transaction)
+        self.lease.publish(transaction)?;
+        publish::published(&self.keyring)
     }
 
     /// The releases in the store.

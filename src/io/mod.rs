@@ -26,6 +26,7 @@ pub mod stage_local;
 pub mod store_http;
 pub mod store_local;
 pub mod unsynced;
+pub mod witness_memory;
 pub mod workshop;
 
 mod node_dir;

@@ -10,6 +10,7 @@ use super::{Keys, expires};
 use crate::keys::PublicKey;
 use crate::log::{TreeHead, VerifierKey};
 use crate::release::config::Expiry;
+use crate::release::policy::ReleasePolicy;
 use crate::store::Reader;
 use crate::store::stage::Transaction;
 use crate::trust::policy::{Environment, KeyEntry, Pin, PolicyDocument, Purpose};
@@ -65,7 +66,7 @@ impl Genesis<'_> {
     pub fn plan(&self, store: &dyn Reader) -> Result<Founded> {
         let log_key = self.keys.one("log")?;
         let vkey = VerifierKey::from_public(self.origin, &log_key.public())?.to_string();
-        let policy_bytes = self.policy(&vkey)?.to_bytes()?;
+        let policy_bytes = ReleasePolicy::to_bytes(&self.policy(&vkey)?)?;
         let pin = Pin::of(&policy_bytes);
         let (root, root_bytes) = self.root(&pin)?;
 

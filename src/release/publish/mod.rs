@@ -5,6 +5,7 @@
 mod batch;
 mod genesis;
 mod signing;
+mod witness;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,6 +17,7 @@ use super::state::{self, Released};
 use super::verify::signed_release;
 use super::view::View;
 use crate::keys::Signer;
+use crate::log::WitnessMemory;
 use crate::store::Reader;
 use crate::store::stage::{Content, Transaction};
 use crate::trust::memory::Memory;
@@ -26,6 +28,7 @@ use crate::{Error, Result};
 
 pub use genesis::{Founded, Genesis, PEOPLE_MEMBER};
 pub use signing::Waiting;
+pub use witness::{Witness, Witnesses, published};
 
 use batch::Batch;
 use signing::Signed;
@@ -41,6 +44,12 @@ pub trait Keys {
             Error::failed(format!("there is no {purpose} key here"))
                 .hint("name the directory that has it: --secret-keys DIR")
         })
+    }
+
+    /// Where witnesses whose keys are among these write down what they cosigned; none where such
+    /// keys cannot be used.
+    fn witness_memory(&self) -> Option<&dyn WitnessMemory> {
+        None
     }
 }
 
@@ -130,7 +139,11 @@ impl Publisher<'_> {
             return Ok(Planned::Waiting(Waiting::of(demand)));
         }
         let after = base.after(proposal)?;
+        if let Some(witnessed) = &view.witnessed {
+            witnessed.check_clock(self.now)?;
+        }
         let mut batch = Batch::new(self, &after.policy, *view.history.checkpoint.head())?;
+        batch.ask_witnesses(&view.policy, self.keys)?;
         if let Some(tag) = &proposal.draft {
             self.add_draft(&mut batch, view, proposal, tag, drafts)?;
         }
