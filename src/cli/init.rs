@@ -168,6 +168,7 @@ fn found(
         project: name,
         origin: &project.config.log_origin(),
         person,
+        witnesses: "none",
         example: args.example,
         keys: keyring,
         expiry: &project.config.expiry,

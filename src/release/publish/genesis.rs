@@ -33,6 +33,8 @@ pub struct Genesis<'a> {
     pub origin: &'a str,
     /// Whose keys these are.
     pub person: &'a str,
+    /// `none`, or who must cosign the log's checkpoints (C2SP tlog-policy).
+    pub witnesses: &'a str,
     /// Mark the root as an example.
     pub example: bool,
     /// The keys: `root` `targets` `snapshot` `timestamp` `log` `builder` `publisher` `approver`
@@ -77,6 +79,8 @@ impl Genesis<'_> {
             publisher: self.keys.one("publisher")?,
         };
         let mut batch = Batch::starting(store, Some(end), self.now);
+        let policy = ReleasePolicy::parse(&policy_bytes, pin.clone())?;
+        batch.want_witnesses(&policy, self.keys)?;
         batch.policy(pin.file_name(), policy_bytes.clone());
         let mut snapshot = Snapshot::new(1, self.until("snapshot")?);
 
@@ -116,6 +120,7 @@ impl Genesis<'_> {
     fn policy(&self, vkey: &str) -> Result<PolicyDocument> {
         let mut policy = PolicyDocument::new(self.project, self.origin);
         policy.log.vkeys.push(vkey.to_owned());
+        policy.log.witnesses = self.witnesses.to_owned();
         let purposes = [
             ("builder", Purpose::Builder),
             ("publisher", Purpose::Publisher),
