@@ -1,5 +1,8 @@
 //! The pinned policy as the release's checks ask it: whose key counts for what, and when. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;

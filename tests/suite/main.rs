@@ -22,3 +22,4 @@ mod stage;
 mod timed;
 mod verify_cli;
 mod verify_http_cli;
+mod witness_cli;

@@ -9,11 +9,11 @@ use crate::common::http_server::Server;
 use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree, flip, snapshot};
 
 /// The program of every release: `sleep`, told apart by a line behind its end.
-const BUILD: &str = "mkdir -p out && cp /bin/sleep out/timed && cat prog.sh >> out/timed";
+pub const BUILD: &str = "mkdir -p out && cp /bin/sleep out/timed && cat prog.sh >> out/timed";
 
 /// A project with two releases, and a node beside it.
-struct Node {
-    project: Project,
+pub struct Node {
+    pub project: Project,
 }
 
 impl Node {
@@ -24,13 +24,18 @@ impl Node {
         project.relman(&["cut", TAG]).exits(0);
         project.second();
         project.relman(&["cut", SECOND]).exits(0);
+        Node::beside(project)
+    }
+
+    /// A node beside a project that has releases.
+    pub fn beside(project: Project) -> Node {
         let node = Node { project };
         fs::create_dir_all(node.path("bin")).expect("a directory");
         node.configure("../repo/releases", "local");
         node
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub fn path(&self, path: &str) -> PathBuf {
         self.project.beside("node").join(path)
     }
 
@@ -53,7 +58,7 @@ impl Node {
     }
 
     #[track_caller]
-    fn run(&self, words: &str) -> Run {
+    pub fn run(&self, words: &str) -> Run {
         Run::of(self.command(words).output().expect("relman runs"))
     }
 

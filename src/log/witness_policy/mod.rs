@@ -8,6 +8,7 @@
 mod parse;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -89,6 +90,12 @@ impl Witnessed {
             self.time
         ))
         .hint("compare this machine's clock with others: timedatectl status"))
+    }
+}
+
+impl fmt::Display for Witnessed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "witnessed at {} by {}", self.time, self.by.join(", "))
     }
 }
 

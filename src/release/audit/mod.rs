@@ -127,8 +127,12 @@ impl Auditor<'_> {
                 return None;
             }
         };
+        let witnessed = match &view.witnessed {
+            None => "no witnesses asked for".to_owned(),
+            Some(w) => w.to_string(),
+        };
         let detail = format!(
-            "{} entries lead to the root that {} signed",
+            "{} entries lead to the root that {} signed, {witnessed}",
             entries.len(),
             view.policy.log_origin()
         );

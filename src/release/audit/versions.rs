@@ -197,7 +197,9 @@ impl Walk<'_> {
             .ok_or_else(|| Error::refused("is missing"))?;
         let proof = TlogProof::parse(&bytes)?;
         let entry = proof.unverified_extra().to_vec();
-        proof.verify(&entry, self.policy.log_keys(), self.policy.log_origin())?;
+        let (keys, origin) = (self.policy.log_keys(), self.policy.log_origin());
+        let included = proof.verify(&entry, keys, origin)?;
+        self.policy.witnesses().cosigned(included.checkpoint())?;
         match logged_files(&entry, &self.policy)?.get(name) {
             Some(found) if *found == digest => Ok(()),
             _ => Err(Error::refused(format!("is not about {name}"))),

@@ -243,7 +243,7 @@ fn run(
             proofs.push(("checkpoint".into(), note.into_bytes()));
             let by = match &witnessed {
                 None => "no witnesses asked for".to_owned(),
-                Some(w) => format!("witnessed at {} by {}", w.time(), w.by().join(", ")),
+                Some(w) => w.to_string(),
             };
             let detail = format!(
                 "{} entries, signed by {}, {by}",
