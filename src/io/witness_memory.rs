@@ -120,7 +120,7 @@ impl WitnessMemory for WitnessFiles {
     }
 
     fn confirm(&self) -> Result<()> {
-        fault::point("witness.staged");
+        fault::point("witness.published");
         for (witness, origin, memory) in self.answered.take() {
             let published = memory.answered;
             self.write(

@@ -23,12 +23,12 @@ pub struct Growth<'a> {
 ///
 /// `answered` is the tree of its newest cosignature. A cosignature given to a publisher on the same
 /// machine may be lost with that publisher before anything was staged; so `published` is kept
-/// apart: the newest tree that came out or will. Only an answer that never came out may be given
+/// apart: the newest tree known to have come out. Only an answer that never came out may be given
 /// anew for another tree. A witness that answers over a network has no such way back: for it both
 /// are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// The newest tree that is published, or staged to be.
+    /// The newest tree that is known to be published.
     pub published: TreeHead,
     /// The tree of the newest cosignature.
     pub answered: TreeHead,
@@ -49,8 +49,8 @@ pub trait WitnessMemory {
     /// It cannot be written; then there is no answer.
     fn save(&self, witness: &PublicKey, origin: &str, memory: &Memory) -> Result<()>;
 
-    /// Everything that was saved through this very value is staged and will be published: from now
-    /// on the witnesses hold to it.
+    /// Everything that was saved through this very value is published: from now on the witnesses
+    /// hold to it.
     ///
     /// # Errors
     /// It cannot be written.

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use relman::io::keyring::Keyring;
-use relman::io::stage_local::LocalStage;
 use relman::io::store_local::LocalStore;
 use relman::keys::Signer;
 use relman::log::CosignerKey;
 use relman::release::config::Expiry;
-use relman::release::publish::{Genesis, carry_out};
+use relman::release::publish::{Genesis, published};
 use relman::release::verify::verify_retained;
+use relman::store::stage::Authoritative;
 
 use super::node_cli::{BUILD, Node};
 use crate::common::relman::{NOW, Project, Run, SECOND, TAG, copy_tree, files, replace, snapshot};
@@ -47,7 +47,9 @@ fn witnessed(name: &str) -> Project {
     }
     .plan(&store)
     .unwrap();
-    carry_out(&founded.transaction, &LocalStage::new(&store), &keyring).unwrap();
+    let lease = store.lease("test").unwrap();
+    lease.publish(&founded.transaction).unwrap();
+    published(&keyring).unwrap();
     fs::write(project.path("keys/root.json"), &founded.root).unwrap();
     project
 }
@@ -93,6 +95,10 @@ fn a_clock_behind_witnessed_time_is_refused() {
     at(&project, "2026-02-01T05:54:00Z", &["verify", TAG])
         .exits(3)
         .says(&["a clock is wrong", "2026-02-01T06:00:00Z"]);
+    project.second();
+    at(&project, "2026-02-01T05:00:00Z", &["cut", SECOND])
+        .exits(3)
+        .says(&["a clock is wrong"]);
 }
 
 #[test]
@@ -167,7 +173,7 @@ fn a_store_put_back_to_an_older_state_is_not_cosigned_again() {
 
 #[test]
 fn killed_between_cosigning_and_publishing_the_next_run_goes_on() {
-    for point in ["witness.answered", "witness.staged", "publish.3"] {
+    for point in ["witness.answered", "witness.published", "publish.3"] {
         let project = witnessed("witness-kill");
         let run = project.killed_at(point, &["cut", TAG]);
         assert!(run.was_killed(), "{point}: {run:#?}");

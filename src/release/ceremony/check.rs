@@ -40,8 +40,8 @@ impl Proposal {
                 ));
             }
         }
+        problems.extend(after.policy.check_root(&after.root));
         let policy = after.policy.policy();
-        problems.extend(policy.check_root(&after.root));
         problems.extend(policy.check_delegations(&after.targets));
         for (name, role) in &after.roles {
             problems.extend(policy.check_delegated_role(name, role));
