@@ -1,6 +1,7 @@
 //! Helpers for the integration tests: waiting, a tiny HTTP client, cargo, the sample daemon.
 
 pub mod http;
+pub mod http_script;
 pub mod http_server;
 pub mod relman;
 pub mod timed;

@@ -11,6 +11,7 @@ mod disk_cli;
 mod docs;
 mod example;
 mod house;
+mod http_store;
 mod init_cli;
 mod kill_cli;
 mod node;
