@@ -11,6 +11,8 @@ mod disk_cli;
 mod docs;
 mod example;
 mod house;
+mod http_download;
+mod http_heads;
 mod http_store;
 mod init_cli;
 mod kill_cli;
