@@ -3,8 +3,10 @@
 pub mod http;
 pub mod http_script;
 pub mod http_server;
+pub mod nginx;
 pub mod relman;
 pub mod timed;
+pub mod tunnel;
 
 use std::path::Path;
 use std::process::Command;

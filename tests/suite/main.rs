@@ -13,6 +13,7 @@ mod example;
 mod house;
 mod http_download;
 mod http_heads;
+mod http_nginx;
 mod http_store;
 mod init_cli;
 mod kill_cli;
