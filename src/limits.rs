@@ -126,3 +126,18 @@ pub const MAX_SERVICE_LOG_LEN: u64 = 64 * 1024 * 1024;
 pub const MAX_EXCHANGE_LEN: u64 = 32 * 1024 * 1024;
 /// Largest integer every JSON reader agrees on (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
+/// Bytes a second that a server has to send, averaged over a while; less is an attack or as good as
+/// one (TUF 1.0, section 1.5.2, "slow retrieval").
+pub const MIN_TRANSFER_RATE: u64 = 1_024;
+/// Redirects followed from one URL.
+pub const MAX_REDIRECTS: usize = 3;
+/// Hosts that redirects led to whose connections are kept.
+pub const MAX_REDIRECT_HOSTS: usize = 8;
+/// Body of an answer without an object that is read so that its connection can be used again.
+pub const MAX_DRAINED_LEN: u64 = 16_384;
+/// A file of certificates to trust besides the system's.
+pub const MAX_CA_LEN: u64 = 1_048_576;
+/// An `ETag` or `Last-Modified` that is remembered.
+pub const MAX_VALIDATOR_LEN: usize = 512;
+/// What is kept of an HTTP answer beside its object.
+pub const MAX_VALIDATORS_LEN: u64 = 16_384;

@@ -203,6 +203,20 @@ pub struct StoreArgs {
     /// The trust root to check it with [default: the project's].
     #[arg(long, value_name = "FILE")]
     pub root: Option<PathBuf>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub http: HttpArgs,
+}
+
+/// How to reach a store behind HTTP(S).
+#[derive(Debug, Args, Clone, Default)]
+pub struct HttpArgs {
+    /// Certificates (PEM) that may vouch for a store's server besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub store_ca: Option<PathBuf>,
+    /// The proxy to a store's server, or none [default: what HTTPS_PROXY and the like say].
+    #[arg(long, value_name = "URL|none")]
+    pub store_proxy: Option<String>,
 }
 
 /// `show`

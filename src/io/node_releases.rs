@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::memory_of_node::{DirCache, Overlay, SeenFile};
 use super::scratch::PrivateFiles;
-use super::store_http::HttpStore;
+use super::store_http::{HttpStore, KeptHeads};
 use super::store_local::LocalStore;
 use super::{clock, durable, process};
 use crate::attest::provenance::MemberFacts;
@@ -57,7 +57,13 @@ impl NodeReleases {
     pub fn new(config: &NodeConfig, dry_run: bool) -> Result<Self> {
         let store: Box<dyn Reader> = match &config.store {
             StoreLocation::Path(path) => Box::new(LocalStore::new(path)),
-            StoreLocation::Url(url) => Box::new(HttpStore::new(url)?),
+            StoreLocation::Url(url) => {
+                let store = HttpStore::with_options(url, &config.http)?;
+                Box::new(match dry_run {
+                    true => store,
+                    false => store.keeping(KeptHeads::in_state(&config.state)),
+                })
+            }
         };
         Ok(NodeReleases {
             store,

@@ -10,13 +10,14 @@ use relman::node::config::NodeConfig;
 
 /// Longest page, in lines.
 const MAX_LINES: usize = 200;
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/architecture.md",
     "docs/benchmarks.md",
     "docs/cli.md",
     "docs/cli-authority.md",
     "docs/formats.md",
+    "docs/http.md",
     "docs/threat-model.md",
 ];
 
