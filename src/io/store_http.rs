@@ -8,6 +8,7 @@ use reqwest::blocking::{Client, Response};
 
 use crate::error::Context;
 use crate::store::Reader;
+use crate::trust::refresh::Fetch;
 use crate::{Error, Result};
 
 /// To connect, TLS included.
@@ -64,8 +65,8 @@ impl HttpStore {
         })
     }
 
-    fn get(&self, path: &str, total: Option<Duration>) -> Result<Option<Response>> {
-        let url = format!("{}/{}", self.base, quote(path));
+    fn get(&self, quoted: &str, total: Option<Duration>) -> Result<Option<Response>> {
+        let url = format!("{}/{quoted}", self.base);
         let mut request = self.client.get(&url);
         if let Some(total) = total {
             request = request.timeout(total);
@@ -102,28 +103,46 @@ fn quote(path: &str) -> String {
 /// takes 18 hours, which nobody waits for.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(3600);
 
-impl Reader for HttpStore {
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let Some(response) = self.get(path, None)? else {
+impl HttpStore {
+    /// As [`Reader::read`], of a path that is percent-encoded already.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_quoted(&self, quoted: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let Some(response) = self.get(quoted, None)? else {
             return Ok(None);
         };
         let mut bytes = Vec::new();
         response
             .take(limit + 1)
             .read_to_end(&mut bytes)
-            .or_failed(|| format!("cannot read {}/{path}", self.base))?;
+            .or_failed(|| format!("cannot read {}/{quoted}", self.base))?;
         if bytes.len() as u64 > limit {
             return Err(Error::refused(format!(
-                "{}/{path} is longer than {limit} bytes",
+                "{}/{quoted} is longer than {limit} bytes",
                 self.base
             )));
         }
         Ok(Some(bytes))
     }
+}
+
+/// Anybody's TUF repository whose metadata lies directly below the address, under the names that
+/// TUF clients ask for: a role `a/b` is `1.a%2Fb.json`.
+impl Fetch for HttpStore {
+    fn fetch(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        self.read_quoted(name, limit)
+    }
+}
+
+impl Reader for HttpStore {
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        self.read_quoted(&quote(path), limit)
+    }
 
     fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>> {
         Ok(self
-            .get(path, Some(STREAM_TIMEOUT))?
+            .get(&quote(path), Some(STREAM_TIMEOUT))?
             .map(|response| Box::new(response) as Box<dyn Read + Send>))
     }
 
