@@ -17,6 +17,7 @@ use crate::Result;
 use crate::hash::hex;
 use crate::keys::Signer;
 
+mod clock;
 mod delegations;
 mod edit;
 mod keys;
