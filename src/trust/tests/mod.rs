@@ -17,9 +17,11 @@ use crate::Result;
 use crate::hash::hex;
 use crate::keys::Signer;
 
+mod attacks;
 mod clock;
 mod delegations;
 mod edit;
+mod holes;
 mod keys;
 mod parsing;
 mod policy;
