@@ -1,6 +1,7 @@
 //! Making and signing metadata.
 
 use super::*;
+use crate::limits::MAX_JSON_INTEGER;
 use crate::trust::edit::{Signed, Unsigned};
 use crate::trust::envelope::Unverified;
 use crate::trust::state::RootStage;
@@ -105,6 +106,9 @@ fn a_draft_that_no_client_would_read_is_not_made() {
     foreign.keys.insert(id(1), public(9));
     refused(Unsigned::new(&foreign), "by its content");
     refused(Unsigned::new(&Snapshot::new(0, later())), "version is 0");
+    let newest = |version| Unsigned::new(&Snapshot::new(version, later())).map(|_| ());
+    newest(MAX_JSON_INTEGER).unwrap();
+    refused(newest(MAX_JSON_INTEGER + 1), "is accepted");
     let mut float = Snapshot::new(1, later());
     float.extra.insert("x".into(), serde_json::json!(1.5));
     refused(Unsigned::new(&float), "no canonical form");

@@ -26,6 +26,7 @@ mod keys;
 mod parsing;
 mod policy;
 mod roots;
+mod stages;
 mod workflow;
 
 /// The time of all tests.
