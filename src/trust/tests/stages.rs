@@ -110,3 +110,44 @@ fn an_unchanged_repository_is_asked_for_its_timestamp_and_next_root_alone() {
     let view = repo.refresh(&cache).unwrap();
     assert_eq!(view.notes(), [] as [String; 0]);
 }
+
+#[test]
+fn one_role_of_two_delegators_has_the_same_bytes_for_both() {
+    let mut repo = Repo::new();
+    repo.list_hashes = false;
+    repo.delegate("a", 11, false, "*");
+    repo.delegate("b", 12, false, "*");
+    repo.delegate_below("a", "shared", 13, "*");
+    repo.delegate_below("b", "shared", 13, "*");
+    (repo.snapshot.version, repo.timestamp.version) = (0, 0);
+    repo.publish();
+    let taken = || {
+        let mut stage = targets_stage(&repo);
+        for (name, delegator) in [
+            ("targets", "root"),
+            ("a", "targets"),
+            ("b", "targets"),
+            ("shared", "a"),
+        ] {
+            let bytes = repo.store.get(&format!("1.{name}.json")).unwrap();
+            stage.update(&bytes, name, delegator).unwrap();
+        }
+        stage
+    };
+    let bytes = repo.store.get("1.shared.json").unwrap();
+    taken().update(&bytes, "shared", "b").unwrap();
+    let mut other = repo.delegated["shared"].clone();
+    other.expires = at("2026-12-31T00:00:00Z");
+    let other = repo.sign("shared", &other);
+    let error = taken().update(&other, "shared", "b").unwrap_err();
+    assert!(error.to_string().contains("has sha256"), "{error}");
+}
+
+#[test]
+fn who_signed_is_known_by_key_id_without_those_that_did_not_count() {
+    let repo = Repo::new();
+    assert_eq!(targets_stage(&repo).snapshot().signers(), [id(SNAPSHOT)]);
+    let root = envelope(&value(&repo.root), &[ROOT, 66]);
+    let root = RootStage::new(&root).unwrap();
+    assert_eq!(root.root().signers(), [id(ROOT)]);
+}
