@@ -141,3 +141,12 @@ fn replacing_a_delegation_keeps_its_place_and_drops_keys_that_nobody_uses() {
         [id(2), id(3)].into()
     );
 }
+
+#[test]
+fn what_is_signed_is_the_canonical_form_of_the_role() {
+    let root = two_of_three();
+    let wanted = crate::trust::json::canonical(&value(&root)).unwrap();
+    let draft = Unsigned::new(&root).unwrap();
+    assert_eq!(draft.message(), wanted);
+    assert_eq!(draft.sign(&key(1)).unwrap().message(), wanted);
+}
