@@ -406,3 +406,34 @@ fn a_plain_false_alone_says_that_root_is_no_example() {
         assert_eq!(root.is_example(), example);
     }
 }
+
+#[test]
+fn a_policy_of_one_mebibyte_is_read_and_a_longer_one_is_not() {
+    let mut bytes = document().to_bytes().unwrap();
+    bytes.resize(1_048_576, b' ');
+    Policy::parse_pinned(&bytes, &Pin::of(&bytes)).unwrap();
+    bytes.push(b' ');
+    refused(
+        Policy::parse_pinned(&bytes, &Pin::of(&bytes)),
+        "at most 1048576 are accepted",
+    );
+}
+
+#[test]
+fn the_keys_of_a_purpose_are_those_that_are_valid_then() {
+    let policy = policy();
+    let mainnet = Purpose::Environment("mainnet".into());
+    let at_once = |time| {
+        let keys = policy.keys_for(&mainnet, time);
+        keys.map(|key| key.entry.id.clone()).collect::<Vec<_>>()
+    };
+    let mut wanted = MAINNET.map(id);
+    wanted.sort();
+    assert_eq!(at_once(now()), wanted);
+    assert_eq!(at_once(later()), [] as [String; 0]);
+    let frank = policy.unchecked_key(&id(HALT)).unwrap();
+    assert_eq!(frank.entry.person, "frank");
+    assert!(policy.unchecked_key(&id(99)).is_none());
+    assert_eq!(policy.environment("mainnet").unwrap().threshold, 2);
+    assert!(policy.environment("other").is_none());
+}
