@@ -36,6 +36,8 @@ pub const MAX_WITNESS_POLICY_ITEMS: usize = 64;
 pub const MAX_WITNESS_NAME_LEN: usize = 255;
 /// A line of a witness policy.
 pub const MAX_WITNESS_LINE_LEN: usize = 32_768;
+/// Seconds that a machine's clock may be set back without a word: corrections by NTP are less.
+pub const MAX_CLOCK_STEP_SECONDS: i64 = 300;
 /// Seconds that witnessed time may be ahead of the reader's clock.
 pub const MAX_WITNESS_SKEW_SECONDS: i64 = 300;
 /// What a witness remembers of one log.

@@ -79,7 +79,7 @@ impl LastSeen {
     /// Kind refused: a clock that is behind, or a file that holds no time. I/O.
     pub fn check(&self, now: Timestamp) -> Result<()> {
         let path = self.path.display();
-        clock::check(now, self.load()?, None).map_err(|e| {
+        clock::check(now, self.load()?).map_err(|e| {
             e.hint(format!(
                 "set the clock: timedatectl set-ntp true; if it is right now, and was ahead then: rm {path}"
             ))
@@ -87,7 +87,7 @@ impl LastSeen {
     }
 
     /// Moves it forward to `at`, never back. `at` is a reading of this machine's own clock under
-    /// which metadata was fresh, or a witnessed time that was verified, and nothing else.
+    /// which metadata was fresh, or a witnessed time that was verified.
     ///
     /// # Errors
     /// I/O.

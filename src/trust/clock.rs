@@ -1,35 +1,32 @@
 //! Whether a machine's clock can be right. Every expiry is judged by it, so whoever turns it back
 //! unfreezes old metadata. Pure: times come in; no clock is read here.
+//!
+//! Witnessed time is held against the clock where cosignatures are verified
+//! ([`crate::log::Witnessed::check_clock`]).
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::time;
+use crate::limits::MAX_CLOCK_STEP_SECONDS;
 use crate::{Error, Result};
 
-/// How far a clock may be behind a time that has passed: corrections by NTP are less.
-pub const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-
-/// Refuses a clock that says `now` where a later time is known to have passed: `seen` by this
-/// machine itself, when metadata was last refreshed; `witnessed` in a verified cosignature.
+/// Refuses a clock that says `now` where it said `seen` already, when metadata was last refreshed
+/// here. Corrections of up to [`MAX_CLOCK_STEP_SECONDS`] are let pass.
 ///
-/// Nothing else may be given as one of these: what a store or a publisher says, an expiry or a
-/// leaf's own time, could be set far ahead to stop a node for ever.
+/// `seen` must be a reading of this machine's own clock: what a store or a publisher says, an expiry
+/// or a leaf's time, could be set far ahead to stop a node for ever.
 ///
 /// # Errors
-/// Kind refused, with a hint; more than [`TOLERANCE`] behind the later of both.
-pub fn check(now: Timestamp, seen: Option<Timestamp>, witnessed: Option<Timestamp>) -> Result<()> {
-    let seen = seen.map(|at| (at, "when metadata was last refreshed here"));
-    let witnessed = witnessed.map(|at| (at, "when the log's checkpoint was witnessed"));
-    let Some((at, when)) = seen.into_iter().chain(witnessed).max_by_key(|(at, _)| *at) else {
+/// Kind refused, with both times and a hint.
+pub fn check(now: Timestamp, seen: Option<Timestamp>) -> Result<()> {
+    let step = SignedDuration::from_secs(MAX_CLOCK_STEP_SECONDS);
+    let Some(seen) = seen.filter(|seen| seen.duration_since(now) > step) else {
         return Ok(());
     };
-    if at.duration_since(now) <= TOLERANCE {
-        return Ok(());
-    }
     Err(Error::refused(format!(
-        "this machine's clock is behind: it says {}, and it was {} already {when}",
+        "this machine's clock is behind: it says {}, and it was {} already when metadata was last refreshed here",
         time::format(now),
-        time::format(at)
+        time::format(seen)
     ))
     .hint("set the clock, then run the same command again: timedatectl set-ntp true"))
 }

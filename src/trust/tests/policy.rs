@@ -437,3 +437,27 @@ fn the_keys_of_a_purpose_are_those_that_are_valid_then() {
     assert_eq!(policy.environment("mainnet").unwrap().threshold, 2);
     assert!(policy.environment("other").is_none());
 }
+
+#[test]
+fn every_purpose_has_one_spelling() {
+    let named = |name: &str| name.to_owned();
+    for (text, purpose) in [
+        ("builder", Purpose::Builder),
+        ("publisher", Purpose::Publisher),
+        ("approver", Purpose::Approver),
+        ("rebuilder", Purpose::Rebuilder),
+        ("witness", Purpose::Witness),
+        ("node", Purpose::Node),
+        (
+            "environment/mainnet",
+            Purpose::Environment(named("mainnet")),
+        ),
+        ("halt/mainnet", Purpose::Halt(named("mainnet"))),
+        ("override/mainnet", Purpose::Override(named("mainnet"))),
+        ("Builder", Purpose::Unknown(named("Builder"))),
+        ("", Purpose::Unknown(String::new())),
+    ] {
+        assert_eq!(Purpose::from(named(text)), purpose);
+        assert_eq!(String::from(purpose), text);
+    }
+}
