@@ -150,3 +150,24 @@ fn what_is_signed_is_the_canonical_form_of_the_role() {
     assert_eq!(draft.message(), wanted);
     assert_eq!(draft.sign(&key(1)).unwrap().message(), wanted);
 }
+
+#[test]
+fn copies_of_one_draft_give_their_signatures_to_each_other_and_other_drafts_do_not() {
+    let draft = || Unsigned::new(&two_of_three()).unwrap();
+    let mut ours = draft().sign(&key(1)).unwrap();
+    ours.merge(&draft().sign(&key(2)).unwrap()).unwrap();
+    let mut both = [id(1), id(2)];
+    both.sort();
+    assert_eq!(ours.keyids().cloned().collect::<Vec<_>>(), both);
+    ours.publish_root(None).unwrap();
+
+    let mut other = two_of_three();
+    other.expires = at("2027-01-02T00:00:00Z");
+    let other = Unsigned::new(&other).unwrap().sign(&key(3)).unwrap();
+    refused(ours.merge(&other), "the two drafts of root differ");
+    assert_eq!(ours.keyids().count(), 2);
+
+    ours.keep_signatures(&[id(2), id(3)]);
+    assert_eq!(ours.keyids().cloned().collect::<Vec<_>>(), [id(2)]);
+    refused(ours.publish_root(None), "has 1 valid signatures");
+}
