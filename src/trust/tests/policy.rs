@@ -417,6 +417,19 @@ fn a_policy_of_one_mebibyte_is_read_and_a_longer_one_is_not() {
         Policy::parse_pinned(&bytes, &Pin::of(&bytes)),
         "at most 1048576 are accepted",
     );
+    let mut longest = document();
+    let room = 1_048_576 - longest.to_bytes().unwrap().len();
+    longest.project.push_str(&"x".repeat(room));
+    assert_eq!(longest.to_bytes().unwrap().len(), 1_048_576);
+    longest.project.push('x');
+    refused(longest.to_bytes(), "at most 1048576 are accepted");
+}
+
+#[test]
+fn a_policy_names_its_project_and_its_log() {
+    let empty = "must not be empty";
+    refused(changed(|d| d["project"] = json!("")), empty);
+    refused(changed(|d| d["log"]["origin"] = json!("")), empty);
 }
 
 #[test]
@@ -459,5 +472,19 @@ fn every_purpose_has_one_spelling() {
     ] {
         assert_eq!(Purpose::from(named(text)), purpose);
         assert_eq!(String::from(purpose), text);
+    }
+}
+
+#[test]
+fn an_environment_may_have_digits_and_hyphens_in_its_name() {
+    for (name, fine) in [
+        ("t-2", true),
+        (&*"t".repeat(32), true),
+        (&*"t".repeat(33), false),
+    ] {
+        let mut document = document();
+        document.keys[1] = entry(TESTNET, "bob", &format!("environment/{name}"));
+        document.environments[0].name = name.into();
+        assert_eq!(document.to_bytes().is_ok(), fine, "{name}");
     }
 }
