@@ -16,6 +16,8 @@ pub const MAX_ROOT_ROTATIONS: u64 = 256;
 pub const MAX_DELEGATIONS: usize = 32;
 /// A metadata file whose length the role above lists; a longer listing is refused.
 pub const MAX_LISTED_METADATA_LEN: u64 = 16 * 1024 * 1024;
+/// The time at which a node last refreshed, with its line end.
+pub const MAX_LAST_SEEN_LEN: u64 = 21;
 /// `<sha256>.policy.json`.
 pub const MAX_POLICY_LEN: u64 = 1_048_576;
 /// A signed checkpoint with all its cosignatures; room for the 16 post-quantum signatures of
@@ -34,6 +36,8 @@ pub const MAX_WITNESS_POLICY_ITEMS: usize = 64;
 pub const MAX_WITNESS_NAME_LEN: usize = 255;
 /// A line of a witness policy.
 pub const MAX_WITNESS_LINE_LEN: usize = 32_768;
+/// Seconds that a machine's clock may be set back without a word: corrections by NTP are less.
+pub const MAX_CLOCK_STEP_SECONDS: i64 = 300;
 /// Seconds that witnessed time may be ahead of the reader's clock.
 pub const MAX_WITNESS_SKEW_SECONDS: i64 = 300;
 /// What a witness remembers of one log.

@@ -66,6 +66,8 @@ impl Project {
 
     /// The project that this `relman.toml` would make of a directory.
     pub fn of(cli: &Cli, dir: &Path, text: &str) -> Result<Self> {
+        #[cfg(not(feature = "maintainer"))]
+        let _ = cli;
         Ok(Project {
             dir: dir.to_owned(),
             config: Config::parse(text)?,

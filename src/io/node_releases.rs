@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::memory_of_node::{DirCache, Overlay, SeenFile};
+use super::memory_of_node::{DirCache, LastSeen, Overlay, SeenFile};
 use super::scratch::PrivateFiles;
 use super::store_http::{HttpStore, KeptHeads};
 use super::store_local::LocalStore;
@@ -85,6 +85,10 @@ impl NodeReleases {
         Ok(root)
     }
 
+    fn last_seen(&self) -> LastSeen {
+        LastSeen::new(self.state.join("trust").join("last-seen"))
+    }
+
     /// A root that says of itself that it is an example guards nothing.
     fn check_example(&self, root: &[u8]) -> Result<()> {
         let root = Unverified::<Root>::parse(root)?;
@@ -99,6 +103,8 @@ impl NodeReleases {
 
 impl Releases for NodeReleases {
     fn verify(&self, tag: &str, staging: &Path) -> Result<VerifiedRelease> {
+        let now = clock::now();
+        self.last_seen().check(now)?;
         let root = self.trusted_root()?;
         let (trust, seen) = (
             DirCache::new(self.state.join("trust")),
@@ -113,7 +119,7 @@ impl Releases for NodeReleases {
             seen: if self.dry_run { &looking } else { &seen },
             scratch: &PrivateFiles::in_dir(staging),
             clock: Clock {
-                now: clock::now(),
+                now,
                 expiry: Expiry::Enforce,
             },
             threads: process::threads(),
@@ -132,6 +138,10 @@ impl Releases for NodeReleases {
             },
             None,
         );
+        // Only a time at which the metadata was fresh: a clock that is far ahead is not remembered.
+        if !self.dry_run && verdict.report.passed("metadata") {
+            self.last_seen().advance(now)?;
+        }
         let (Some(release), Some(archive)) = (verdict.release, verdict.archive) else {
             return Err(refusal(tag, &verdict.report));
         };
@@ -185,7 +195,9 @@ impl Releases for NodeReleases {
         evidence: &[(String, Vec<u8>)],
         now: Timestamp,
     ) -> Result<VerifiedRelease> {
-        let (release, warnings) = verify_retained(tag, evidence, &self.trusted_root()?, now)?;
+        let (release, mut warnings) = verify_retained(tag, evidence, &self.trusted_root()?, now)?;
+        // Going back must work on a machine that has lost its time.
+        warnings.extend(self.last_seen().check(now).err().map(|e| e.to_string()));
         Ok(verified_release(
             tag,
             &release.released,

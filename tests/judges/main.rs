@@ -2,6 +2,7 @@
 //! thing, and that it refuses a tampered one. `tests/judges/setup` installs the tools.
 
 mod attestations;
+mod conformance;
 mod openssl;
 mod project;
 mod tlog;

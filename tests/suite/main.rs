@@ -24,6 +24,7 @@ mod sample_repo;
 mod source;
 mod stage;
 mod timed;
+mod tuf_http;
 mod verify_cli;
 mod verify_http_cli;
 mod witness_cli;

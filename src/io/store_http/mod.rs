@@ -27,6 +27,7 @@ use super::clock;
 use crate::error::Context;
 use crate::store::Reader;
 use crate::store::http::HttpOptions;
+use crate::trust::refresh::Fetch;
 use crate::{Error, Result};
 
 pub use self::kept::KeptHeads;
@@ -97,8 +98,8 @@ impl HttpStore {
         self
     }
 
-    fn url(&self, path: &str) -> Result<Url> {
-        let url = format!("{}/{}", self.base, quote(path));
+    fn url(&self, quoted: &str) -> Result<Url> {
+        let url = format!("{}/{quoted}", self.base);
         Url::parse(&url).or_failed(|| format!("{url:?} is no URL"))
     }
 }
@@ -118,11 +119,15 @@ fn quote(path: &str) -> String {
     out
 }
 
-impl Reader for HttpStore {
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let url = self.url(path)?;
+impl HttpStore {
+    /// As [`Reader::read`], of a path that is percent-encoded already.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_quoted(&self, quoted: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        let url = self.url(quoted)?;
         let known = self.kept.as_ref();
-        let known = known.and_then(|kept| kept.known(path, url.as_str(), limit));
+        let known = known.and_then(|kept| kept.known(quoted, url.as_str(), limit));
         let conditions = match &known {
             Some(Known { headers, .. }) => headers.clone(),
             None => HeaderMap::new(),
@@ -140,13 +145,27 @@ impl Reader for HttpStore {
             }
         })?;
         if let (Some(kept), Some((bytes, Some(validators)))) = (&self.kept, &found) {
-            kept.remember(path, url.as_str(), bytes, validators.clone());
+            kept.remember(quoted, url.as_str(), bytes, validators.clone());
         }
         Ok(found.map(|(bytes, _)| bytes))
     }
+}
+
+/// Anybody's TUF repository whose metadata lies directly below the address, under the names that
+/// TUF clients ask for: a role `a/b` is `1.a%2Fb.json`.
+impl Fetch for HttpStore {
+    fn fetch(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        self.read_quoted(name, limit)
+    }
+}
+
+impl Reader for HttpStore {
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        self.read_quoted(&quote(path), limit)
+    }
 
     fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>> {
-        let url = self.url(path)?;
+        let url = self.url(&quote(path))?;
         let deadline = Deadline::after(self.exchange.options.download_timeout);
         let none = HeaderMap::new();
         let work = || self.exchange.object(&url, &none);

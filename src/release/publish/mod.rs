@@ -218,7 +218,7 @@ impl Publisher<'_> {
     /// Plans fresh signatures over the same contents.
     ///
     /// # Errors
-    /// As [`Publisher::release`].
+    /// As [`Publisher::publish`].
     pub fn freshness(&self, view: &mut View) -> Result<Planned> {
         let slack = SignedDuration::from_hours(
             24 * i64::from(self.expiry.timestamp) * i64::from(SNAPSHOT_SLACK),
