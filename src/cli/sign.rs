@@ -27,7 +27,7 @@ pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answe
 }
 
 /// What a proposal is, whom it waits for and what it changes, as it stands.
-fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
+pub fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
     let proposal = &exchange.proposal;
     let demands = proposal.demands(base)?;
     let mut out = format!(
@@ -93,7 +93,7 @@ fn sign_file(cli: &Cli, args: &SignArgs, path: &Path) -> Result<Answer> {
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
-    confirm(cli, args, &review)?;
+    confirm(cli, args.yes, &review)?;
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
     require_use(&signing, &exchange)?;
     let out = match &args.out {
@@ -122,7 +122,7 @@ fn sign_here(cli: &Cli, args: &SignArgs, id: &str, progress: &mut Progress) -> R
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
-    confirm(cli, args, &review)?;
+    confirm(cli, args.yes, &review)?;
     let keys = keys(cli, args, &desk.project.config.project)?;
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
     require_use(&signing, &exchange)?;
@@ -168,8 +168,12 @@ fn looked_at(exchange: &Exchange, review: &str) -> Answer {
     Answer::named("planned", data, format!("{review}nothing was signed\n"))
 }
 
-fn confirm(cli: &Cli, args: &SignArgs, review: &str) -> Result<()> {
-    if args.yes {
+/// Asks whether to sign what is shown.
+///
+/// # Errors
+/// No; or nobody to ask, and no `--yes`.
+pub fn confirm(cli: &Cli, yes: bool, review: &str) -> Result<()> {
+    if yes {
         return Ok(());
     }
     if cli.json || !process::can_ask() {

@@ -10,7 +10,7 @@ use relman::node::config::NodeConfig;
 
 /// Longest page, in lines.
 const MAX_LINES: usize = 200;
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "docs/architecture.md",
     "docs/benchmarks.md",
@@ -18,6 +18,7 @@ const PAGES: [&str; 8] = [
     "docs/cli-authority.md",
     "docs/formats.md",
     "docs/http.md",
+    "docs/runbook.md",
     "docs/threat-model.md",
 ];
 
@@ -45,6 +46,17 @@ fn sources(below: &str) -> Vec<(PathBuf, String)> {
             }
         }
     }
+    out
+}
+
+/// The options of a command and of all below it.
+fn options(command: &clap::Command) -> BTreeSet<String> {
+    let mut out: BTreeSet<String> = command
+        .get_arguments()
+        .filter_map(|a| a.get_long())
+        .map(str::to_owned)
+        .collect();
+    out.extend(command.get_subcommands().flat_map(options));
     out
 }
 
@@ -90,9 +102,14 @@ fn every_command_and_option_is_on_the_page_of_commands() {
             continue;
         };
         let section = rest.split("\n## ").next().unwrap_or(rest);
-        for option in command.get_arguments().filter_map(|a| a.get_long()) {
+        for option in options(command) {
             if !section.contains(&format!("--{option}")) {
                 problems.push(format!("{name} says nothing of --{option}"));
+            }
+        }
+        for part in command.get_subcommands().map(|part| part.get_name()) {
+            if !section.contains(&format!("`relman {name} {part}")) {
+                problems.push(format!("{name} says nothing of {part}"));
             }
         }
     }
@@ -109,8 +126,7 @@ fn the_page_of_commands_knows_no_option_that_is_not_there() {
     let mut known: BTreeSet<String> = ["help", "version"].map(str::to_owned).into();
     let cli = Cli::command();
     for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
-        let options = command.get_arguments().filter_map(|a| a.get_long());
-        known.extend(options.map(str::to_owned));
+        known.extend(options(command));
     }
     let mut problems = Vec::new();
     let text = page("docs/cli.md") + &page("docs/cli-authority.md");

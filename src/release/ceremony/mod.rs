@@ -2,6 +2,7 @@
 //! of it can be seen. draft → signatures collected → published. Pure.
 
 mod base;
+mod change_root;
 mod check;
 mod demand;
 mod diff;
@@ -20,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 pub use base::Base;
-pub use demand::{Demand, Holder, Signing};
+pub use change_root::{Change, End, KeyChoice, KeyRole, root_id};
+pub use demand::{Demand, Holder, Signing, keyring_name};
 pub use exchange::{EXCHANGE, Exchange, FilesInMemory};
 pub use role::RoleDraft;
 pub use statement::StatementDraft;
