@@ -89,7 +89,21 @@ impl Desk {
             lease,
         };
         desk.renew_public_files()?;
+        desk.forget_published()?;
         Ok(desk)
+    }
+
+    /// Removes proposals that an earlier run was killed over after they could be seen.
+    fn forget_published(&self) -> Result<()> {
+        for id in self.proposals.ids()? {
+            let Ok(Some(exchange)) = self.proposals.load(&id) else {
+                continue;
+            };
+            if exchange.proposal.is_published(self.store.reader())? {
+                self.proposals.remove(&id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Brings the project's copies of root, policy and public keys up to the store's, if a newer root
