@@ -212,3 +212,223 @@ fn store_root(project: &Project) -> u64 {
         .find(|n| !metadata.join(format!("{}.root.json", n + 1)).exists())
         .unwrap()
 }
+
+/// Moves a secret key out of the project, to whoever holds it; gives its path.
+fn held_elsewhere(project: &Project, name: &str) -> String {
+    let path = project.beside(name);
+    fs::rename(project.secrets().join(name), &path).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_second_root_key_must_sign_from_then_on_and_signs_elsewhere() {
+    let project = Project::published("root-two");
+    let node = first_root(&project);
+    let bob = new_key(&project, "root.bob");
+    later(
+        &project,
+        &[
+            "root",
+            "add",
+            "root",
+            &bob,
+            "--person",
+            "bob",
+            "--threshold",
+            "2",
+            "--yes",
+        ],
+    )
+    .exits(0)
+    .says(&["root: + bob", "root: threshold: 1 → 2", "published root-2"]);
+    let secret = held_elsewhere(&project, "root.bob");
+
+    let run = later(&project, &["root", "renew", "--yes"]).exits(0);
+    run.says(&["1 of 2 signatures", "missing: bob"]);
+    assert_eq!(store_root(&project), 2);
+    // A further change joins it and costs the signature that it had.
+    let key = new_key(&project, "approver.carol");
+    let add = [
+        "root", "add", "approver", &key, "--person", "carol", "--draft",
+    ];
+    later(&project, &add)
+        .exits(0)
+        .says(&["joins it", "are dropped"]);
+    later(&project, &["sign"])
+        .exits(0)
+        .says(&["0 of 2 signatures"]);
+
+    let file = project.beside("root-3.json");
+    let file = file.to_str().unwrap();
+    later(&project, &["export", "root-3", "--out", file]).exits(0);
+    let root = node.to_str().unwrap();
+    let elsewhere = Project::empty("root-bob");
+    let sign = ["sign", file, "--root", root, "--key", &secret, "--yes"];
+    later(&elsewhere, &sign)
+        .exits(0)
+        .says(&["signed root version 3 as bob"]);
+    later(&project, &["import", file])
+        .exits(0)
+        .says(&["1 of 2"]);
+    later(&project, &["sign", "root-3", "--yes"])
+        .exits(0)
+        .says(&["published root-3"]);
+    later(&project, &["root"])
+        .exits(0)
+        .says(&["approver: carol"]);
+    verifies_from(&project, &node, TAG);
+    later(&project, &["audit"]).exits(0);
+}
+
+#[test]
+fn a_change_that_is_withdrawn_leaves_nothing() {
+    let project = Project::new("root-withdraw");
+    later(&project, &["root", "renew", "--draft"]).exits(0);
+    later(&project, &["withdraw", "root-2"]).exits(0);
+    assert_eq!(proposals(&project), [""; 0]);
+    let shown = later(&project, &["root", "--json"]).exits(0).json();
+    assert_eq!(shown["data"]["pending"], serde_json::Value::Null);
+    assert_eq!(shown["data"]["version"], 1);
+}
+
+#[test]
+fn a_dry_run_shows_the_difference_and_changes_nothing_and_nobody_is_asked_without_a_terminal() {
+    let project = Project::new("root-dry");
+    let before = snapshot(&project.repo());
+    let key = new_key(&project, "builder.new");
+    let add = ["root", "add", "builder", &key, "--person", "bob"];
+    let dry = later(&project, &[&add[..], &["--dry-run"]].concat()).exits(0);
+    dry.says(&[
+        "+ builder bob",
+        "role root: version 1 → 2",
+        "nothing was changed",
+    ]);
+    later(&project, &add).exits(2).says(&["--yes"]);
+    later(&project, &[&add[..], &["--json"]].concat()).exits(2);
+    let lock = |(path, _, _): &(PathBuf, u32, Vec<u8>)| !path.ends_with(".relman-lock");
+    let known = |all: Vec<_>| all.into_iter().filter(lock).collect::<Vec<_>>();
+    assert_eq!(known(snapshot(&project.repo())), known(before));
+}
+
+#[test]
+fn a_key_has_one_purpose_and_the_refusal_names_both() {
+    let project = Project::new("root-purpose");
+    let new = new_key(&project, "new");
+    let builder = public(&project, "builder");
+    for (role, key, both) in [
+        ("targets", &builder, ["is the builder key", "a targets key"]),
+        (
+            "approver",
+            &public(&project, "root"),
+            ["signs role root", "an approver key"],
+        ),
+        (
+            "witness",
+            &public(&project, "log"),
+            ["signs the log", "a witness key"],
+        ),
+        (
+            "snapshot",
+            &public(&project, "timestamp"),
+            ["signs role timestamp", "a snapshot key"],
+        ),
+        (
+            "mainnet",
+            &public(&project, "testnet"),
+            ["environment/testnet", "a mainnet key"],
+        ),
+    ] {
+        let run = later(&project, &["root", "add", role, key, "--yes"]).exits(3);
+        let [one, two] = both;
+        run.says(&[
+            one,
+            two.rsplit_once(' ').unwrap().0.split_once(' ').unwrap().1,
+        ]);
+    }
+    later(&project, &["root", "add", "nonsense", &new, "--yes"])
+        .exits(2)
+        .says(&["halt-mainnet"]);
+}
+
+#[test]
+fn what_would_lock_the_project_out_is_refused() {
+    let project = Project::new("root-lockout");
+    for purpose in ["root", "targets", "snapshot", "timestamp", "mainnet"] {
+        let key = public(&project, purpose);
+        let run = later(&project, &["root", "remove", purpose, &key, "--yes"]).exits(3);
+        run.says(&["threshold"]);
+        let run = later(&project, &["root", "threshold", purpose, "2", "--yes"]).exits(3);
+        run.says(&["threshold 2 of 1"]);
+        later(&project, &["root", "threshold", purpose, "0", "--yes"]).exits(3);
+    }
+    let key = public(&project, "publisher");
+    let remove = ["root", "remove", "publisher", &key, "--yes"];
+    later(&project, &remove)
+        .exits(3)
+        .says(&["no publisher key would be left"]);
+    let key = public(&project, "log");
+    let remove = ["root", "remove", "log", &key, "--erase", "--yes"];
+    later(&project, &remove)
+        .exits(3)
+        .says(&["the log would have no key"]);
+    let soak = ["root", "set", "mainnet", "--soak-hours", "48", "--yes"];
+    later(&project, &soak).exits(3).says(&["no witnesses"]);
+    assert_eq!(store_root(&project), 1);
+}
+
+#[test]
+fn the_quorum_of_an_environment_follows_its_keys_and_never_falls_below_two_thirds() {
+    let project = Project::published("root-quorum");
+    let node = first_root(&project);
+    for (n, name) in ["bob", "carol"].into_iter().enumerate() {
+        let key = new_key(&project, &format!("mainnet.{name}"));
+        let add = ["root", "add", "mainnet", &key, "--person", name, "--yes"];
+        later(&project, &add)
+            .exits(0)
+            .says(&[&format!("published root-{}", n + 2)]);
+    }
+    let shown = later(&project, &["root"]).exits(0);
+    shown.says(&["mainnet: 2 of 3"]);
+    later(&project, &["root", "threshold", "mainnet", "1", "--yes"])
+        .exits(3)
+        .says(&["threshold 1 of 3 keys, wanted 2 to 3"]);
+    later(&project, &["root", "threshold", "mainnet", "3", "--yes"]).exits(0);
+    // Whoever goes takes his name from the list, and the team's own stricter rule stays.
+    later(&project, &["root", "remove", "mainnet", "carol", "--yes"]).exits(0);
+    later(&project, &["root"])
+        .exits(0)
+        .says(&["mainnet: 2 of 2"]);
+    verifies_from(&project, &node, TAG);
+    later(&project, &["audit"]).exits(0);
+}
+
+#[test]
+fn a_halt_role_comes_with_its_first_key_and_goes_with_its_last_and_no_reader_minds() {
+    let project = Project::published("root-halt");
+    let node = first_root(&project);
+    for round in 0..2 {
+        let key = new_key(&project, &format!("halt-mainnet.{round}"));
+        let add = [
+            "root",
+            "add",
+            "halt-mainnet",
+            &key,
+            "--person",
+            "dora",
+            "--yes",
+        ];
+        later(&project, &add)
+            .exits(0)
+            .says(&["+ halt/mainnet dora"]);
+        let version = round + 1;
+        let role = format!("metadata/{version}.halt-mainnet.json");
+        assert!(project.store().join(role).exists());
+        verifies_from(&project, &node, TAG);
+        let remove = ["root", "remove", "halt-mainnet", &key, "--erase", "--yes"];
+        later(&project, &remove)
+            .exits(0)
+            .says(&["- delegation halt-mainnet"]);
+        verifies_from(&project, &node, TAG);
+    }
+    later(&project, &["audit"]).exits(0);
+}
