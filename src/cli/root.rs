@@ -15,7 +15,7 @@ use crate::io::{clock, durable, process};
 use crate::keys::PublicKey;
 use crate::limits::{MAX_CONFIG_LEN, MAX_KEY_FILE_LEN};
 use crate::release::ceremony::{
-    Base, Change, End, Exchange, Holder, KeyChoice, KeyRole, keyring_name, root_id,
+    Base, Change, End, Exchange, Holder, KeyChoice, KeyRole, keyring_name, root_id, voided,
 };
 use crate::release::cut::Events;
 use crate::release::publish::PEOPLE_MEMBER;
@@ -64,7 +64,14 @@ fn propose(cli: &Cli, args: &RootChange, progress: &mut Progress) -> Result<Answ
         proposal.require_sound(&base, clock::now())?;
         Exchange::new(proposal, desk.store.reader(), view)
     })?;
-    let review = sign::review(&exchange, &base)?;
+    let mut review = sign::review(&exchange, &base)?;
+    let after = base.after(&exchange.proposal)?;
+    let lost = desk.with_view(|view| voided(view, desk.store.reader(), &after.policy))?;
+    for (tag, time) in &lost {
+        review.push_str(&format!(
+            "  release {tag}, cut at {time}, would not verify any more\n"
+        ));
+    }
     let joined = pending.is_some();
     if how.dry_run {
         let data = json!({ "id": id, "review": review.lines().collect::<Vec<_>>() });

@@ -20,6 +20,7 @@ mod kill_cli;
 mod node;
 mod node_cli;
 mod others_cli;
+mod root_attack_cli;
 mod root_cli;
 mod sample_repo;
 mod source;

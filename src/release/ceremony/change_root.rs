@@ -2,8 +2,10 @@
 
 mod edit;
 mod propose;
+mod voided;
 
 pub use propose::root_id;
+pub use voided::voided;
 
 use jiff::Timestamp;
 

@@ -10,7 +10,7 @@ mod witness;
 use jiff::{SignedDuration, Timestamp};
 
 use super::assemble::{PROOF, PROVENANCE, SUMS};
-use super::ceremony::{Base, FilesInMemory, Kind, Proposal, RoleDraft};
+use super::ceremony::{Base, FilesInMemory, Kind, Proposal, RoleDraft, voided};
 use super::config;
 use super::draft::{Drafts, Record};
 use super::state::{self, Released};
@@ -168,6 +168,17 @@ impl Publisher<'_> {
             batch.entry(statement.entry()?, statement.proof.clone());
         }
         if let Some(text) = &proposal.policy {
+            let lost = voided(view, self.store, &after.policy)?;
+            if let Some((tag, time)) = lost.iter().find(|(_, time)| *time >= proposal.time) {
+                return Err(Error::refused(format!(
+                    "release {tag} was cut at {time} with a key that {} ends before that",
+                    proposal.id
+                ))
+                .hint(format!(
+                    "propose it anew, the key then ends later: relman withdraw {}",
+                    proposal.id
+                )));
+            }
             batch.policy(after.policy.pin().file_name(), text.clone().into_bytes());
         }
         let mut snapshot = Snapshot::clone(view.refreshed.snapshot());
@@ -312,7 +323,7 @@ impl Publisher<'_> {
         for file in files {
             check_logged(&after.history, &after.policy, &store, file).map_err(|e| {
                 e.under("nothing was published: readers would refuse the result")
-                    .hint("metadata was signed with a key that ends before it; propose it anew: relman withdraw ID")
+                    .hint("what was signed since the change was proposed has to be signed anew: relman root renew")
             })?;
         }
         Ok(())

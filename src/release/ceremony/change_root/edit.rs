@@ -178,7 +178,7 @@ impl Draft {
     ) -> Result<()> {
         if let Some(used) = self.use_of(key) {
             return Err(Error::refused(format!(
-                "key {} {used}; it cannot be a {} key too",
+                "key {} {used}; it cannot be for {} too",
                 short(&key.keyid()),
                 role.name()
             ))
