@@ -22,6 +22,7 @@ mod node_cli;
 mod others_cli;
 mod root_attack_cli;
 mod root_cli;
+mod runbook_cli;
 mod sample_repo;
 mod source;
 mod stage;

@@ -218,7 +218,7 @@ fn store_root(project: &Project) -> u64 {
 }
 
 /// Moves a secret key out of the project, to whoever holds it; gives its path.
-fn held_elsewhere(project: &Project, name: &str) -> String {
+pub fn held_elsewhere(project: &Project, name: &str) -> String {
     let path = project.beside(name);
     fs::rename(project.secrets().join(name), &path).unwrap();
     path.to_str().unwrap().to_owned()
