@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use relman::io::keyring::Keyring;
+use relman::keys::Signer;
+use relman::log::CosignerKey;
+
 use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree, files, snapshot};
 
 /// A day after everything else.
@@ -376,7 +380,7 @@ fn what_would_lock_the_project_out_is_refused() {
         .exits(3)
         .says(&["the log would have no key"]);
     let soak = ["root", "set", "mainnet", "--soak-hours", "48", "--yes"];
-    later(&project, &soak).exits(3).says(&["no witnesses"]);
+    later(&project, &soak).exits(3).says(&["soak"]);
     assert_eq!(store_root(&project), 1);
 }
 
@@ -434,5 +438,39 @@ fn a_halt_role_comes_with_its_first_key_and_goes_with_its_last_and_no_reader_min
             .says(&["- delegation halt-mainnet"]);
         verifies_from(&project, &node, TAG);
     }
+    later(&project, &["audit"]).exits(0);
+}
+
+#[test]
+fn witnesses_and_soak_times_come_together_and_old_roles_need_no_new_signature() {
+    let project = Project::published("root-witness");
+    let node = first_root(&project);
+    let (key, _) = Keyring::new(project.secrets())
+        .load_or_generate("witness", "a witness")
+        .unwrap();
+    let key = CosignerKey::new("w.example/1", key.public()).unwrap();
+    let policy = project.beside("witnesses");
+    fs::write(&policy, format!("witness w1 {key}\nquorum w1\n")).unwrap();
+    let policy = policy.to_str().unwrap();
+    later(&project, &["root", "witnesses", policy, "--draft"]).exits(0);
+    let set = [
+        "root",
+        "set",
+        "mainnet",
+        "--soak-hours",
+        "48",
+        "--approvals",
+        "qa,security",
+        "--yes",
+    ];
+    later(&project, &set).exits(0).says(&[
+        "mainnet: soak hours: 0 → 48",
+        "mainnet: approvals:  → qa, security",
+    ]);
+    assert!(!project.store().join("metadata/2.mainnet.json").exists());
+    verifies_from(&project, &node, TAG);
+    later(&project, &["root"])
+        .exits(0)
+        .says(&["soak 48 hours", "qa, security"]);
     later(&project, &["audit"]).exits(0);
 }

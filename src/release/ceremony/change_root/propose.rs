@@ -2,12 +2,12 @@
 //! signed anew. Pure.
 
 use super::edit::{Draft, next_second};
+use super::voided::believes;
 use super::{Change, KeyRole};
 use crate::release::ceremony::{Base, Kind, Proposal, RoleDraft};
 use crate::release::policy::ReleasePolicy;
 use crate::release::publish::{Publisher, expires};
 use crate::release::text;
-use crate::release::verify::check_logged;
 use crate::release::view::View;
 use crate::trust::policy::{Pin, Policy, Purpose};
 use crate::trust::verify::Signers;
@@ -76,7 +76,7 @@ impl Publisher<'_> {
             Some(until) => until,
             None => expires(self.expiry, "root", self.now)?,
         };
-        let bytes = policy.to_bytes()?;
+        let bytes = ReleasePolicy::to_bytes(&policy)?;
         let pin = Pin::of(&bytes);
         let mut proposal = Proposal::new(
             &old_policy.project,
@@ -96,7 +96,7 @@ impl Publisher<'_> {
             Some(_) => ReleasePolicy::parse(&bytes, pin)?,
             None => base.policy.clone(),
         };
-        if let Some(first) = policy.policy().check_root(&root).first() {
+        if let Some(first) = policy.check_root(&root).first() {
             return Err(Error::refused(first.clone()));
         }
         proposal.roles.push(RoleDraft::root(&root)?);
@@ -107,13 +107,14 @@ impl Publisher<'_> {
                 Unverified::<Targets>::parse(role.bytes())?.verify(name, "the new root", signers)
             });
             let this = (name, role.version, role.bytes());
-            signed.is_ok() && check_logged(&view.history, &policy, self.store, this).is_ok()
+            Ok::<_, Error>(signed.is_ok() && believes(&policy, self.store, this)?)
         };
 
         let mut targets = Targets::clone(&base.targets);
         delegate(&mut targets, policy.policy())?;
         let same = targets.delegations == base.targets.delegations;
-        if !same || !counts("targets", &base.targets, Signers::of_root(&root, "targets")) {
+        let signers = Signers::of_root(&root, "targets");
+        if !same || !counts("targets", &base.targets, signers)? {
             self.renew(&mut targets, "targets")?;
             let draft = RoleDraft::targets("targets", &targets)?;
             proposal.roles.push(draft);
@@ -122,7 +123,7 @@ impl Publisher<'_> {
             let mut role = match base.roles.get(&name) {
                 Some(role) => {
                     let signers = Signers::of_delegation(&targets, "targets", &name);
-                    if counts(&name, role, signers) {
+                    if counts(&name, role, signers)? {
                         continue;
                     }
                     Targets::clone(role)
