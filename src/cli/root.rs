@@ -198,10 +198,10 @@ fn text_of(path: &Path, limit: u64) -> Result<String> {
 /// Root and policy as they are, and what waits.
 fn show(cli: &Cli) -> Result<Answer> {
     let project = Project::find(cli)?;
-    let store = project.store();
-    let (fetch, cache) = (StoreMetadata(&store), Memory::new());
+    let store = project.authoritative()?;
+    let (fetch, cache) = (StoreMetadata(store.reader()), Memory::new());
     let trusted = project.root()?;
-    let mut view = View::open(&store, &fetch, &cache, &trusted, clock::now())?;
+    let mut view = View::open(store.reader(), &fetch, &cache, &trusted, clock::now())?;
     let base = Base::of(&mut view)?;
     let (root, document) = (&base.root, base.policy.policy().document());
     let mut out = format!("root version {}, expires {}\n", root.version, root.expires);

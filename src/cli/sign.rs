@@ -51,13 +51,16 @@ pub fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
 fn waiting(cli: &Cli, args: &SignArgs) -> Result<Answer> {
     let project = Project::find(cli)?;
     let root = trusted_root(cli, args.root.as_deref())?;
-    let store = LocalProposals::new(project.work_dir().join("proposals"));
+    let proposals = LocalProposals::new(project.work_dir().join("proposals"));
+    let store = project.authoritative()?;
+    // The store as it is, not as it was when a proposal was made.
+    let base = Base::open(store.reader(), &root, clock::now())?;
     let (mut out, mut all) = (String::new(), Vec::new());
-    for id in store.ids()? {
-        let Some(exchange) = store.load(&id)? else {
+    for id in proposals.ids()? {
+        let Some(exchange) = proposals.load(&id)? else {
             continue;
         };
-        let (text, data) = described(&exchange, &exchange.base(&root, clock::now())?)?;
+        let (text, data) = described(&exchange, &base)?;
         out.push_str(&text);
         all.push(data);
     }
