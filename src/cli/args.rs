@@ -1,5 +1,8 @@
 //! The command line, all of it, in one place.
 
+#[cfg(feature = "maintainer")]
+pub mod root;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -57,6 +60,9 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// Give a proposal up.
     Withdraw(WithdrawArgs),
+    #[cfg(feature = "maintainer")]
+    /// Who may sign what: show it, and change it.
+    Root(root::RootArgs),
     /// The releases in the store, and drafts.
     List(StoreArgs),
     /// All about one release.
@@ -96,6 +102,8 @@ impl Command {
             Command::Import(_) => "import",
             #[cfg(feature = "maintainer")]
             Command::Withdraw(_) => "withdraw",
+            #[cfg(feature = "maintainer")]
+            Command::Root(_) => "root",
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",

@@ -9,10 +9,9 @@ use crate::io::build::ProcessBuilder;
 use crate::io::git::GitSource;
 use crate::io::workshop::Workshop;
 use crate::io::{clock, process};
-use crate::keys::Signer;
 use crate::release::cut::{Cutter, Drafted, Events};
 use crate::release::draft::{Drafts, Record};
-use crate::release::publish::{Planned, Waiting};
+use crate::release::publish::{Keys, Planned, Waiting};
 use crate::release::state::{self, Released};
 use crate::release::tag::Tag;
 use crate::trust::policy::Purpose;
@@ -27,12 +26,13 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
     let source =
         GitSource::open(&project.dir)?.with_public_url(project.config.release.repository.clone());
     let desk = Desk::open(cli, progress)?;
-    let key = desk.keyring.require("builder")?;
-    let released = desk.with_view(|view| {
+    let (key, released) = desk.with_view(|view| {
+        let builders = view.policy.accepted(&Purpose::Builder, clock::now());
+        let key = desk.keyring.one_of("builder", &builders)?;
         // Before a long build, not after it.
         view.policy
             .check_signer(&Purpose::Builder, &key.public(), clock::now())?;
-        Ok(state::released(view.refreshed.targets()).0)
+        Ok((key, state::released(view.refreshed.targets()).0))
     })?;
 
     let drafted = {
@@ -43,7 +43,7 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
             build: &ProcessBuilder::from_env(),
             drafts: &desk.drafts,
             places: &workshop.places(),
-            key: &key,
+            key: key.as_ref(),
             now: &clock::now,
             threads: process::threads(),
         }

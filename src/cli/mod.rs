@@ -12,6 +12,8 @@ mod desk;
 mod init;
 mod node;
 mod project;
+#[cfg(feature = "maintainer")]
+mod root;
 mod show;
 #[cfg(feature = "maintainer")]
 mod sign;
@@ -84,6 +86,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Import(args) => sign::import(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Withdraw(args) => sign::withdraw(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Root(args) => root::run(cli, args, progress),
         Command::List(args) => show::list(cli, args),
         Command::Show(args) => show::show(cli, args),
         Command::Verify(args) => verify::run(cli, args),

@@ -27,7 +27,7 @@ pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answe
 }
 
 /// What a proposal is, whom it waits for and what it changes, as it stands.
-fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
+pub fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
     let proposal = &exchange.proposal;
     let demands = proposal.demands(base)?;
     let mut out = format!(
@@ -51,13 +51,16 @@ fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
 fn waiting(cli: &Cli, args: &SignArgs) -> Result<Answer> {
     let project = Project::find(cli)?;
     let root = trusted_root(cli, args.root.as_deref())?;
-    let store = LocalProposals::new(project.work_dir().join("proposals"));
+    let proposals = LocalProposals::new(project.work_dir().join("proposals"));
+    let store = project.authoritative()?;
+    // The store as it is, not as it was when a proposal was made.
+    let base = Base::open(store.reader(), &root, clock::now())?;
     let (mut out, mut all) = (String::new(), Vec::new());
-    for id in store.ids()? {
-        let Some(exchange) = store.load(&id)? else {
+    for id in proposals.ids()? {
+        let Some(exchange) = proposals.load(&id)? else {
             continue;
         };
-        let (text, data) = described(&exchange, &exchange.base(&root, clock::now())?)?;
+        let (text, data) = described(&exchange, &base)?;
         out.push_str(&text);
         all.push(data);
     }
@@ -93,7 +96,7 @@ fn sign_file(cli: &Cli, args: &SignArgs, path: &Path) -> Result<Answer> {
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
-    confirm(cli, args, &review)?;
+    confirm(cli, args.yes, &review)?;
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
     require_use(&signing, &exchange)?;
     let out = match &args.out {
@@ -122,7 +125,7 @@ fn sign_here(cli: &Cli, args: &SignArgs, id: &str, progress: &mut Progress) -> R
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
-    confirm(cli, args, &review)?;
+    confirm(cli, args.yes, &review)?;
     let keys = keys(cli, args, &desk.project.config.project)?;
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
     require_use(&signing, &exchange)?;
@@ -168,8 +171,12 @@ fn looked_at(exchange: &Exchange, review: &str) -> Answer {
     Answer::named("planned", data, format!("{review}nothing was signed\n"))
 }
 
-fn confirm(cli: &Cli, args: &SignArgs, review: &str) -> Result<()> {
-    if args.yes {
+/// Asks whether to sign what is shown.
+///
+/// # Errors
+/// No; or nobody to ask, and no `--yes`.
+pub fn confirm(cli: &Cli, yes: bool, review: &str) -> Result<()> {
+    if yes {
         return Ok(());
     }
     if cli.json || !process::can_ask() {

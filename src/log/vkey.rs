@@ -90,6 +90,14 @@ impl VerifierKey {
         &self.key
     }
 
+    /// The public key in the crate's own form.
+    ///
+    /// # Errors
+    /// None: a weak key is refused when a verifier key is made.
+    pub fn public(&self) -> Result<PublicKey> {
+        PublicKey::from_bytes(self.key.to_bytes())
+    }
+
     /// Checks a 64-byte Ed25519 signature over a note's text, strictly: no malleable signatures,
     /// no points of small order.
     ///

@@ -17,6 +17,7 @@ pub mod leaf;
 pub mod lockfile;
 pub mod notes;
 pub mod policy;
+pub mod public;
 pub mod publish;
 pub mod report;
 pub mod source;

@@ -114,9 +114,21 @@ impl ReleasePolicy {
         Ok(witnessed.map(|witnessed| witnessed.time()))
     }
 
-    /// Checks that root is for this policy: [`Policy::check_root`], and no witness signs a role.
+    /// Checks that root is for this policy: [`Policy::check_root`], and no witness and no log key signs a role.
     pub fn check_root(&self, root: &Root) -> Vec<String> {
         let mut problems = self.policy.check_root(root);
+        for log in &self.log_keys {
+            let bytes = log.public_key().to_bytes();
+            if root
+                .keys
+                .values()
+                .any(|key| key.ed25519_bytes() == Some(bytes))
+            {
+                problems.push(format!(
+                    "log key {log} signs a role, want one purpose for each key"
+                ));
+            }
+        }
         for witness in self.witnesses.witnesses() {
             let public = witness.key.public();
             let also = root.keys.values().any(|key| {

@@ -14,12 +14,13 @@ const PAGES: &[&str] = &[
     "README.md",
     "docs/architecture.md",
     "docs/benchmarks.md",
-    "docs/cli.md",
     "docs/cli-authority.md",
+    "docs/cli.md",
     "docs/conformance.md",
     "docs/formats.md",
     "docs/http.md",
     "docs/mutants.md",
+    "docs/runbook.md",
     "docs/threat-model.md",
 ];
 
@@ -47,6 +48,17 @@ fn sources(below: &str) -> Vec<(PathBuf, String)> {
             }
         }
     }
+    out
+}
+
+/// The options of a command and of all below it.
+fn options(command: &clap::Command) -> BTreeSet<String> {
+    let mut out: BTreeSet<String> = command
+        .get_arguments()
+        .filter_map(|a| a.get_long())
+        .map(str::to_owned)
+        .collect();
+    out.extend(command.get_subcommands().flat_map(options));
     out
 }
 
@@ -92,9 +104,14 @@ fn every_command_and_option_is_on_the_page_of_commands() {
             continue;
         };
         let section = rest.split("\n## ").next().unwrap_or(rest);
-        for option in command.get_arguments().filter_map(|a| a.get_long()) {
+        for option in options(command) {
             if !section.contains(&format!("--{option}")) {
                 problems.push(format!("{name} says nothing of --{option}"));
+            }
+        }
+        for part in command.get_subcommands().map(|part| part.get_name()) {
+            if !section.contains(&format!("`relman {name} {part}")) {
+                problems.push(format!("{name} says nothing of {part}"));
             }
         }
     }
@@ -111,8 +128,7 @@ fn the_page_of_commands_knows_no_option_that_is_not_there() {
     let mut known: BTreeSet<String> = ["help", "version"].map(str::to_owned).into();
     let cli = Cli::command();
     for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
-        let options = command.get_arguments().filter_map(|a| a.get_long());
-        known.extend(options.map(str::to_owned));
+        known.extend(options(command));
     }
     let mut problems = Vec::new();
     let text = page("docs/cli.md") + &page("docs/cli-authority.md");

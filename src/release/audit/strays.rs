@@ -63,6 +63,7 @@ fn is_metadata(name: &str, view: &View) -> bool {
         return false;
     };
     let known = ["root", "targets", "snapshot"].contains(&role)
-        || view.policy.environment_names().contains(&role);
+        // Also one that is delegated no more.
+        || view.refreshed.snapshot().meta.contains_key(&format!("{role}.json"));
     known && version.parse::<u64>().is_ok() && matches!(kind, "json" | "tlog-proof")
 }

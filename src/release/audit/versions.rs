@@ -52,13 +52,7 @@ pub fn check(
         true,
         &of_root("targets")(),
     );
-    let names: Vec<String> = view
-        .policy
-        .environment_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    for name in names {
+    for name in view.policy.policy().role_names() {
         let version = match view.refreshed.role(&name) {
             Ok(role) => role.version,
             Err(e) => {

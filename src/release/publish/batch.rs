@@ -10,7 +10,7 @@ use super::super::policy::ReleasePolicy;
 use super::witness::Witnesses;
 use super::{Keys, Publisher};
 use crate::hash::Sha256;
-use crate::keys::Signer;
+use crate::keys::{PublicKey, Signer};
 use crate::log::{
     Checkpoint, Growth, Note, StoreTiles, TileHashes, TlogProof, TreeHead, VerifiedCheckpoint,
     VerifierKey, plan_append, prove_consistency, prove_inclusion,
@@ -55,13 +55,15 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// Keys that policy does not name, too few witnesses at hand.
     pub fn new(publisher: &Publisher<'a>, policy: &ReleasePolicy, head: TreeHead) -> Result<Self> {
+        let known = policy.log_keys();
+        let log: Vec<PublicKey> = known.iter().filter_map(|k| k.public().ok()).collect();
+        let publishers = policy.accepted(&Purpose::Publisher, publisher.now);
         let end = LogEnd {
             head,
             origin: policy.log_origin().to_owned(),
-            key: publisher.keys.one("log")?,
-            publisher: publisher.keys.one("publisher")?,
+            key: publisher.keys.one_of("log", &log)?,
+            publisher: publisher.keys.one_of("publisher", &publishers)?,
         };
-        let known = policy.log_keys();
         let mine = VerifierKey::from_public(&end.origin, &end.key.public())?;
         if !known.contains(&mine) {
             return Err(Error::refused(format!(

@@ -339,6 +339,27 @@ fn metadata_leaf(
     }
 }
 
+/// Checks that the log has this version of a role, by a leaf that `policy` believes.
+///
+/// # Errors
+/// No proof in the store, one that does not verify, a leaf by nobody or about other bytes.
+pub fn check_logged(
+    history: &History,
+    policy: &ReleasePolicy,
+    store: &dyn Reader,
+    (role, version, bytes): (&str, u64, &[u8]),
+) -> Result<()> {
+    let path = format!("metadata/{version}.{role}.tlog-proof");
+    let digest = Sha256::of(bytes);
+    let found = metadata_leaf(history, policy, store, &path, role, version, digest);
+    let refused =
+        |problem: &Problem| Error::refused(format!("{} {}", problem.subject, problem.message));
+    match found.as_ref().err().and_then(|problems| problems.first()) {
+        Some(first) => Err(refused(first)),
+        None => Ok(()),
+    }
+}
+
 /// The digests that a metadata leaf lists.
 pub fn logged_files(entry: &[u8], policy: &ReleasePolicy) -> Result<Digests> {
     match signed_leaf(entry, policy)?.0 {

@@ -31,7 +31,7 @@ use crate::trust::state::Clock;
 pub use authority::{Authority, LOCAL};
 pub use bytes::{check_released_file, unpack_checked};
 pub use history::{
-    History, Included, Seen, SeenNothing, logged_files, signed_leaf, signed_release,
+    History, Included, Seen, SeenNothing, check_logged, logged_files, signed_leaf, signed_release,
 };
 pub use retained::verify_retained;
 
