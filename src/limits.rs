@@ -124,6 +124,10 @@ pub const MAX_COMMAND_OUTPUT_LEN: u64 = 65_536;
 pub const MAX_SERVICE_LOG_LEN: u64 = 64 * 1024 * 1024;
 /// A file that `relman export` writes.
 pub const MAX_EXCHANGE_LEN: u64 = 32 * 1024 * 1024;
+/// The reason of a yank, in characters.
+pub const MAX_REASON_LEN: usize = 500;
+/// Yanks of one release, one after another.
+pub const MAX_YANKS: u64 = 1_000;
 /// Largest integer every JSON reader agrees on (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
 /// Bytes a second that a server has to send, averaged over a while; less is an attack or as good as

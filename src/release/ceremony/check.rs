@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::base::After;
 use super::{Base, Proposal, RoleDraft};
 use crate::hash::Sha256;
+use crate::release::yank;
 use crate::trust::schema::{Role, Targets};
 use crate::trust::verify::Signers;
 use crate::trust::{Unverified, Verified};
@@ -46,6 +47,7 @@ impl Proposal {
         for (name, role) in &after.roles {
             problems.extend(policy.check_delegated_role(name, role));
         }
+        problems.extend(yank::check(self, base, &after.targets)?);
         problems.extend(self.left_behind(base, &after));
         problems.extend(self.strange_files()?);
         Ok(problems)
