@@ -1,8 +1,12 @@
 //! The command line, all of it, in one place.
 
+mod repo;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use repo::{MirrorArgs, RepoArgs, RepoCommand, TimestampArgs, YankArgs};
 
 /// From a git tag to a verified running daemon on every node, and back.
 #[derive(Debug, Parser)]
@@ -44,7 +48,10 @@ pub enum Command {
     Publish(TagArgs),
     #[cfg(feature = "maintainer")]
     /// Sign the store's freshness anew (timestamp.json and, when due, the snapshot).
-    Timestamp,
+    Timestamp(TimestampArgs),
+    #[cfg(feature = "maintainer")]
+    /// Mark a release as one that must not be used (any more), and say why.
+    Yank(YankArgs),
     #[cfg(feature = "maintainer")]
     /// What waits for signatures here; sign it after a look at what it changes.
     Sign(SignArgs),
@@ -71,6 +78,8 @@ pub enum Command {
     Status(NodeArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(StoreArgs),
+    /// A store as a whole.
+    Repo(RepoArgs),
     #[cfg(feature = "maintainer")]
     /// Walk the whole way with a small sample daemon in a temporary directory.
     Demo(DemoArgs),
@@ -87,7 +96,9 @@ impl Command {
             #[cfg(feature = "maintainer")]
             Command::Publish(_) => "publish",
             #[cfg(feature = "maintainer")]
-            Command::Timestamp => "timestamp",
+            Command::Timestamp(_) => "timestamp",
+            #[cfg(feature = "maintainer")]
+            Command::Yank(_) => "yank",
             #[cfg(feature = "maintainer")]
             Command::Sign(_) => "sign",
             #[cfg(feature = "maintainer")]
@@ -103,6 +114,7 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
             Command::Audit(_) => "audit",
+            Command::Repo(_) => "repo",
             #[cfg(feature = "maintainer")]
             Command::Demo(_) => "demo",
         }

@@ -12,10 +12,13 @@ mod desk;
 mod init;
 mod node;
 mod project;
+mod repo;
 mod show;
 #[cfg(feature = "maintainer")]
 mod sign;
 mod verify;
+#[cfg(feature = "maintainer")]
+mod yank;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -75,7 +78,9 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         #[cfg(feature = "maintainer")]
         Command::Publish(args) => cut::publish(cli, args, progress),
         #[cfg(feature = "maintainer")]
-        Command::Timestamp => cut::timestamp(cli, progress),
+        Command::Timestamp(args) => cut::timestamp(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Yank(args) => yank::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Sign(args) => sign::sign(cli, args, progress),
         #[cfg(feature = "maintainer")]
@@ -91,6 +96,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
+        Command::Repo(args) => repo::run(cli, args),
         #[cfg(feature = "maintainer")]
         Command::Demo(args) => demo::run(cli, args),
     }
