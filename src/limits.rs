@@ -126,6 +126,8 @@ pub const MAX_SERVICE_LOG_LEN: u64 = 64 * 1024 * 1024;
 pub const MAX_EXCHANGE_LEN: u64 = 32 * 1024 * 1024;
 /// The reason of a yank, in characters.
 pub const MAX_REASON_LEN: usize = 500;
+/// Versions of the snapshot that are copied to a mirror, counted back from the newest.
+pub const MAX_SNAPSHOTS_BACK: u64 = 100_000;
 /// Yanks of one release, one after another.
 pub const MAX_YANKS: u64 = 1_000;
 /// Largest integer every JSON reader agrees on (2^53 - 1).

@@ -80,6 +80,8 @@ pub enum Command {
     Audit(StoreArgs),
     /// A store as a whole.
     Repo(RepoArgs),
+    /// Copy a store to others, verifying everything; no keys are needed.
+    Mirror(MirrorArgs),
     #[cfg(feature = "maintainer")]
     /// Walk the whole way with a small sample daemon in a temporary directory.
     Demo(DemoArgs),
@@ -115,6 +117,7 @@ impl Command {
             Command::Status(_) => "status",
             Command::Audit(_) => "audit",
             Command::Repo(_) => "repo",
+            Command::Mirror(_) => "mirror",
             #[cfg(feature = "maintainer")]
             Command::Demo(_) => "demo",
         }

@@ -10,6 +10,7 @@ mod demo;
 mod desk;
 #[cfg(feature = "maintainer")]
 mod init;
+mod mirror;
 mod node;
 mod project;
 mod repo;
@@ -97,6 +98,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Status(args) => node::status(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
         Command::Repo(args) => repo::run(cli, args),
+        Command::Mirror(args) => mirror::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Demo(args) => demo::run(cli, args),
     }

@@ -15,6 +15,7 @@ pub mod draft;
 pub mod installation;
 pub mod leaf;
 pub mod lockfile;
+pub mod mirror;
 pub mod notes;
 pub mod policy;
 pub mod publish;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::StoreArgs;
+use super::{HttpArgs, StoreArgs};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -75,4 +75,7 @@ pub struct MirrorArgs {
     /// The trust root to check it with [default: the project's].
     #[arg(long, value_name = "FILE")]
     pub root: Option<PathBuf>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub http: HttpArgs,
 }

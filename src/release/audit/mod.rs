@@ -1,7 +1,7 @@
 //! The whole history of a store, replayed: log, leaves, every metadata version, every release, and
 //! whatever nobody signed for. Pure: the store comes in through its trait.
 
-mod replay;
+pub(in crate::release) mod replay;
 mod strays;
 mod versions;
 
