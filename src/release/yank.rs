@@ -109,6 +109,29 @@ impl Publisher<'_> {
     }
 }
 
+/// Yanks are counted without gaps: whoever looks for them begins at 1 and ends at the first that is
+/// not there.
+///
+/// # Errors
+/// A number that is taken, or not the next one; a store that fails. Other paths are fine.
+pub fn check_number(store: &dyn Reader, path: &str) -> Result<()> {
+    let Some((tag, rest)) = path.split_once("/yank-") else {
+        return Ok(());
+    };
+    let number = rest.strip_suffix(".tlog-proof").map(str::parse::<u64>);
+    let n = match number {
+        Some(Ok(n)) if proof_path(tag, n) == path => n,
+        _ => 0,
+    };
+    let there = |n| Ok::<_, Error>(n == 0 || store.open(&proof_path(tag, n))?.is_some());
+    if n > 0 && !there(n)? && there(n - 1)? {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "{path} is not the name of the next yank of {tag}"
+    )))
+}
+
 /// Whether a proposal's yanks and its statements about them agree: one statement for each target whose
 /// yank changes, and none for any other.
 ///

@@ -282,3 +282,20 @@ fn a_server_without_end_or_with_half_a_file_leaves_nothing_half_in_a_mirror() {
         .exits(0);
     same(&project.store(), &to);
 }
+
+#[test]
+fn the_directory_of_another_project_is_no_mirror() {
+    let (project, other) = (
+        Project::published("mirror-mine"),
+        Project::new("mirror-theirs"),
+    );
+    let before = snapshot(&other.store());
+    project
+        .relman(&["mirror", "releases", text(&other.store())])
+        .exits(3)
+        .says(&["1.root.json", "is another than"]);
+    assert_eq!(
+        published_of(&before),
+        published_of(&snapshot(&other.store()))
+    );
+}

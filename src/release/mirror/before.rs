@@ -17,9 +17,22 @@ use super::{CHECKPOINT, TIMESTAMP};
 ///
 /// # Errors
 /// A root there that does not follow.
-pub fn metadata(to: &dyn Reader, trusted: &[u8]) -> Result<Memory> {
+pub fn metadata(from: &dyn Reader, to: &dyn Reader, trusted: &[u8]) -> Result<Memory> {
     let seen = Memory::new();
     let mut stage = RootStage::new(trusted)?;
+    let path = format!("metadata/{}.root.json", stage.root().version);
+    let (theirs, ours) = (
+        to.read(&path, MAX_ROOT_LEN)?,
+        from.read(&path, MAX_ROOT_LEN)?,
+    );
+    if theirs.is_some() && theirs != ours {
+        return Err(Error::refused(format!(
+            "{path} of {} is another than that of the store at {}",
+            to.location(),
+            from.location()
+        ))
+        .hint("that is no mirror of this store: name another directory"));
+    }
     for _ in 0..MAX_ROOT_ROTATIONS {
         let path = format!("metadata/{}.root.json", stage.root().version + 1);
         let Some(bytes) = to.read(&path, MAX_ROOT_LEN)? else {

@@ -112,6 +112,12 @@ impl LogCopy {
         check().map_err(|e| e.under(format!("{path} proves nothing of this log")))
     }
 
+    /// Whether `bytes` claim to prove an entry that came after this log's last: somebody publishes.
+    pub fn is_newer(&self, bytes: &[u8]) -> bool {
+        let index = TlogProof::parse(bytes).map(|proof| proof.unverified_index());
+        index.is_ok_and(|index| index >= self.entries.len() as u64)
+    }
+
     /// Copies a proof; tells whether there was one.
     ///
     /// # Errors
@@ -193,6 +199,11 @@ fn late_path(
         Some(environment) => format!("{tag}/{kind}-{environment}"),
         None => format!("{tag}/{kind}"),
     };
+    // What is no name of such a proof is none, whoever signed it.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.+".contains(&b);
+    if stem.matches('/').count() != 1 || !stem.bytes().all(|b| b == b'/' || plain(b)) {
+        return None;
+    }
     let version = statement.predicate.get("version").and_then(|v| v.as_u64());
     let n = version.unwrap_or_else(|| {
         let n = numbers.entry(stem.clone()).or_default();
@@ -212,5 +223,77 @@ impl TileSource for Nothing {
 
     fn entries(&self, bundle: &Bundle) -> Result<Vec<u8>> {
         Err(Error::bug(format!("{} of an empty log", bundle.path())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attest::Subject;
+    use serde_json::{Value, json};
+
+    fn names(leaves: &[(&str, Value)]) -> Vec<Option<String>> {
+        let mut numbers = BTreeMap::new();
+        let statement = |(kind, predicate): &(&str, Value)| {
+            let subject = Subject::new("a", Sha256::of(b"a"));
+            Statement::new(vec![subject], kind, predicate.clone())
+        };
+        let path = |leaf| Some(late_path(&statement(leaf), &mut numbers)?.1);
+        leaves.iter().map(path).collect()
+    }
+
+    #[test]
+    fn late_evidence_is_named_by_its_leaf_alone() {
+        let yank = "urn:relman:leaf:yank:v1";
+        let announcement = "urn:relman:leaf:announcement:v1";
+        let found = names(&[
+            (yank, json!({"tag": "v1.0.0"})),
+            (yank, json!({"tag": "v2.0.0"})),
+            (yank, json!({"tag": "v1.0.0"})),
+            (
+                announcement,
+                json!({"tag": "v1.0.0", "environment": "testnet"}),
+            ),
+            (
+                announcement,
+                json!({"tag": "v1.0.0", "environment": "mainnet"}),
+            ),
+            (
+                announcement,
+                json!({"tag": "v1.0.0", "environment": "mainnet"}),
+            ),
+            (
+                "urn:relman:leaf:override:v1",
+                json!({"tag": "v1.0.0", "environment": "mainnet", "version": 7}),
+            ),
+        ]);
+        let found: Vec<&str> = found.iter().flatten().map(String::as_str).collect();
+        assert_eq!(
+            found,
+            [
+                "v1.0.0/yank-1.tlog-proof",
+                "v2.0.0/yank-1.tlog-proof",
+                "v1.0.0/yank-2.tlog-proof",
+                "v1.0.0/announcement-testnet-1.tlog-proof",
+                "v1.0.0/announcement-mainnet-1.tlog-proof",
+                "v1.0.0/announcement-mainnet-2.tlog-proof",
+                "v1.0.0/override-mainnet-7.tlog-proof",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_leaf_cannot_name_a_file_elsewhere() {
+        let found = names(&[
+            ("urn:relman:leaf:x:v1", json!({"tag": "../v1.0.0"})),
+            ("urn:relman:leaf:x/y:v1", json!({"tag": "v1.0.0"})),
+            (
+                "urn:relman:leaf:x:v1",
+                json!({"tag": "v1.0.0", "environment": "../../log"}),
+            ),
+            ("urn:relman:leaf:x:v1", json!({"environment": "mainnet"})),
+            ("urn:other:x:v1", json!({"tag": "v1.0.0"})),
+        ]);
+        assert_eq!(found, vec![None; 5]);
     }
 }

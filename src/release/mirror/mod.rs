@@ -63,7 +63,7 @@ impl Mirror<'_> {
     pub fn to(&self, to: &dyn Destination, say: &mut dyn FnMut(&str)) -> Result<Mirrored> {
         let _lock = to.lock("mirror")?;
         say(&format!("verify {}", self.from.location()));
-        let seen = before::metadata(to.reader(), self.root)?;
+        let seen = before::metadata(self.from, to.reader(), self.root)?;
         let fetch = StoreMetadata(self.from);
         let mut view = View::open(self.from, &fetch, &seen, self.root, self.now)
             .map_err(|e| e.under(format!("nothing was copied to {}", to.reader().location())))?;

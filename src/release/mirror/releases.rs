@@ -7,7 +7,7 @@ use super::objects::Objects;
 use crate::attest::{Envelope, provenance, sshsig, sums};
 use crate::hash::Sha256;
 use crate::keys::PublicKey;
-use crate::limits::{MAX_ATTESTATION_LEN, MAX_SUMS_LEN};
+use crate::limits::{MAX_ATTESTATION_LEN, MAX_SUMS_LEN, MAX_TLOG_PROOF_LEN};
 use crate::release::assemble::{PROOF, PROVENANCE, SUMS, SUMS_SIG};
 use crate::release::leaf::ReleaseLeaf;
 use crate::release::policy::ReleasePolicy;
@@ -151,6 +151,10 @@ fn late(
         }
     }
     for path in paths {
+        let here = objects.from.read(&path, MAX_TLOG_PROOF_LEN)?;
+        if here.is_some_and(|bytes| log.is_newer(&bytes)) {
+            continue;
+        }
         if !log.proof(objects, &path)? {
             objects.report.notes.push(format!(
                 "{path} is not there (yet), though the log has what it would prove"

@@ -16,6 +16,7 @@ use super::draft::{Drafts, Record};
 use super::state::{self, Released};
 use super::verify::signed_release;
 use super::view::View;
+use super::yank;
 use crate::keys::Signer;
 use crate::log::WitnessMemory;
 use crate::store::Reader;
@@ -151,6 +152,7 @@ impl Publisher<'_> {
             batch.object(path.clone(), text.clone().into_bytes());
         }
         for statement in &proposal.statements {
+            yank::check_number(self.store, &statement.proof)?;
             batch.entry(statement.entry()?, statement.proof.clone());
         }
         if let Some(text) = &proposal.policy {

@@ -72,3 +72,56 @@ pub fn ending(policy: &PolicyDocument, limits: &Limits, now: Timestamp) -> Vec<K
     });
     terms.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: &str, person: &str, until: &str) -> KeyEntry {
+        KeyEntry {
+            id: id.into(),
+            person: person.into(),
+            purpose: Purpose::Builder,
+            public: String::new(),
+            not_before: "2025-01-01T00:00:00Z".parse().unwrap(),
+            not_after: until.parse().unwrap(),
+        }
+    }
+
+    fn ending_of(keys: Vec<KeyEntry>) -> Vec<(String, State)> {
+        let mut policy = PolicyDocument::new("timed", "timed/relman-log");
+        policy.keys = keys;
+        let now = "2026-02-01T00:00:00Z".parse().unwrap();
+        let found = ending(&policy, &Limits::usual(), now);
+        found
+            .into_iter()
+            .map(|term| (term.holder.keyid, term.state))
+            .collect()
+    }
+
+    #[test]
+    fn a_key_that_ends_soon_is_told_unless_its_holder_has_another() {
+        let (soon, late) = ("2026-02-20T00:00:00Z", "2027-01-01T00:00:00Z");
+        assert_eq!(
+            ending_of(vec![entry("a", "ann", soon), entry("b", "bob", late)]),
+            [("a".to_owned(), State::Soon)]
+        );
+        assert_eq!(
+            ending_of(vec![entry("a", "ann", soon), entry("b", "ann", late)]),
+            []
+        );
+    }
+
+    #[test]
+    fn a_key_of_the_past_is_told_only_where_nobody_can_sign_any_more() {
+        let (past, late) = ("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z");
+        assert_eq!(
+            ending_of(vec![entry("a", "ann", past), entry("b", "bob", late)]),
+            []
+        );
+        assert_eq!(
+            ending_of(vec![entry("a", "ann", past)]),
+            [("a".to_owned(), State::Expired)]
+        );
+    }
+}
