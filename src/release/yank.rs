@@ -305,3 +305,36 @@ pub fn disagreement(released: &Released, leaves: &[YankLeaf]) -> Option<String> 
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::ceremony::FilesInMemory;
+
+    #[test]
+    fn yanks_are_counted_without_gaps() {
+        let files = [(proof_path("v1.0.0", 1), Vec::new())];
+        let store = FilesInMemory::new(files.into_iter());
+        let fine = |path: &str| check_number(&store, path).is_ok();
+        assert!(fine("v1.0.0/yank-2.tlog-proof") && fine("v2.0.0/yank-1.tlog-proof"));
+        assert!(fine("v1.0.0/announcement-mainnet-9.tlog-proof"));
+        for strange in ["1", "3", "0", "02", "x", "99999999999999999999"] {
+            assert!(
+                !fine(&format!("v1.0.0/yank-{strange}.tlog-proof")),
+                "{strange}"
+            );
+        }
+        assert!(!fine("v1.0.0/yank-2"));
+    }
+
+    #[test]
+    fn a_reason_is_short_and_visible() {
+        assert!(check_words("dangerous", "loses coins").is_ok());
+        assert!(check_words("dangerous", &"é".repeat(MAX_REASON_LEN)).is_ok());
+        for bad in ["", "  ", "two\nlines", "\u{202e}turned", "\u{1b}[2J"] {
+            assert!(check_words("dangerous", bad).is_err(), "{bad:?}");
+        }
+        assert!(check_words("dangerous", &"x".repeat(MAX_REASON_LEN + 1)).is_err());
+        assert!(check_words("bad", "loses coins").is_err());
+    }
+}
