@@ -2,13 +2,15 @@
 
 use serde_json::json;
 
-use super::args::{Cli, RepoArgs, RepoCommand, StoreArgs};
-use super::project::{Project, store_and_root};
+use super::args::{Cli, RepoArgs, RepoCommand, RepoStatusArgs};
+use super::project::{Project, http_options, open_store, start_dir, store_and_root};
 use crate::io::clock;
 use crate::io::drafts::LocalDrafts;
 use crate::io::proposals::LocalProposals;
 use crate::release::draft::Drafts;
-use crate::release::standing::{EnvironmentStanding, Limits, RoleStanding, Standing, State, left};
+use crate::release::standing::{
+    EnvironmentStanding, Limits, MirrorStanding, RoleStanding, Standing, State, left,
+};
 use crate::release::view::View;
 use crate::trust::memory::Memory;
 use crate::trust::refresh::StoreMetadata;
@@ -24,9 +26,9 @@ pub fn run(cli: &Cli, args: &RepoArgs) -> Result<Answer> {
     }
 }
 
-fn status(cli: &Cli, args: &StoreArgs) -> Result<Answer> {
-    let (store, root) = store_and_root(cli, args)?;
-    let project = match &args.store {
+fn status(cli: &Cli, args: &RepoStatusArgs) -> Result<Answer> {
+    let (store, root) = store_and_root(cli, &args.store)?;
+    let project = match &args.store.store {
         None => Some(Project::find(cli)?),
         Some(_) => None,
     };
@@ -42,7 +44,17 @@ fn status(cli: &Cli, args: &StoreArgs) -> Result<Answer> {
     let fetch = StoreMetadata(store.as_ref());
     let (cache, now) = (Memory::new(), clock::now());
     let mut view = View::open(store.as_ref(), &fetch, &cache, &root, now)?;
-    let standing = Standing::of(store.as_ref(), &mut view, &waiting, drafts, &limits, now)?;
+    let mut standing = Standing::of(store.as_ref(), &mut view, &waiting, drafts, &limits, now)?;
+    let http = http_options(cli, &args.store.http)?;
+    for place in &args.mirror {
+        let opened = match place.contains("://") {
+            true => open_store(place, &http),
+            false => open_store(&start_dir(cli)?.join(place).to_string_lossy(), &http),
+        };
+        let mirror = opened.as_deref().map_err(Clone::clone);
+        let mirror = MirrorStanding::of(place, mirror, &root, &view, &limits, now);
+        standing.add(mirror, now);
+    }
     let mut data = json!(standing);
     data["store"] = store.location().into();
     let out = lines(&standing, &store.location(), now);
@@ -78,6 +90,10 @@ fn lines(standing: &Standing, store: &str, now: Timestamp) -> String {
         for demand in &proposal.demands {
             out.push_str(&format!("      {}\n", text::line(&demand.line())));
         }
+    }
+    for mirror in &standing.mirrors {
+        let (place, line) = (text::line(&mirror.place), mirror.line());
+        out.push_str(&format!("mirror {place}: {line}\n"));
     }
     for tag in &standing.drafts {
         out.push_str(&format!("draft {}\n", text::line(tag)));

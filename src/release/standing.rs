@@ -2,6 +2,7 @@
 
 mod environments;
 mod keys;
+mod mirrors;
 mod term;
 
 use jiff::Timestamp;
@@ -19,6 +20,7 @@ use crate::trust::{TrustError, Verified};
 
 pub use environments::EnvironmentStanding;
 pub use keys::KeyTerm;
+pub use mirrors::MirrorStanding;
 pub use term::{Limits, State, Term, left};
 
 /// A role of the metadata.
@@ -79,6 +81,8 @@ pub struct Standing {
     pub proposals: Vec<WaitingProposal>,
     /// Tags of drafts.
     pub drafts: Vec<String>,
+    /// Its mirrors, as far as they were asked for.
+    pub mirrors: Vec<MirrorStanding>,
     /// Everything that needs a hand.
     pub warnings: Vec<String>,
 }
@@ -121,8 +125,17 @@ impl Standing {
             releases: state::released(&base.targets).0.len(),
             proposals,
             drafts,
+            mirrors: Vec::new(),
             warnings,
         })
+    }
+}
+
+impl Standing {
+    /// Adds a mirror that was looked at.
+    pub fn add(&mut self, mirror: MirrorStanding, now: Timestamp) {
+        self.warnings.extend(mirror.warning(now));
+        self.mirrors.push(mirror);
     }
 }
 

@@ -91,7 +91,9 @@ fn every_command_and_option_is_on_the_page_of_commands() {
             continue;
         };
         let section = rest.split("\n## ").next().unwrap_or(rest);
-        for option in command.get_arguments().filter_map(|a| a.get_long()) {
+        let below = command.get_subcommands().flat_map(|c| c.get_arguments());
+        let options = command.get_arguments().chain(below);
+        for option in options.filter_map(|a| a.get_long()) {
             if !section.contains(&format!("--{option}")) {
                 problems.push(format!("{name} says nothing of --{option}"));
             }
@@ -109,7 +111,11 @@ fn every_command_and_option_is_on_the_page_of_commands() {
 fn the_page_of_commands_knows_no_option_that_is_not_there() {
     let mut known: BTreeSet<String> = ["help", "version"].map(str::to_owned).into();
     let cli = Cli::command();
-    for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
+    let below = cli.get_subcommands().flat_map(|c| c.get_subcommands());
+    for command in std::iter::once(&cli)
+        .chain(cli.get_subcommands())
+        .chain(below)
+    {
         let options = command.get_arguments().filter_map(|a| a.get_long());
         known.extend(options.map(str::to_owned));
     }

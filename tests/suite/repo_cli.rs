@@ -114,3 +114,33 @@ fn a_timer_signs_freshness_when_it_is_due_and_not_before() {
         .exits(1)
         .says(&["another relman is at work here"]);
 }
+
+#[test]
+fn a_mirror_that_is_behind_late_or_forked_is_told() {
+    let project = Project::published("repo-mirrors");
+    let (to, fork) = (project.beside("to"), project.copy());
+    let to = to.to_str().expect("a path");
+    project.relman(&["mirror", "releases", to]).exits(0);
+    let status = ["repo", "status", "--mirror", to];
+    project
+        .relman(&status)
+        .exits(0)
+        .says(&["up to date", "nothing needs a hand"]);
+    at(&project, "2026-02-07T00:00:00Z", &["timestamp"]).exits(0);
+    at(&project, "2026-02-07T00:00:00Z", &status)
+        .exits(1)
+        .says(&[
+            "behind by 0 log entries and 1 timestamps",
+            "expires in 24 hours",
+        ]);
+    let yank = ["yank", TAG, "--level", "withdrawn", "--reason", "a fork"];
+    fork.relman(&yank).exits(0);
+    let yank = ["yank", TAG, "--level", "dangerous", "--reason", "the truth"];
+    project.relman(&yank).exits(0);
+    let fork = fork.store();
+    let fork = fork.to_str().expect("a path");
+    project
+        .relman(&["repo", "status", "--mirror", fork, "--mirror", "nowhere"])
+        .exits(1)
+        .says(&["has diverged", "there is no store at"]);
+}

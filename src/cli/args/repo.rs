@@ -61,7 +61,18 @@ pub struct RepoArgs {
 #[derive(Debug, Subcommand)]
 pub enum RepoCommand {
     /// Roles, signatures, expiries, and what waits for whom.
-    Status(StoreArgs),
+    Status(RepoStatusArgs),
+}
+
+/// `repo status`
+#[derive(Debug, Args)]
+pub struct RepoStatusArgs {
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Tell how far this mirror is behind; may be given several times.
+    #[arg(long, value_name = "PATH|URL")]
+    pub mirror: Vec<String>,
 }
 
 /// `mirror`

@@ -18,6 +18,7 @@ use crate::store::mirror::Destination;
 use crate::trust::refresh::StoreMetadata;
 use crate::{Error, Result};
 
+pub use before::log as is_prefix;
 use log::LogCopy;
 use objects::Objects;
 
