@@ -10,7 +10,7 @@ use relman::node::config::NodeConfig;
 
 /// Longest page, in lines.
 const MAX_LINES: usize = 200;
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "docs/architecture.md",
     "docs/benchmarks.md",
