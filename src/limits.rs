@@ -128,6 +128,12 @@ pub const MAX_COMMAND_OUTPUT_LEN: u64 = 65_536;
 pub const MAX_SERVICE_LOG_LEN: u64 = 64 * 1024 * 1024;
 /// A file that `relman export` writes.
 pub const MAX_EXCHANGE_LEN: u64 = 32 * 1024 * 1024;
+/// The reason of a yank, in characters.
+pub const MAX_REASON_LEN: usize = 500;
+/// Versions of the snapshot that are copied to a mirror, counted back from the newest.
+pub const MAX_SNAPSHOTS_BACK: u64 = 100_000;
+/// Yanks of one release, one after another.
+pub const MAX_YANKS: u64 = 1_000;
 /// Largest integer every JSON reader agrees on (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
 /// Bytes a second that a server has to send, averaged over a while; less is an attack or as good as

@@ -1,11 +1,14 @@
 //! The command line, all of it, in one place.
 
+mod repo;
 #[cfg(feature = "maintainer")]
 pub mod root;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
 
 /// From a git tag to a verified running daemon on every node, and back.
 #[derive(Debug, Parser)]
@@ -47,7 +50,10 @@ pub enum Command {
     Publish(TagArgs),
     #[cfg(feature = "maintainer")]
     /// Sign the store's freshness anew (timestamp.json and, when due, the snapshot).
-    Timestamp,
+    Timestamp(TimestampArgs),
+    #[cfg(feature = "maintainer")]
+    /// Mark a release as one that must not be used (any more), and say why.
+    Yank(YankArgs),
     #[cfg(feature = "maintainer")]
     /// What waits for signatures here; sign it after a look at what it changes.
     Sign(SignArgs),
@@ -77,6 +83,10 @@ pub enum Command {
     Status(NodeArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(StoreArgs),
+    /// A store as a whole.
+    Repo(RepoArgs),
+    /// Copy a store to others, verifying everything; no keys are needed.
+    Mirror(MirrorArgs),
     #[cfg(feature = "maintainer")]
     /// Walk the whole way with a small sample daemon in a temporary directory.
     Demo(DemoArgs),
@@ -93,7 +103,9 @@ impl Command {
             #[cfg(feature = "maintainer")]
             Command::Publish(_) => "publish",
             #[cfg(feature = "maintainer")]
-            Command::Timestamp => "timestamp",
+            Command::Timestamp(_) => "timestamp",
+            #[cfg(feature = "maintainer")]
+            Command::Yank(_) => "yank",
             #[cfg(feature = "maintainer")]
             Command::Sign(_) => "sign",
             #[cfg(feature = "maintainer")]
@@ -111,6 +123,8 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
             Command::Audit(_) => "audit",
+            Command::Repo(_) => "repo",
+            Command::Mirror(_) => "mirror",
             #[cfg(feature = "maintainer")]
             Command::Demo(_) => "demo",
         }

@@ -12,6 +12,7 @@ pub mod hashing;
 pub mod keyring;
 pub mod lock;
 pub mod memory_of_node;
+pub mod mirror_local;
 pub mod node_fs;
 pub mod node_lock;
 pub mod node_releases;

@@ -18,12 +18,13 @@ use crate::attest::provenance::MemberFacts;
 use crate::hash::Sha256;
 use crate::limits::MAX_ROOT_LEN;
 use crate::node::config::{NodeConfig, StoreLocation};
-use crate::node::release::{Releases, VerifiedFile, VerifiedRelease};
+use crate::node::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
 use crate::release::archive::{MemberPath, Sink};
 use crate::release::report::{Problem, Report};
 use crate::release::state::Released;
 use crate::release::verify::{
-    ScratchFile, SeenNothing, Subject, Unpacking, Verifier, unpack_checked, verify_retained,
+    Known, LOCAL, ScratchFile, SeenNothing, Subject, Unpacking, Verifier, unpack_checked,
+    verify_retained,
 };
 use crate::store::Reader;
 use crate::trust::refresh::Cache;
@@ -205,6 +206,22 @@ impl Releases for NodeReleases {
             release.evidence,
             warnings,
         ))
+    }
+
+    fn known(&self, now: Timestamp) -> Result<Option<NodeKnows>> {
+        let cache = DirCache::new(self.state.join("trust"));
+        let overlay = Overlay::new(&cache);
+        let environment = (self.environment != LOCAL).then_some(self.environment.as_str());
+        let known = Known::read(&overlay, &self.trusted_root()?, environment, now)?;
+        known
+            .map(|metadata| {
+                Ok(NodeKnows {
+                    metadata,
+                    // Written after each refresh whose history was believed.
+                    refreshed: durable::modified(&self.state.join("log").join("checkpoint"))?,
+                })
+            })
+            .transpose()
     }
 }
 

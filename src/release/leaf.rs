@@ -1,5 +1,7 @@
 //! Leaves of the log: each one DSSE-signed in-toto statement, typed by its predicate. Pure.
 
+mod yank;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -11,6 +13,8 @@ use crate::keys::Signer;
 use crate::limits::MAX_LOG_ENTRY_LEN;
 use crate::trust::policy::Purpose;
 use crate::{Error, Result};
+
+pub use yank::{NONE, YANK, YankLeaf};
 
 /// A release: the archive, from which tag and commit, with which evidence.
 pub const RELEASE: &str = "urn:relman:leaf:release:v1";
@@ -52,6 +56,8 @@ pub enum Leaf {
     Release(ReleaseLeaf),
     /// See [`MetadataLeaf`].
     Metadata(MetadataLeaf),
+    /// See [`YankLeaf`].
+    Yank(YankLeaf),
     /// A type that this version does not know; shown and kept, never dropped.
     Unknown {
         /// Its predicate type.
@@ -106,6 +112,7 @@ impl Leaf {
         let statement = match self {
             Leaf::Release(leaf) => leaf.statement(),
             Leaf::Metadata(leaf) => leaf.statement(),
+            Leaf::Yank(leaf) => leaf.statement(),
             Leaf::Unknown { predicate_type, .. } => {
                 return Err(Error::bug(format!(
                     "asked to sign a leaf of type {predicate_type}"
@@ -127,6 +134,7 @@ impl Leaf {
     pub fn read(statement: &Statement) -> Result<Self> {
         match statement.predicate_type.as_str() {
             RELEASE => read_release(statement).map(Leaf::Release),
+            YANK => YankLeaf::read(statement),
             METADATA => Ok(Leaf::Metadata(MetadataLeaf {
                 files: statement
                     .digests()
@@ -146,7 +154,7 @@ impl Leaf {
     pub fn purpose(&self) -> Purpose {
         match self {
             Leaf::Release(_) => Purpose::Builder,
-            Leaf::Metadata(_) | Leaf::Unknown { .. } => Purpose::Publisher,
+            Leaf::Metadata(_) | Leaf::Yank(_) | Leaf::Unknown { .. } => Purpose::Publisher,
         }
     }
 
@@ -155,6 +163,7 @@ impl Leaf {
         match self {
             Leaf::Release(leaf) => leaf.time,
             Leaf::Metadata(leaf) => leaf.time,
+            Leaf::Yank(leaf) => leaf.time,
             Leaf::Unknown { time, .. } => *time,
         }
     }

@@ -4,6 +4,7 @@
 //! `docs/formats.md`). All objects but the heads are written once.
 
 pub mod http;
+pub mod mirror;
 pub mod stage;
 
 use std::io::Read;

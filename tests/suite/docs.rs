@@ -15,6 +15,7 @@ const PAGES: &[&str] = &[
     "docs/architecture.md",
     "docs/benchmarks.md",
     "docs/cli-authority.md",
+    "docs/cli-store.md",
     "docs/cli.md",
     "docs/conformance.md",
     "docs/formats.md",
@@ -94,7 +95,7 @@ fn every_test_that_the_threat_model_and_the_page_of_conformance_name_exists() {
 
 #[test]
 fn every_command_and_option_is_on_the_page_of_commands() {
-    let text = page("docs/cli.md") + &page("docs/cli-authority.md");
+    let text = page("docs/cli.md") + &page("docs/cli-authority.md") + &page("docs/cli-store.md");
     let mut problems = Vec::new();
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();
@@ -131,7 +132,7 @@ fn the_page_of_commands_knows_no_option_that_is_not_there() {
         known.extend(options(command));
     }
     let mut problems = Vec::new();
-    let text = page("docs/cli.md") + &page("docs/cli-authority.md");
+    let text = page("docs/cli.md") + &page("docs/cli-authority.md") + &page("docs/cli-store.md");
     // Anchors of headings look like options.
     let words = text.split(|c: char| !"-#.".contains(c) && !c.is_ascii_alphanumeric());
     for word in words {
@@ -204,4 +205,35 @@ fn links_lead_somewhere_and_pages_stay_short() {
         }
     }
     none(problems);
+}
+
+#[test]
+fn the_unit_runs_a_command_that_there_is() {
+    let unit = page("docs/systemd/relman-timestamp.service");
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="));
+    let words = line.expect("ExecStart").split(' ');
+    Cli::command()
+        .try_get_matches_from(words)
+        .unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+#[ignore = "needs systemd-analyze"]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let unit = page("docs/systemd/relman-timestamp.service");
+    let unit = unit.replace("/usr/local/bin/relman", env!("CARGO_BIN_EXE_relman"));
+    let service = dir.path().join("relman-timestamp.service");
+    fs::write(&service, unit).expect("a file");
+    let timer = dir.path().join("relman-timestamp.timer");
+    fs::write(&timer, page("docs/systemd/relman-timestamp.timer")).expect("a file");
+    let output = std::process::Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .args([&service, &timer])
+        .output()
+        .expect("systemd-analyze runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
 }

@@ -17,7 +17,7 @@ pub struct Node {
 }
 
 impl Node {
-    fn new(name: &str) -> Node {
+    pub fn new(name: &str) -> Node {
         let project = Project::uninitialised(name);
         project.configure(BUILD, "");
         project.relman(&["init", "--yes"]).exits(0);
@@ -39,7 +39,7 @@ impl Node {
         self.project.beside("node").join(path)
     }
 
-    fn configure(&self, store: &str, environment: &str) {
+    pub fn configure(&self, store: &str, environment: &str) {
         let text = format!(
             "name = \"n1\"\nenvironment = \"{environment}\"\nstore = \"{store}\"\nroot = \"../repo/keys/root.json\"\nstate = \"state\"\n\
              [[binary]]\nname = \"timed\"\npath = \"bin/timed\"\n\

@@ -173,6 +173,7 @@ pub fn event(index: u64, entry: &[u8], policy: &ReleasePolicy) -> Result<(Event,
             let names: Vec<&str> = metadata.files.keys().map(|name| short_name(name)).collect();
             ("metadata".to_owned(), names.join(", "))
         }
+        Leaf::Yank(leaf) => ("yank".to_owned(), leaf.line()),
         Leaf::Unknown { predicate_type, .. } => {
             (format!("unknown {predicate_type}"), String::new())
         }

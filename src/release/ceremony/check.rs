@@ -8,6 +8,7 @@ use super::base::After;
 use super::{Base, Kind, Proposal, RoleDraft};
 use crate::hash::Sha256;
 use crate::release::config::safe_relative;
+use crate::release::yank;
 use crate::trust::schema::{Role, Targets};
 use crate::trust::verify::Signers;
 use crate::trust::{Unverified, Verified};
@@ -51,6 +52,7 @@ impl Proposal {
             problems.extend(policy.check_delegated_role(name, role));
         }
         problems.extend(self.strange_roles(&after));
+        problems.extend(yank::check(self, base, &after.targets)?);
         problems.extend(self.left_behind(base, &after));
         problems.extend(self.strange_files()?);
         problems.extend(self.strange_proofs());

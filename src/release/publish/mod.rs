@@ -16,6 +16,7 @@ use super::draft::{Drafts, Record};
 use super::state::{self, Released};
 use super::verify::{check_logged, signed_release};
 use super::view::View;
+use super::yank;
 use crate::keys::{PublicKey, Signer};
 use crate::log::WitnessMemory;
 use crate::store::Reader;
@@ -165,6 +166,7 @@ impl Publisher<'_> {
             batch.object(path.clone(), text.clone().into_bytes());
         }
         for statement in &proposal.statements {
+            yank::check_number(self.store, &statement.proof)?;
             batch.entry(statement.entry()?, statement.proof.clone());
         }
         if let Some(text) = &proposal.policy {

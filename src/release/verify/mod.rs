@@ -8,6 +8,7 @@ mod authority;
 mod bytes;
 mod evidence;
 mod history;
+mod known;
 mod origin;
 mod retained;
 
@@ -33,6 +34,7 @@ pub use bytes::{check_released_file, unpack_checked};
 pub use history::{
     History, Included, Seen, SeenNothing, check_logged, logged_files, signed_leaf, signed_release,
 };
+pub use known::Known;
 pub use retained::verify_retained;
 
 /// A private file that an archive is fetched to before anything inside it is looked at.
@@ -219,7 +221,7 @@ impl Run<'_, '_> {
             return (None, None, witnessed);
         }
         authority::approvals(&authority, self.subject, self.report);
-        authority::status(&released, self.report);
+        authority::status(v, &authority, &released, self.report);
         if self.stopped() {
             return (None, None, witnessed);
         }
