@@ -10,7 +10,7 @@ use crate::io::keyring::Keyring;
 use crate::io::proposals::LocalProposals;
 use crate::io::{clock, durable, fault};
 use crate::limits::MAX_POLICY_LEN;
-use crate::release::ceremony::{Base, Demand, Exchange, Proposal, Signing};
+use crate::release::ceremony::{Base, Demand, Exchange, Kind, Proposal, Signing};
 use crate::release::cut::Events;
 use crate::release::draft::{Drafts, Record};
 use crate::release::public;
@@ -259,7 +259,7 @@ impl Desk {
     pub fn keep(&self, exchange: Exchange, signing: Signing) -> Result<Settled> {
         let proposal = &exchange.proposal;
         let id = proposal.id.clone();
-        let (demands, planned) = self.with_view(|view| {
+        let plan = self.with_view(|view| {
             let base = Base::of(view)?;
             let demands = proposal.demands(&base)?;
             let whole = demands.iter().all(Demand::is_met);
@@ -270,7 +270,18 @@ impl Desk {
                 })
                 .transpose()?;
             Ok((demands, planned))
-        })?;
+        });
+        let (demands, planned) = match plan {
+            Ok(plan) => plan,
+            Err(e) => {
+                // Such as an online key that was replaced and whose successor is elsewhere: others have
+                // signed, and that is not thrown away.
+                if proposal.kind == Kind::Root && !signing.signed.is_empty() {
+                    self.proposals.save(&exchange)?;
+                }
+                return Err(e);
+            }
+        };
         let lacks = match planned {
             Some(Planned::Ready(transaction)) => {
                 self.write(&transaction)?;

@@ -474,3 +474,27 @@ fn witnesses_and_soak_times_come_together_and_old_roles_need_no_new_signature() 
         .says(&["soak 48 hours", "qa, security"]);
     later(&project, &["audit"]).exits(0);
 }
+
+#[test]
+fn a_change_whose_new_online_key_is_elsewhere_is_kept_with_its_signatures() {
+    let project = Project::published("root-online");
+    let node = first_root(&project);
+    let new = new_key(&project, "timestamp.new");
+    let secret = held_elsewhere(&project, "timestamp.new");
+    let old = public(&project, "timestamp");
+    later(
+        &project,
+        &["root", "rotate", "timestamp", &old, &new, "--yes"],
+    )
+    .exits(3)
+    .says(&["the timestamp key here is"]);
+    assert_eq!(store_root(&project), 1);
+    later(&project, &["sign"])
+        .exits(0)
+        .says(&["1 of 1 signatures"]);
+    fs::rename(secret, project.secrets().join("timestamp.new")).unwrap();
+    later(&project, &["sign", "root-2", "--yes"])
+        .exits(0)
+        .says(&["published root-2"]);
+    verifies_from(&project, &node, TAG);
+}
