@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use git2::{IndexAddOption, Repository, Signature, Time};
+use relman::io::keyring::Keyring;
 use tempfile::TempDir;
 
 /// The two releases of [`Project::released`].
@@ -13,7 +14,6 @@ pub const TAGS: [&str; 2] = ["phase1-alpha-1.0.0", "phase2-beta-1.0.0"];
 /// A git repository with `relman.toml`, keys and a store.
 pub struct Project {
     dir: TempDir,
-    repo: Repository,
 }
 
 impl Project {
@@ -27,13 +27,13 @@ impl Project {
     pub fn founded_at(name: &str, now: Option<&str>) -> Project {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("project");
-        let repo = Repository::init(&path).unwrap();
+        Repository::init(&path).unwrap();
         let config = format!(
             "project = \"{name}\"\n[build]\nbinaries = [\"out/timed\"]\n\
              command = [\"sh\", \"-c\", \"mkdir -p out && cp timed.sh out/timed\"]\n"
         );
         fs::write(path.join("relman.toml"), config).unwrap();
-        let project = Project { dir, repo };
+        let project = Project { dir };
         project.relman_at(&["init", "--yes"], now);
         project
     }
@@ -49,29 +49,33 @@ impl Project {
 
     /// Commits a change of the daemon, tags it and cuts the tag.
     pub fn release(&self, tag: &str) {
+        let repo = self.repo();
         fs::write(self.path().join("timed.sh"), format!("echo {tag}\n")).unwrap();
-        let mut index = self.repo.index().unwrap();
+        let mut index = repo.index().unwrap();
         index
             .add_all(["timed.sh", "relman.toml"], IndexAddOption::DEFAULT, None)
             .unwrap();
-        let tree = self.repo.find_tree(index.write_tree().unwrap()).unwrap();
-        let parent = self.repo.head().ok().map(|h| h.peel_to_commit().unwrap());
+        let tree = repo.find_tree(index.write_tree().unwrap()).unwrap();
+        let parent = repo.head().ok().map(|h| h.peel_to_commit().unwrap());
         let parents: Vec<_> = parent.iter().collect();
         let time = Time::new(1_700_000_000 + 60 * parents.len() as i64, 0);
         let who = Signature::new("Tester", "tester@example.org", &time).unwrap();
         let message = format!("feat: {tag}");
-        let commit = self
-            .repo
+        let commit = repo
             .commit(Some("HEAD"), &who, &who, &message, &tree, &parents)
             .unwrap();
-        let commit = self.repo.find_object(commit, None).unwrap();
-        self.repo.tag(tag, &commit, &who, &message, false).unwrap();
+        let commit = repo.find_object(commit, None).unwrap();
+        repo.tag(tag, &commit, &who, &message, false).unwrap();
         self.relman_at(&["cut", tag], None);
     }
 
     /// Says where the source can be had from now on.
     pub fn set_origin(&self, url: &str) {
-        self.repo.remote("origin", url).unwrap();
+        self.repo().remote("origin", url).unwrap();
+    }
+
+    fn repo(&self) -> Repository {
+        Repository::open(self.path()).unwrap()
     }
 
     fn relman_at(&self, args: &[&str], now: Option<&str>) {
@@ -100,6 +104,13 @@ impl Project {
     /// A public file.
     pub fn key(&self, name: &str) -> PathBuf {
         self.path().join("keys").join(name)
+    }
+
+    /// The secret keys.
+    pub fn keyring(&self) -> Keyring {
+        let dir = self.dir.path().join("config/relman");
+        let mut dirs = fs::read_dir(dir).unwrap();
+        Keyring::new(dirs.next().unwrap().unwrap().path())
     }
 
     /// A path for a test's own files.

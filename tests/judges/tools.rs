@@ -69,6 +69,34 @@ pub fn python<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) 
     Verdict::of(&out)
 }
 
+/// Runs a script of `tests/judges/js/` with the pinned packages.
+pub fn node<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) -> Verdict {
+    let out = Command::new("node")
+        .arg(package().join("tests/judges/js").join(script))
+        .args(args)
+        .env("NODE_PATH", installed().join("js/node_modules"))
+        .env_remove("NODE_OPTIONS")
+        .output()
+        .expect(HINT);
+    Verdict::of(&out)
+}
+
+/// What `tuftool` with these arguments says on stdout, or on stderr where it fails.
+pub fn tuftool<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Result<String, String> {
+    let out = Command::new(package().join("target/ci-tools/bin/tuftool"))
+        .args(args)
+        // Without optimisation, naming the functions of a backtrace takes seconds.
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .expect(HINT);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    match out.status.code() {
+        Some(0) => Ok(text(&out.stdout)),
+        Some(1) => Err(text(&out.stderr)),
+        _ => panic!("tuftool broke, {}: {}", out.status, text(&out.stderr)),
+    }
+}
+
 /// Runs our Go program, which is built when first asked for.
 pub fn go<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Verdict {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
