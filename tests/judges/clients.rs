@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use relman::hash::Sha256;
+use relman::trust::refresh::encoded;
 use serde_json::Value;
 
 use crate::http_server::Server;
@@ -22,6 +23,8 @@ pub enum Client {
     TufJs,
     /// `tuftool download`, by the Rust crate `tough`.
     Tuftool,
+    /// Ours: the example that tuf-conformance tests.
+    Relman,
 }
 
 /// The clients that other people wrote.
@@ -66,6 +69,7 @@ impl Client {
             Client::PythonTuf => tools::python("tuf_client.py", script),
             Client::TufJs => tools::node("client.js", script),
             Client::Tuftool => tuftool(&url, root, state, targets),
+            Client::Relman => relman(&url, root, state, targets),
         }
     }
 
@@ -94,6 +98,11 @@ impl Client {
             (Client::Tuftool, Why::Version) => &["version"],
             (Client::Tuftool, Why::Expired) => &["expired"],
             (Client::Tuftool, Why::Absent) => &["not found"],
+            (Client::Relman, Why::Signatures) => &["signatures"],
+            (Client::Relman, Why::Digest) => &["listed is"],
+            (Client::Relman, Why::Version) => &["version"],
+            (Client::Relman, Why::Expired) => &["expired"],
+            (Client::Relman, Why::Absent) => &["no role lists"],
         }
     }
 
@@ -130,15 +139,43 @@ fn tuftool(url: &str, root: &Path, state: &Path, targets: &[&str]) -> Verdict {
     }
     args.push(out.clone().into());
     match tools::tuftool(args) {
-        Ok(_) => Verdict::Accepted(digests(&out, targets)),
+        Ok(_) => Verdict::Accepted(digests(&out, targets, str::to_owned)),
+        Err(why) => Verdict::Refused(why),
+    }
+}
+
+/// Our client, from the one root of `state` on, or from `root` where there is none.
+fn relman(url: &str, root: &Path, state: &Path, targets: &[&str]) -> Verdict {
+    let [metadata, out] = ["metadata", "targets"].map(|name| state.join(name));
+    for directory in [&metadata, &out] {
+        fs::create_dir_all(directory).unwrap();
+    }
+    let with = |more: Vec<OsString>| {
+        let fixed = ["--metadata-dir".into(), metadata.clone().into()];
+        tools::example(fixed.into_iter().chain(more))
+    };
+    if !metadata.join("root.json").exists() {
+        with(vec!["init".into(), root.into()]).expect("the root can be kept");
+    }
+    let mut args: Vec<OsString> = vec!["--metadata-url".into(), format!("{url}/metadata").into()];
+    args.extend(["--target-dir".into(), out.clone().into()]);
+    args.extend(["--target-base-url".into(), format!("{url}/targets").into()]);
+    for name in targets {
+        args.extend(["--target-name".into(), name.into()]);
+    }
+    args.push("download".into());
+    match with(args) {
+        Ok(_) => Verdict::Accepted(digests(&out, targets, |name| {
+            format!("target-{}", encoded(name))
+        })),
         Err(why) => Verdict::Refused(why),
     }
 }
 
 /// The digests of the targets that a client left in a directory.
-fn digests(directory: &Path, targets: &[&str]) -> Value {
+fn digests(directory: &Path, targets: &[&str], file: impl Fn(&str) -> String) -> Value {
     let digest = |name: &&str| {
-        let bytes = fs::read(directory.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let bytes = fs::read(directory.join(file(name))).unwrap_or_else(|e| panic!("{name}: {e}"));
         (name.to_string(), Sha256::of(&bytes).hex().into())
     };
     Value::Object(targets.iter().map(digest).collect())

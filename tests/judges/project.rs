@@ -120,9 +120,7 @@ impl Project {
 
     /// A copy of the store as it is now, which a test may change.
     pub fn copy(&self, name: &str) -> Copy {
-        let copy = Copy(self.dir.path().join("copies").join(name));
-        copy_tree(&self.store(), &copy.0);
-        copy
+        Copy::of(&self.store(), self.dir.path().join("copies").join(name))
     }
 
     /// The state of store and log as it is now, put back: what restoring a sequencer from an old
@@ -137,6 +135,12 @@ impl Project {
 pub struct Copy(pub PathBuf);
 
 impl Copy {
+    /// A copy of a directory.
+    pub fn of(from: &Path, to: PathBuf) -> Copy {
+        copy_tree(from, &to);
+        Copy(to)
+    }
+
     pub fn file(&self, path: &str) -> PathBuf {
         self.0.join(path)
     }

@@ -83,9 +83,45 @@ pub fn node<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) ->
 
 /// What `tuftool` with these arguments says on stdout, or on stderr where it fails.
 pub fn tuftool<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Result<String, String> {
-    let out = Command::new(package().join("target/ci-tools/bin/tuftool"))
+    said(&tuftool_program(), args)
+}
+
+fn tuftool_program() -> PathBuf {
+    package().join("target/ci-tools/bin/tuftool")
+}
+
+/// Has `tests/judges/tuftool_repository` write a repository to a directory.
+pub fn tuftool_repository(out: &Path) {
+    let script = package().join("tests/judges/tuftool_repository");
+    said(&script, [tuftool_program().as_path(), out]).expect("tuftool writes a repository");
+}
+
+/// As [`tuftool`], of `examples/tuf_conformance.rs`, which is built when first asked for.
+pub fn example<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Result<String, String> {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--example", "tuf_conformance"])
+            .current_dir(package())
+            .status();
+        assert!(built.unwrap().success(), "cargo build --example failed");
+        // This program is in `deps`, beside `examples`.
+        let own = std::env::current_exe().unwrap();
+        own.ancestors()
+            .nth(2)
+            .unwrap()
+            .join("examples/tuf_conformance")
+    });
+    said(program, args)
+}
+
+fn said<A: AsRef<OsStr>>(
+    program: &Path,
+    args: impl IntoIterator<Item = A>,
+) -> Result<String, String> {
+    let out = Command::new(program)
         .args(args)
-        // Without optimisation, naming the functions of a backtrace takes seconds.
+        // Naming the functions of a backtrace takes seconds in what was not optimised.
         .env_remove("RUST_BACKTRACE")
         .output()
         .expect(HINT);
@@ -93,7 +129,7 @@ pub fn tuftool<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Result<Str
     match out.status.code() {
         Some(0) => Ok(text(&out.stdout)),
         Some(1) => Err(text(&out.stderr)),
-        _ => panic!("tuftool broke, {}: {}", out.status, text(&out.stderr)),
+        _ => panic!("{program:?} broke, {}: {}", out.status, text(&out.stderr)),
     }
 }
 
