@@ -46,6 +46,8 @@ pub fn each(clients: &[Client], what: impl Fn(Client) + Sync) {
 pub enum Why {
     /// Fewer good signatures than the threshold.
     Signatures,
+    /// Two signatures under one key id.
+    Twice,
     /// Other bytes than those that were listed.
     Digest,
     /// An older version than one seen, or another than the one listed.
@@ -68,7 +70,7 @@ impl Client {
         match self {
             Client::PythonTuf => tools::python("tuf_client.py", script),
             Client::TufJs => tools::node("client.js", script),
-            Client::Tuftool => tuftool(&url, root, state, targets),
+            Client::Tuftool => tuftool(store, root, state, targets),
             Client::Relman => relman(&url, root, state, targets),
         }
     }
@@ -82,6 +84,10 @@ impl Client {
     fn words(self, why: Why) -> &'static [&'static str] {
         match (self, why) {
             (Client::PythonTuf, Why::Signatures) => &["UnsignedMetadataError"],
+            (Client::PythonTuf, Why::Twice) => &["DeserializationError"],
+            (Client::TufJs, Why::Twice) => &["multiple signatures"],
+            (Client::Tuftool, Why::Twice) => &["Duplicate key ID"],
+            (Client::Relman, Why::Twice) => &["has signed twice"],
             (Client::PythonTuf, Why::Digest) => {
                 &["LengthOrHashMismatchError", "DownloadLengthMismatchError"]
             }
@@ -123,8 +129,9 @@ impl Client {
     }
 }
 
-/// `tuftool download` keeps nothing, and takes no directory that exists.
-fn tuftool(url: &str, root: &Path, state: &Path, targets: &[&str]) -> Verdict {
+/// `tuftool download` keeps nothing, and takes no directory that exists. It reads files, since over HTTP it
+/// asks again and again for what is not there, such as the next root.
+fn tuftool(store: &Path, root: &Path, state: &Path, targets: &[&str]) -> Verdict {
     let out = state.join("targets");
     if out.exists() {
         fs::remove_dir_all(&out).unwrap();
@@ -132,7 +139,8 @@ fn tuftool(url: &str, root: &Path, state: &Path, targets: &[&str]) -> Verdict {
     fs::create_dir_all(state).unwrap();
     let mut args: Vec<OsString> = vec!["download".into(), "--root".into(), root.into()];
     for (option, directory) in [("--metadata-url", "metadata"), ("--targets-url", "targets")] {
-        args.extend([option.into(), format!("{url}/{directory}").into()]);
+        let url = format!("file://{}", store.join(directory).display());
+        args.extend([option.into(), url.into()]);
     }
     for name in targets {
         args.extend(["--target-name".into(), name.into()]);

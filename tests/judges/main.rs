@@ -10,6 +10,7 @@ mod foreign;
 mod http_server;
 mod openssl;
 mod project;
+mod rotation;
 mod tamper;
 mod tlog;
 mod tools;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use git2::{IndexAddOption, Repository, Signature, Time};
 use relman::io::keyring::Keyring;
+use relman::keys::Signer;
 use tempfile::TempDir;
 
 /// The two releases of [`Project::released`].
@@ -67,6 +68,19 @@ impl Project {
         let commit = repo.find_object(commit, None).unwrap();
         repo.tag(tag, &commit, &who, &message, false).unwrap();
         self.relman_at(&["cut", tag], None);
+    }
+
+    /// Runs `relman`, which has to succeed.
+    pub fn relman(&self, args: &[&str]) {
+        self.relman_at(args, None);
+    }
+
+    /// Makes a secret key, and gives the path of its public half.
+    pub fn new_key(&self, name: &str) -> String {
+        let (key, _) = self.keyring().load_or_generate(name, name).unwrap();
+        let path = self.scratch(&format!("{name}.pub"));
+        fs::write(&path, key.public().to_openssh(name).unwrap()).unwrap();
+        path.into_os_string().into_string().unwrap()
     }
 
     /// Says where the source can be had from now on.

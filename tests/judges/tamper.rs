@@ -132,6 +132,20 @@ pub fn attacks(project: &Project, role: &str, target: &str) -> Vec<Attack> {
             },
         );
     }
+    // Where more than one is wanted, one signer cannot be two.
+    if project.copy("count").signatures("targets") > 1 {
+        attack(
+            "targets signed twice by one key, online keys stolen",
+            Why::Twice,
+            &|copy| {
+                copy.edit(&copy.newest("targets").0, |file| {
+                    let signatures = file["signatures"].as_array_mut().unwrap();
+                    signatures[1] = signatures[0].clone();
+                });
+                thief.relist(copy);
+            },
+        );
+    }
     if role != "targets" {
         attack(
             &format!("{role} by the release signers"),
@@ -145,6 +159,32 @@ pub fn attacks(project: &Project, role: &str, target: &str) -> Vec<Attack> {
         );
     }
     all
+}
+
+/// Attacks with keys that were replaced: `retired`, by whoever has the present online keys as well.
+pub fn attacks_by_retired_keys(project: &Project, retired: Keyring) -> Vec<Attack> {
+    let (thief, retired) = (Thief(project.keyring()), Thief(retired));
+    let attack = |role: &str, path: &dyn Fn(&Copy) -> String, relist: &dyn Fn(&Copy)| {
+        let store = project.copy(&format!("retired-{role}"));
+        store.edit(&path(&store), |file| sign(file, &[retired.key(role)]));
+        relist(&store);
+        Attack {
+            what: format!("{role} by its retired key"),
+            why: Why::Signatures,
+            store,
+        }
+    };
+    let newest = |role: &'static str| move |copy: &Copy| copy.newest(role).0;
+    let timestamp = |_: &Copy| "metadata/timestamp.json".to_owned();
+    vec![
+        attack("root", &newest("root"), &|_| ()),
+        attack("timestamp", &timestamp, &|_| ()),
+        attack("snapshot", &newest("snapshot"), &|copy| {
+            thief.relist_snapshot(copy)
+        }),
+        attack("targets", &newest("targets"), &|copy| thief.relist(copy)),
+        attack("mainnet", &newest("mainnet"), &|copy| thief.relist(copy)),
+    ]
 }
 
 /// Whoever stole keys from a project.
@@ -188,6 +228,13 @@ impl Copy {
         let version = |n: &u64| self.file(&format!("metadata/{n}.{role}.json")).exists();
         let newest = (1..100).rev().find(version).expect(role);
         (format!("metadata/{newest}.{role}.json"), newest)
+    }
+
+    fn signatures(&self, role: &str) -> usize {
+        self.json(&self.newest(role).0)["signatures"]
+            .as_array()
+            .unwrap()
+            .len()
     }
 
     fn json(&self, path: &str) -> Value {

@@ -12,18 +12,18 @@ use crate::project::{Project, TAGS, write};
 use crate::tamper::attacks;
 use crate::tools::Verdict;
 
-fn archive(tag: &str) -> String {
+pub fn archive(tag: &str) -> String {
     format!("{tag}.tar.gz")
 }
 
 /// A client that knows the root alone.
-fn fresh(client: Client, store: &Path, root: &Path, targets: &[&str]) -> Verdict {
+pub fn fresh(client: Client, store: &Path, root: &Path, targets: &[&str]) -> Verdict {
     let state = tempfile::tempdir().unwrap();
     client.visit(store, root, state.path(), targets)
 }
 
 /// Every client gets the right bytes of every target, and refuses every tampered copy.
-fn judged(project: &Project, root: &Path, role: &str, targets: &[&str]) {
+pub fn judged(project: &Project, root: &Path, role: &str, targets: &[&str]) {
     let copy = project.copy("untouched");
     let digest = |name: &&str| {
         let bytes = fs::read(copy.file(&copy.find("targets", &format!(".{name}")))).unwrap();
