@@ -69,11 +69,15 @@ fn every_client_follows_a_store_from_its_foundation_on() {
     visit(&[&names[0]]);
     project.release(TAGS[1]);
     visit(&[&names[0], &names[1]]);
+    // A yank is for relman's nodes: others go on to see the target that carries it.
+    project.relman(&["yank", TAGS[0], "--level", "withdrawn", "--reason", "a bug"]);
+    project.relman(&["timestamp"]);
+    visit(&[&names[0], &names[1]]);
     let wanted = [
         ("root", 1),
-        ("timestamp", 3),
-        ("snapshot", 3),
-        ("targets", 3),
+        ("timestamp", 5),
+        ("snapshot", 4),
+        ("targets", 4),
     ];
     let wanted = BTreeMap::from(wanted.map(|(role, version)| (role.to_owned(), version)));
     for (client, state) in &states {
