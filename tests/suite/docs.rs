@@ -20,6 +20,7 @@ const PAGES: &[&str] = &[
     "docs/conformance.md",
     "docs/formats.md",
     "docs/http.md",
+    "docs/judges.md",
     "docs/mutants.md",
     "docs/runbook.md",
     "docs/threat-model.md",
@@ -82,9 +83,10 @@ fn code_spans(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_test_that_the_threat_model_and_the_page_of_conformance_name_exists() {
+fn every_test_that_the_threat_model_and_the_pages_of_judges_name_exists() {
     let tests = tests();
-    let text = page("docs/threat-model.md") + &page("docs/conformance.md");
+    let pages = ["threat-model", "conformance", "judges"];
+    let text: String = pages.map(|name| page(&format!("docs/{name}.md"))).concat();
     let named: Vec<&str> = code_spans(&text)
         .filter(|span| span.matches('_').count() > 2)
         .collect();

@@ -119,7 +119,13 @@ fn versions_specification_and_expiry_are_strict() {
     }
     for expires in [
         "2027-01-01T00:00:00",
-        "2027-01-01T00:00:00.5Z",
+        "2027-01-01T00:00:00.Z",
+        "2027-01-01T00:00:00.5",
+        "2027-01-01T00:00:00.5+00:00",
+        "2027-01-01T00:00:00.0123456789Z",
+        "2027-01-01T00:00.5Z",
+        "2027-01-01T00:00:00,5Z",
+        "2027-01-01T00:00:00.-5Z",
         "2027-01-01T00:00:00+00:00",
         "2027-01-01t00:00:00z",
         "2027-02-30T00:00:00Z",
@@ -131,6 +137,17 @@ fn versions_specification_and_expiry_are_strict() {
     for spec in ["1.0", "1.0.31", "1.99.0"] {
         let bytes = envelope(&with("spec_version", json!(spec)), &[]);
         assert!(Unverified::<Snapshot>::parse(&bytes).is_ok());
+    }
+}
+
+#[test]
+fn a_fraction_of_a_second_as_tuftool_writes_it_is_cut_off_the_expiry() {
+    for fraction in ["5", "999999999", "0"] {
+        let mut signed = value(&Snapshot::new(1, later()));
+        signed["expires"] = json!(format!("2027-01-01T00:00:00.{fraction}Z"));
+        let parsed = Unverified::<Snapshot>::parse(&envelope(&signed, &[])).unwrap();
+        let body = parsed.unverified_signed();
+        assert_eq!(body.expires, later());
     }
 }
 
