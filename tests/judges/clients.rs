@@ -56,6 +56,8 @@ pub enum Why {
     Expired,
     /// No role lists the target.
     Absent,
+    /// A role lists a target that it was not given: passed over, or the repository is refused.
+    Foreign,
 }
 
 impl Client {
@@ -85,30 +87,33 @@ impl Client {
         match (self, why) {
             (Client::PythonTuf, Why::Signatures) => &["UnsignedMetadataError"],
             (Client::PythonTuf, Why::Twice) => &["DeserializationError"],
-            (Client::TufJs, Why::Twice) => &["multiple signatures"],
-            (Client::Tuftool, Why::Twice) => &["Duplicate key ID"],
-            (Client::Relman, Why::Twice) => &["has signed twice"],
             (Client::PythonTuf, Why::Digest) => {
                 &["LengthOrHashMismatchError", "DownloadLengthMismatchError"]
             }
             (Client::PythonTuf, Why::Version) => &["BadVersionNumberError"],
             (Client::PythonTuf, Why::Expired) => &["ExpiredMetadataError"],
             (Client::PythonTuf, Why::Absent) => &["Absent"],
+            (Client::PythonTuf, Why::Foreign) => &["Absent"],
             (Client::TufJs, Why::Signatures) => &["was signed by"],
+            (Client::TufJs, Why::Twice) => &["multiple signatures"],
             (Client::TufJs, Why::Digest) => &["Expected hash", "DownloadLengthMismatchError"],
             (Client::TufJs, Why::Version) => &["BadVersionError"],
             (Client::TufJs, Why::Expired) => &["expired"],
             (Client::TufJs, Why::Absent) => &["absent"],
+            (Client::TufJs, Why::Foreign) => &["absent"],
             (Client::Tuftool, Why::Signatures) => &["threshold"],
+            (Client::Tuftool, Why::Twice) => &["Duplicate key ID"],
             (Client::Tuftool, Why::Digest) => &["Hash mismatch", "exceeded"],
             (Client::Tuftool, Why::Version) => &["version"],
             (Client::Tuftool, Why::Expired) => &["expired"],
             (Client::Tuftool, Why::Absent) => &["not found"],
+            (Client::Tuftool, Why::Foreign) => &["Invalid file permissions"],
             (Client::Relman, Why::Signatures) => &["signatures"],
+            (Client::Relman, Why::Twice) => &["has signed twice"],
             (Client::Relman, Why::Digest) => &["listed is"],
             (Client::Relman, Why::Version) => &["version"],
             (Client::Relman, Why::Expired) => &["expired"],
-            (Client::Relman, Why::Absent) => &["no role lists"],
+            (Client::Relman, Why::Absent | Why::Foreign) => &["no role lists"],
         }
     }
 

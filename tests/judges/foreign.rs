@@ -157,7 +157,7 @@ fn we_refuse_tampered_copies_of_what_python_tuf_wrote() {
         copy.flip(&copy.find("targets", ".plain.txt"));
     });
     // Outside of the names that the role was given.
-    theirs.refuses("two/not-its-own.bin", Why::Absent, "a foreign name");
+    theirs.refuses("two/not-its-own.bin", Why::Foreign, "a foreign name");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod attestations;
 mod clients;
 mod conformance;
+mod environment;
 mod foreign;
 #[path = "../common/http_server.rs"]
 #[allow(dead_code, reason = "judges want files and no faults")]

@@ -83,10 +83,10 @@ pub fn attacks(project: &Project, role: &str, target: &str) -> Vec<Attack> {
         });
     }
     attack("a target with one bit changed", Why::Digest, &|copy| {
-        copy.flip(&copy.find("targets", &format!(".{target}")));
+        copy.flip(&copy.target(target));
     });
     attack("a longer target", Why::Digest, &|copy| {
-        let path = copy.find("targets", &format!(".{target}"));
+        let path = copy.target(target);
         let bytes = [fs::read(copy.file(&path)).unwrap(), b"x".to_vec()].concat();
         write(&copy.file(&path), &bytes);
     });
@@ -224,10 +224,21 @@ impl Copy {
     }
 
     /// Path and version of the newest file of a role.
-    fn newest(&self, role: &str) -> (String, u64) {
+    pub fn newest(&self, role: &str) -> (String, u64) {
         let version = |n: &u64| self.file(&format!("metadata/{n}.{role}.json")).exists();
         let newest = (1..100).rev().find(version).expect(role);
         (format!("metadata/{newest}.{role}.json"), newest)
+    }
+
+    /// Path of a target as top-level targets or an environment lists it now.
+    pub fn target(&self, name: &str) -> String {
+        let listed = |role: &str| {
+            let role = self.json(&self.newest(role).0);
+            let digest = role["signed"]["targets"][name]["hashes"]["sha256"].as_str();
+            digest.map(|digest| format!("targets/{digest}.{name}"))
+        };
+        let mut roles = ["targets", "testnet", "mainnet"].iter();
+        roles.find_map(|role| listed(role)).expect(name)
     }
 
     fn signatures(&self, role: &str) -> usize {

@@ -26,7 +26,7 @@ pub fn fresh(client: Client, store: &Path, root: &Path, targets: &[&str]) -> Ver
 pub fn judged(project: &Project, root: &Path, role: &str, targets: &[&str]) {
     let copy = project.copy("untouched");
     let digest = |name: &&str| {
-        let bytes = fs::read(copy.file(&copy.find("targets", &format!(".{name}")))).unwrap();
+        let bytes = fs::read(copy.file(&copy.target(name))).unwrap();
         (name.to_string(), Sha256::of(&bytes).hex().into())
     };
     let wanted = Value::Object(targets.iter().map(digest).collect());

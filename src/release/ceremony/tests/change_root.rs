@@ -222,5 +222,8 @@ fn the_holders_names_go_with_their_keys() {
     assert!(lines.contains("root: threshold: 1 → 2"), "{lines}");
     let lines = review(rotate("mainnet", 30, End::Now));
     assert!(lines.contains("+ environment/mainnet alice"), "{lines}");
-    assert!(lines.contains("delegation mainnet: + alice (key"), "{lines}");
+    assert!(
+        lines.contains("delegation mainnet: + alice (key"),
+        "{lines}"
+    );
 }
