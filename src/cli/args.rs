@@ -2,6 +2,9 @@
 
 #[cfg(feature = "maintainer")]
 mod promote;
+mod repo;
+#[cfg(feature = "maintainer")]
+pub mod root;
 
 use std::path::PathBuf;
 
@@ -9,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
+pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
 
 /// From a git tag to a verified running daemon on every node, and back.
 #[derive(Debug, Parser)]
@@ -50,7 +54,10 @@ pub enum Command {
     Publish(TagArgs),
     #[cfg(feature = "maintainer")]
     /// Sign the store's freshness anew (timestamp.json and, when due, the snapshot).
-    Timestamp,
+    Timestamp(TimestampArgs),
+    #[cfg(feature = "maintainer")]
+    /// Mark a release as one that must not be used (any more), and say why.
+    Yank(YankArgs),
     #[cfg(feature = "maintainer")]
     /// What waits for signatures here; sign it after a look at what it changes.
     Sign(SignArgs),
@@ -72,6 +79,9 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// Agree, as one of its operators, to what an environment is to run.
     Agree(AgreeArgs),
+    #[cfg(feature = "maintainer")]
+    /// Who may sign what: show it, and change it.
+    Root(root::RootArgs),
     /// The releases in the store, and drafts.
     List(StoreArgs),
     /// All about one release.
@@ -86,6 +96,10 @@ pub enum Command {
     Status(NodeArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(StoreArgs),
+    /// A store as a whole.
+    Repo(RepoArgs),
+    /// Copy a store to others, verifying everything; no keys are needed.
+    Mirror(MirrorArgs),
     #[cfg(feature = "maintainer")]
     /// Walk the whole way with a small sample daemon in a temporary directory.
     Demo(DemoArgs),
@@ -102,7 +116,9 @@ impl Command {
             #[cfg(feature = "maintainer")]
             Command::Publish(_) => "publish",
             #[cfg(feature = "maintainer")]
-            Command::Timestamp => "timestamp",
+            Command::Timestamp(_) => "timestamp",
+            #[cfg(feature = "maintainer")]
+            Command::Yank(_) => "yank",
             #[cfg(feature = "maintainer")]
             Command::Sign(_) => "sign",
             #[cfg(feature = "maintainer")]
@@ -117,6 +133,8 @@ impl Command {
             Command::Promote(_) => "promote",
             #[cfg(feature = "maintainer")]
             Command::Agree(_) => "agree",
+            #[cfg(feature = "maintainer")]
+            Command::Root(_) => "root",
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",
@@ -124,6 +142,8 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
             Command::Audit(_) => "audit",
+            Command::Repo(_) => "repo",
+            Command::Mirror(_) => "mirror",
             #[cfg(feature = "maintainer")]
             Command::Demo(_) => "demo",
         }
@@ -224,6 +244,20 @@ pub struct StoreArgs {
     /// The trust root to check it with [default: the project's].
     #[arg(long, value_name = "FILE")]
     pub root: Option<PathBuf>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub http: HttpArgs,
+}
+
+/// How to reach a store behind HTTP(S).
+#[derive(Debug, Args, Clone, Default)]
+pub struct HttpArgs {
+    /// Certificates (PEM) that may vouch for a store's server besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub store_ca: Option<PathBuf>,
+    /// The proxy to a store's server, or none [default: what HTTPS_PROXY and the like say].
+    #[arg(long, value_name = "URL|none")]
+    pub store_proxy: Option<String>,
 }
 
 /// `show`

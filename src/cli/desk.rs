@@ -5,20 +5,23 @@ use std::path::PathBuf;
 
 use super::args::Cli;
 use super::project::Project;
-use crate::io::clock;
 use crate::io::drafts::LocalDrafts;
 use crate::io::keyring::Keyring;
 use crate::io::proposals::LocalProposals;
-use crate::release::ceremony::{Base, Demand, Exchange, Proposal, Signing};
+use crate::io::{clock, durable, fault};
+use crate::limits::MAX_POLICY_LEN;
+use crate::release::ceremony::{Base, Demand, Exchange, Kind, Proposal, Signing};
 use crate::release::cut::Events;
 use crate::release::draft::{Drafts, Record};
-use crate::release::publish::{Planned, Publisher, Waiting};
+use crate::release::public;
+use crate::release::publish::{self, Planned, Publisher, Waiting};
 use crate::release::state::{self, Released};
 use crate::release::tag::Tag;
 use crate::release::view::View;
 use crate::store::stage::{Authoritative, Lease, Transaction};
 use crate::trust::memory::Memory;
 use crate::trust::refresh::StoreMetadata;
+use crate::trust::{Root, Unverified};
 use crate::ui::Progress;
 use crate::{Error, Result};
 
@@ -76,7 +79,7 @@ impl Desk {
         if lease.finished_earlier() {
             progress.note("finished a publication that an earlier run had begun");
         }
-        Ok(Desk {
+        let desk = Desk {
             keyring: project.keyring()?,
             drafts: LocalDrafts::new(project.work_dir().join("drafts")),
             proposals: LocalProposals::new(project.work_dir().join("proposals")),
@@ -84,7 +87,48 @@ impl Desk {
             store,
             project,
             lease,
-        })
+        };
+        desk.renew_public_files()?;
+        desk.forget_published()?;
+        Ok(desk)
+    }
+
+    /// Removes proposals that an earlier run was killed over after they could be seen.
+    fn forget_published(&self) -> Result<()> {
+        for id in self.proposals.ids()? {
+            let Ok(Some(exchange)) = self.proposals.load(&id) else {
+                continue;
+            };
+            if exchange.proposal.is_published(self.store.reader())? {
+                self.proposals.remove(&id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the project's copies of root, policy and public keys up to the store's, if a newer root
+    /// was published. `root.json` is written last, so whatever was cut short is done again.
+    fn renew_public_files(&self) -> Result<()> {
+        let version = Unverified::<Root>::parse(&self.root)?
+            .unverified_signed()
+            .version;
+        let next = format!("metadata/{}.root.json", version.saturating_add(1));
+        if self.store.reader().open(&next)?.is_none() {
+            return Ok(());
+        }
+        let files = self.with_view(|view| {
+            let path = format!("metadata/{}", view.policy.pin().file_name());
+            let policy = self.store.reader().read(&path, MAX_POLICY_LEN)?;
+            let policy = policy.ok_or_else(|| Error::refused(format!("{path} is missing")))?;
+            let root = view.refreshed.root();
+            public::files((root, root.bytes()), (&view.policy, &policy), clock::now())
+        })?;
+        let dir = self.project.keys_dir();
+        for (name, bytes) in files {
+            fault::point(&format!("public.{name}"));
+            durable::write_atomic(&dir.join(name), &bytes, durable::MODE_FILE)?;
+        }
+        Ok(())
     }
 
     /// Shows the verified store, as it is now.
@@ -114,7 +158,9 @@ impl Desk {
     /// # Errors
     /// As [`Lease::publish`].
     pub fn write(&self, transaction: &Transaction) -> Result<()> {
-        self.lease.publish(transaction)
+        self.lease.publish(transaction)?;
+        publish::published(&self.keyring)?;
+        self.renew_public_files()
     }
 
     /// The releases in the store.
@@ -213,7 +259,7 @@ impl Desk {
     pub fn keep(&self, exchange: Exchange, signing: Signing) -> Result<Settled> {
         let proposal = &exchange.proposal;
         let id = proposal.id.clone();
-        let (demands, planned) = self.with_view(|view| {
+        let plan = self.with_view(|view| {
             let base = Base::of(view)?;
             let demands = proposal.demands(&base)?;
             let whole = demands.iter().all(Demand::is_met);
@@ -224,7 +270,18 @@ impl Desk {
                 })
                 .transpose()?;
             Ok((demands, planned))
-        })?;
+        });
+        let (demands, planned) = match plan {
+            Ok(plan) => plan,
+            Err(e) => {
+                // Such as an online key that was replaced and whose successor is elsewhere: others have
+                // signed, and that is not thrown away.
+                if proposal.kind == Kind::Root && !signing.signed.is_empty() {
+                    self.proposals.save(&exchange)?;
+                }
+                return Err(e);
+            }
+        };
         let lacks = match planned {
             Some(Planned::Ready(transaction)) => {
                 self.write(&transaction)?;

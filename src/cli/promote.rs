@@ -130,7 +130,9 @@ fn waiting(cli: &Cli, what: Option<&str>) -> Result<String> {
             "no {} waits for agreement here",
             target_name(what.unwrap_or("ENVIRONMENT"))
         ))
-        .hint("propose one: relman promote TAG --to ENVIRONMENT; or name the file that you were sent")),
+        .hint(
+            "propose one: relman promote TAG --to ENVIRONMENT; or name the file that you were sent",
+        )),
         (more, _) => Err(Error::usage(format!(
             "{} proposals wait for agreement: {}",
             more.len(),

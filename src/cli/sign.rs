@@ -37,7 +37,7 @@ pub fn agree(cli: &Cli, args: &SignArgs, what: &str, progress: &mut Progress) ->
 }
 
 /// What a proposal is, whom it waits for and what it changes, as it stands.
-fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
+pub fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
     let proposal = &exchange.proposal;
     let demands = proposal.demands(base)?;
     let mut out = format!(
@@ -61,13 +61,16 @@ fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
 fn waiting(cli: &Cli, args: &SignArgs) -> Result<Answer> {
     let project = Project::find(cli)?;
     let root = trusted_root(cli, args.root.as_deref())?;
-    let store = LocalProposals::new(project.work_dir().join("proposals"));
+    let proposals = LocalProposals::new(project.work_dir().join("proposals"));
+    let store = project.authoritative()?;
+    // The store as it is, not as it was when a proposal was made.
+    let base = Base::open(store.reader(), &root, clock::now())?;
     let (mut out, mut all) = (String::new(), Vec::new());
-    for id in store.ids()? {
-        let Some(exchange) = store.load(&id)? else {
+    for id in proposals.ids()? {
+        let Some(exchange) = proposals.load(&id)? else {
             continue;
         };
-        let (text, data) = described(&exchange, &exchange.base(&root, clock::now())?)?;
+        let (text, data) = described(&exchange, &base)?;
         out.push_str(&text);
         all.push(data);
     }
@@ -107,7 +110,7 @@ fn sign_file(cli: &Cli, args: &SignArgs, path: &Path, agree: bool) -> Result<Ans
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
-    confirm(cli, args, &review)?;
+    confirm(cli, args.yes, &review)?;
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
     require_use(&signing, &exchange)?;
     let out = match &args.out {
@@ -142,14 +145,17 @@ fn sign_here(
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
-    confirm(cli, args, &review)?;
+    confirm(cli, args.yes, &review)?;
     let keys = keys(cli, args, &desk.project.config.project)?;
     let keys = match agree {
         true => only_of(&exchange, &base, keys)?,
         false => keys,
     };
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
-    require_use(&signing, &exchange)?;
+    // What has all signatures may have waited for a key of the sequencer alone.
+    if !exchange.proposal.demands(&base)?.iter().all(Demand::is_met) {
+        require_use(&signing, &exchange)?;
+    }
     let settled = desk.keep(exchange, signing)?;
     Ok(answer(settled, ""))
 }
@@ -174,8 +180,9 @@ fn only_of(exchange: &Exchange, base: &Base, keys: Box<dyn Keys>) -> Result<Box<
     if moves.is_empty() || exchange.proposal.kind != Kind::Promotion {
         let id = &exchange.proposal.id;
         return Err(
-            Error::refused(format!("{id} is not only about what an environment runs"))
-                .hint(format!("look at it, and sign it as what it is: relman sign {id}")),
+            Error::refused(format!("{id} is not only about what an environment runs")).hint(
+                format!("look at it, and sign it as what it is: relman sign {id}"),
+            ),
         );
     }
     let environments = moves.into_iter().map(|(name, _)| name).collect();
@@ -221,8 +228,12 @@ fn looked_at(exchange: &Exchange, review: &str) -> Answer {
     Answer::named("planned", data, format!("{review}nothing was signed\n"))
 }
 
-fn confirm(cli: &Cli, args: &SignArgs, review: &str) -> Result<()> {
-    if args.yes {
+/// Asks whether to sign what is shown.
+///
+/// # Errors
+/// No; or nobody to ask, and no `--yes`.
+pub fn confirm(cli: &Cli, yes: bool, review: &str) -> Result<()> {
+    if yes {
         return Ok(());
     }
     if cli.json || !process::can_ask() {

@@ -37,7 +37,7 @@ pub fn line(question: &str, default: &str) -> Result<String> {
     })
 }
 
-/// Shows `what`, then asks for one line as [`line`] does.
+/// Shows `what`, then asks for one line as [`line()`] does.
 ///
 /// # Errors
 /// There is nobody to ask.

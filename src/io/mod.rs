@@ -12,6 +12,7 @@ pub mod hashing;
 pub mod keyring;
 pub mod lock;
 pub mod memory_of_node;
+pub mod mirror_local;
 pub mod node_fs;
 pub mod node_lock;
 pub mod node_releases;
@@ -26,6 +27,7 @@ pub mod stage_local;
 pub mod store_http;
 pub mod store_local;
 pub mod unsynced;
+pub mod witness_memory;
 pub mod workshop;
 
 mod node_dir;

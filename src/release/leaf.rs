@@ -1,6 +1,7 @@
 //! Leaves of the log: each one DSSE-signed in-toto statement, typed by its predicate. Pure.
 
 mod promotion;
+mod yank;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::trust::policy::Purpose;
 use crate::{Error, Result};
 
 pub use promotion::{ANNOUNCEMENT, AnnouncementLeaf, OVERRIDE, OverrideLeaf};
+pub use yank::{NONE, YANK, YankLeaf};
 
 /// A release: the archive, from which tag and commit, with which evidence.
 pub const RELEASE: &str = "urn:relman:leaf:release:v1";
@@ -60,6 +62,8 @@ pub enum Leaf {
     Announcement(AnnouncementLeaf),
     /// See [`OverrideLeaf`].
     Override(OverrideLeaf),
+    /// See [`YankLeaf`].
+    Yank(YankLeaf),
     /// A type that this version does not know; shown and kept, never dropped.
     Unknown {
         /// Its predicate type.
@@ -116,6 +120,7 @@ impl Leaf {
             Leaf::Metadata(leaf) => leaf.statement(),
             Leaf::Announcement(leaf) => leaf.statement(),
             Leaf::Override(leaf) => leaf.statement(),
+            Leaf::Yank(leaf) => leaf.statement(),
             Leaf::Unknown { predicate_type, .. } => {
                 return Err(Error::bug(format!(
                     "asked to sign a leaf of type {predicate_type}"
@@ -137,6 +142,7 @@ impl Leaf {
     pub fn read(statement: &Statement) -> Result<Self> {
         match statement.predicate_type.as_str() {
             RELEASE => read_release(statement).map(Leaf::Release),
+            YANK => YankLeaf::read(statement),
             METADATA => Ok(Leaf::Metadata(MetadataLeaf {
                 files: statement
                     .digests()
@@ -159,7 +165,9 @@ impl Leaf {
         match self {
             Leaf::Release(_) => Purpose::Builder,
             Leaf::Override(leaf) => Purpose::Override(leaf.environment.clone()),
-            Leaf::Metadata(_) | Leaf::Announcement(_) | Leaf::Unknown { .. } => Purpose::Publisher,
+            Leaf::Metadata(_) | Leaf::Announcement(_) | Leaf::Yank(_) | Leaf::Unknown { .. } => {
+                Purpose::Publisher
+            }
         }
     }
 
@@ -170,6 +178,7 @@ impl Leaf {
             Leaf::Metadata(leaf) => leaf.time,
             Leaf::Announcement(leaf) => leaf.time,
             Leaf::Override(leaf) => leaf.time,
+            Leaf::Yank(leaf) => leaf.time,
             Leaf::Unknown { time, .. } => *time,
         }
     }

@@ -3,6 +3,8 @@
 //! A store is a tree of objects named by `/`-separated relative paths (the layout of
 //! `docs/formats.md`). All objects but the heads are written once.
 
+pub mod http;
+pub mod mirror;
 pub mod stage;
 
 use std::io::Read;

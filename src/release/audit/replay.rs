@@ -178,6 +178,7 @@ pub fn event(index: u64, entry: &[u8], policy: &ReleasePolicy) -> Result<(Event,
             format!("{} for {} at {}", leaf.tag, leaf.environment, leaf.at),
         ),
         Leaf::Override(leaf) => ("override".to_owned(), override_line(leaf)),
+        Leaf::Yank(leaf) => ("yank".to_owned(), leaf.line()),
         Leaf::Unknown { predicate_type, .. } => {
             (format!("unknown {predicate_type}"), String::new())
         }

@@ -43,7 +43,9 @@ pub fn check(
         Err(e) => problems.extend(problem(dir, &e)),
     };
     look("", &|name| tops.contains(name) || name.starts_with(OWN));
-    look("targets", &|name| archives.contains(name) || currents.contains(name));
+    look("targets", &|name| {
+        archives.contains(name) || currents.contains(name)
+    });
     look("metadata", &|name| is_metadata(name, view));
     let detail = match listed {
         true => "nothing that nobody signed for",
@@ -64,6 +66,7 @@ fn is_metadata(name: &str, view: &View) -> bool {
         return false;
     };
     let known = ["root", "targets", "snapshot"].contains(&role)
-        || view.policy.environment_names().contains(&role);
+        // Also one that is delegated no more.
+        || view.refreshed.snapshot().meta.contains_key(&format!("{role}.json"));
     known && version.parse::<u64>().is_ok() && matches!(kind, "json" | "tlog-proof")
 }

@@ -5,12 +5,17 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::base::After;
-use super::{Base, Proposal, RoleDraft};
+use super::{Base, Kind, Proposal, RoleDraft};
 use crate::hash::Sha256;
+use crate::release::config::safe_relative;
+use crate::release::yank;
 use crate::trust::schema::{Role, Targets};
 use crate::trust::verify::Signers;
 use crate::trust::{Unverified, Verified};
 use crate::{Error, Result};
+
+/// Versions that a role may leave out, where files of killed attempts have used them.
+const MAX_SKIPPED: u64 = 1000;
 
 impl Proposal {
     /// Every reason not to sign or publish this proposal over `base` at `now`; none if all is well.
@@ -40,15 +45,59 @@ impl Proposal {
                 ));
             }
         }
+        problems.extend(after.policy.check_root(&after.root));
         let policy = after.policy.policy();
-        problems.extend(policy.check_root(&after.root));
         problems.extend(policy.check_delegations(&after.targets));
         for (name, role) in &after.roles {
             problems.extend(policy.check_delegated_role(name, role));
         }
+        problems.extend(self.strange_roles(&after));
+        problems.extend(yank::check(self, base, &after.targets)?);
         problems.extend(self.left_behind(base, &after));
         problems.extend(self.strange_files()?);
+        problems.extend(self.strange_proofs());
         Ok(problems)
+    }
+
+    /// Roles that nobody knows, and a root that comes under another heading.
+    fn strange_roles(&self, after: &After) -> Vec<String> {
+        let mut problems = Vec::new();
+        let changes_root = self.role("root").is_some() || self.policy.is_some();
+        if changes_root != (self.kind == Kind::Root) {
+            problems.push(format!(
+                "it is for {:?} and {} root",
+                self.kind,
+                match changes_root {
+                    true => "changes",
+                    false => "leaves",
+                }
+            ));
+        }
+        let known = after.policy.policy().role_names();
+        for name in self.roles.iter().map(RoleDraft::name) {
+            if !["root", "targets"].contains(&name) && !known.iter().any(|known| known == name) {
+                problems.push(format!("role {name:?} is not one that policy knows"));
+            }
+        }
+        problems
+    }
+
+    /// Proofs that would not lie beside a release's own.
+    fn strange_proofs(&self) -> Vec<String> {
+        let strange = |path: &str| {
+            let parts = path.split_once('/');
+            !safe_relative(path)
+                || !parts.is_some_and(|(dir, name)| {
+                    !["metadata", "log", "targets"].contains(&dir)
+                        && name.ends_with(".tlog-proof")
+                        && !name.contains('/')
+                })
+        };
+        let proofs = self.statements.iter().map(|statement| &statement.proof);
+        let strange = proofs.filter(|path| strange(path));
+        strange
+            .map(|path| format!("proof {path:?} would lie where no proof belongs"))
+            .collect()
     }
 
     /// Whether the store has moved on since this proposal was made, and where.
@@ -63,9 +112,13 @@ impl Proposal {
             let known = base.version(name);
             let follows = match name {
                 "root" => found == known.saturating_add(1),
-                _ => found > known,
+                _ => found > known && found - known <= MAX_SKIPPED,
             };
-            if !follows {
+            if !follows && found > known {
+                problems.push(format!(
+                    "role {name} would have version {found}, the store has {known}, which is too far"
+                ));
+            } else if !follows {
                 problems.push(format!(
                     "role {name} would have version {found}, the store has {known} already"
                 ));
@@ -127,7 +180,7 @@ impl Proposal {
                     });
                 }
             }
-            if !listed {
+            if !listed || !safe_relative(path) {
                 problems.push(format!("file {path:?} is listed by no role of it"));
             }
         }

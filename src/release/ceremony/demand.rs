@@ -72,7 +72,12 @@ impl Demand {
             names.join(", ")
         };
         let have = self.have.len();
-        let mut line = format!("{}: {have} of {} signatures", self.what, self.threshold);
+        let what = match self.purpose.as_str() {
+            // A new root answers to two lists of keys, its own and the one before.
+            "root" => format!("{} by the keys of {}", self.what, self.by),
+            _ => self.what.clone(),
+        };
+        let mut line = format!("{what}: {have} of {} signatures", self.threshold);
         if !self.have.is_empty() {
             line.push_str(&format!(", signed by {}", names(&self.have)));
         }
@@ -296,7 +301,8 @@ pub fn keyring_name(purpose: &Purpose) -> String {
     }
 }
 
-fn person(keyid: &str, base: &Base, after: &After) -> Option<String> {
+/// Who holds a key, as root or policy before or after says.
+pub(super) fn person(keyid: &str, base: &Base, after: &After) -> Option<String> {
     let of_root = |root: &Root| {
         let people = root.extra.get(PEOPLE_MEMBER)?;
         people.get(keyid)?.as_str().map(str::to_owned)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::until;
-use super::{Base, Proposal, RoleDraft};
+use super::{Base, Proposal, RoleDraft, demand};
 use crate::Result;
 use crate::attest::dsse::short;
 use crate::release::publish::PEOPLE_MEMBER;
@@ -19,6 +19,7 @@ impl Proposal {
     /// A proposal so malformed that it cannot be held against anything.
     pub fn review(&self, base: &Base) -> Result<Vec<String>> {
         let after = base.after(self)?;
+        let who = |id: &str| demand::person(id, base, &after);
         let mut lines = Vec::new();
         for draft in &self.roles {
             let (name, version) = (draft.name(), draft.version()?);
@@ -27,8 +28,8 @@ impl Proposal {
                 RoleDraft::Targets { draft, .. } => {
                     let new = draft.unverified_body()?;
                     match name {
-                        "targets" => targets(Some(&**base.targets), &new),
-                        other => targets(base.roles.get(other).map(|role| &***role), &new),
+                        "targets" => targets(Some(&**base.targets), &new, &who),
+                        other => targets(base.roles.get(other).map(|role| &***role), &new, &who),
                     }
                 }
             };
@@ -47,7 +48,7 @@ impl Proposal {
                 after.policy.policy().document(),
             );
             lines.push("policy".into());
-            lines.extend(policy(old, new).into_iter().map(|l| format!("  {l}")));
+            lines.extend(policy(old, new, &who).into_iter().map(|l| format!("  {l}")));
         }
         for draft in &self.statements {
             lines.push(format!("statement for the log, by {}", draft.purpose));
@@ -62,6 +63,9 @@ impl Proposal {
         Ok(lines)
     }
 }
+
+/// Who holds a key, if anybody knows.
+type Who<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 /// `field: old → new`, where they differ.
 fn changed(lines: &mut Vec<String>, field: &str, old: impl ToString, new: impl ToString) {
@@ -124,7 +128,7 @@ fn keys(
     }
 }
 
-fn targets(old: Option<&Targets>, new: &Targets) -> Vec<String> {
+fn targets(old: Option<&Targets>, new: &Targets, who: &Who) -> Vec<String> {
     let mut lines = Vec::new();
     changed(
         &mut lines,
@@ -149,7 +153,7 @@ fn targets(old: Option<&Targets>, new: &Targets) -> Vec<String> {
             lines.push(format!("- {name}: {}", described(name, target)));
         }
     }
-    delegations(&mut lines, old, new);
+    delegations(&mut lines, old, new, who);
     lines
 }
 
@@ -168,14 +172,14 @@ fn described(name: &str, target: &TargetFile) -> String {
     text
 }
 
-fn delegations(lines: &mut Vec<String>, old: Option<&Targets>, new: &Targets) {
+fn delegations(lines: &mut Vec<String>, old: Option<&Targets>, new: &Targets, who: &Who) {
     let before = old.map_or(&[][..], Targets::roles);
     for role in new.roles() {
         let was = before.iter().find(|r| r.name == role.name);
         let none = Vec::new();
         let ids = was.map_or(&none, |was| &was.keyids);
         let name = format!("delegation {}", role.name);
-        keys(lines, &name, ids, &role.keyids, |_| None);
+        keys(lines, &name, ids, &role.keyids, who);
         let field = format!("{name}: threshold");
         let threshold = was.map_or(0, |was| was.threshold);
         changed(lines, &field, threshold, role.threshold);
@@ -187,7 +191,7 @@ fn delegations(lines: &mut Vec<String>, old: Option<&Targets>, new: &Targets) {
     }
 }
 
-fn policy(old: &PolicyDocument, new: &PolicyDocument) -> Vec<String> {
+fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> {
     let mut lines = Vec::new();
     changed(&mut lines, "log origin", &old.log.origin, &new.log.origin);
     let (was, is) = (&old.log.vkeys, &new.log.vkeys);
@@ -226,7 +230,7 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument) -> Vec<String> {
         let was = old.environments.iter().find(|e| e.name == *name);
         match was {
             None => lines.push(format!("+ environment {name}")),
-            Some(was) => self::environment(&mut lines, was, environment),
+            Some(was) => self::environment(&mut lines, was, environment, who),
         }
     }
     for environment in &old.environments {
@@ -251,10 +255,10 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument) -> Vec<String> {
     lines
 }
 
-fn environment(lines: &mut Vec<String>, old: &Environment, new: &Environment) {
+fn environment(lines: &mut Vec<String>, old: &Environment, new: &Environment, who: &Who) {
     let name = &new.name;
     let field = |what: &str| format!("{name}: {what}");
-    keys(lines, name, &old.keys, &new.keys, |_| None);
+    keys(lines, name, &old.keys, &new.keys, who);
     changed(lines, &field("threshold"), old.threshold, new.threshold);
     changed(lines, &field("soak hours"), old.soak_hours, new.soak_hours);
     let (was, is) = (old.notice_hours, new.notice_hours);
@@ -265,17 +269,23 @@ fn environment(lines: &mut Vec<String>, old: &Environment, new: &Environment) {
         ("halt", &old.halt, &new.halt),
         ("override", &old.overriders, &new.overriders),
     ] {
-        group(lines, &field(what), was.as_ref(), is.as_ref());
+        group(lines, &field(what), was.as_ref(), is.as_ref(), who);
     }
 }
 
-fn group(lines: &mut Vec<String>, field: &str, old: Option<&KeyGroup>, new: Option<&KeyGroup>) {
+fn group(
+    lines: &mut Vec<String>,
+    field: &str,
+    old: Option<&KeyGroup>,
+    new: Option<&KeyGroup>,
+    who: &Who,
+) {
     let none = KeyGroup {
         keys: Vec::new(),
         threshold: 0,
     };
     let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
-    keys(lines, field, &old.keys, &new.keys, |_| None);
+    keys(lines, field, &old.keys, &new.keys, who);
     let field = format!("{field}: threshold");
     changed(lines, &field, old.threshold, new.threshold);
 }

@@ -74,7 +74,9 @@ impl Exchange {
         let now = proposal.time;
         let (_, needed) = breaches_of(&proposal, &Base::of(view)?, store, now)?;
         for (path, bytes) in needed {
-            let known = path.strip_prefix("metadata/").map(|name| base.contains_key(name));
+            let known = path
+                .strip_prefix("metadata/")
+                .map(|name| base.contains_key(name));
             if known != Some(true) {
                 let text = String::from_utf8(bytes)
                     .map_err(|e| Error::refused(format!("{path} is not UTF-8")).caused_by(e))?;

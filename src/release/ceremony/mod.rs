@@ -2,6 +2,7 @@
 //! of it can be seen. draft → signatures collected → published. Pure.
 
 mod base;
+mod change_root;
 mod check;
 mod demand;
 mod diff;
@@ -17,10 +18,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::limits::MAX_TARGETS_LEN;
+use crate::store::Reader;
 use crate::{Error, Result};
 
 pub use base::Base;
-pub use demand::{Demand, Holder, Signing};
+pub use change_root::{Change, End, KeyChoice, KeyRole, root_id, voided};
+pub use demand::{Demand, Holder, Signing, keyring_name};
 pub use exchange::{EXCHANGE, Exchange, FilesInMemory};
 pub use role::RoleDraft;
 pub use statement::StatementDraft;
@@ -101,6 +105,21 @@ impl Proposal {
     /// The draft of role `name`, if it has one.
     pub fn role(&self, name: &str) -> Option<&RoleDraft> {
         self.roles.iter().find(|role| role.name() == name)
+    }
+
+    /// Whether all that it proposes is in `store`: a killed publication was finished by somebody.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub fn is_published(&self, store: &dyn Reader) -> Result<bool> {
+        for role in &self.roles {
+            let path = format!("metadata/{}.{}.json", role.version()?, role.name());
+            let published = store.read(&path, MAX_TARGETS_LEN)?;
+            if !published.is_some_and(|bytes| role.has_contents_of(&bytes)) {
+                return Ok(false);
+            }
+        }
+        Ok(!self.roles.is_empty())
     }
 
     /// Takes over the signatures of another copy of this proposal that count for something; tells

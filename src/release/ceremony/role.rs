@@ -107,6 +107,18 @@ impl RoleDraft {
         }
     }
 
+    /// Whether a file says the same, whoever signed it.
+    pub(super) fn has_contents_of(&self, bytes: &[u8]) -> bool {
+        match self {
+            RoleDraft::Root(draft) => {
+                Signed::<Root>::parse(bytes).is_ok_and(|file| file.message() == draft.message())
+            }
+            RoleDraft::Targets { draft, .. } => {
+                Signed::<Targets>::parse(bytes).is_ok_and(|file| file.message() == draft.message())
+            }
+        }
+    }
+
     /// How many signatures it has, valid or not.
     pub fn signatures(&self) -> usize {
         match self {

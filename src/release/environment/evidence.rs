@@ -15,9 +15,9 @@ use crate::release::leaf::Leaf;
 use crate::release::policy::ReleasePolicy;
 use crate::release::verify::{History, logged_files, signed_leaf};
 use crate::store::Reader;
+use crate::trust::Unverified;
 use crate::trust::schema::{TargetFile, Targets};
 use crate::trust::verify::Signers;
-use crate::trust::Unverified;
 use crate::{Error, Result};
 
 /// A store's evidence about environments.
@@ -94,7 +94,9 @@ impl<'a> Evidence<'a> {
         let bytes = self.file(path, MAX_TLOG_PROOF_LEN)?;
         let proof = TlogProof::parse(&bytes).map_err(|e| e.under(path))?;
         let found = match self.history {
-            Some(history) => history.entry_of(&proof, self.policy),
+            Some(history) => history
+                .included(&proof, self.policy)
+                .map(|included| (included.entry, included.since)),
             None => proof_alone(&proof, self.policy),
         };
         found.map_err(|e| e.under(path))
@@ -182,12 +184,7 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    fn known(
-        &self,
-        environment: &str,
-        role: &Targets,
-        since: Option<Timestamp>,
-    ) -> Result<Known> {
+    fn known(&self, environment: &str, role: &Targets, since: Option<Timestamp>) -> Result<Known> {
         let name = target_name(environment);
         let version = role.version;
         let target = role.targets.get(&name).ok_or_else(|| {
@@ -203,11 +200,10 @@ fn role_path(name: &str, version: u64) -> String {
 }
 
 /// A proof's entry, in the tree that the log has signed in the proof itself.
-fn proof_alone(
-    proof: &TlogProof,
-    policy: &ReleasePolicy,
-) -> Result<(Vec<u8>, Option<Timestamp>)> {
+fn proof_alone(proof: &TlogProof, policy: &ReleasePolicy) -> Result<(Vec<u8>, Option<Timestamp>)> {
     let entry = proof.unverified_extra().to_vec();
     proof.verify(&entry, policy.log_keys(), policy.log_origin())?;
-    Ok((entry, None))
+    // Without a quorum of its own nobody can tell the time, which the rules then say.
+    let since = policy.witnessed_by_proof(proof).unwrap_or_default();
+    Ok((entry, since))
 }

@@ -45,10 +45,7 @@ pub fn gather(
     let policy = evidence.policy();
     let Some(environment) = policy.environment(name) else {
         let message = format!("policy has no environment {name}");
-        return (
-            Some(current),
-            vec![Breach::new(Rule::Agreement, message)],
-        );
+        return (Some(current), vec![Breach::new(Rule::Agreement, message)]);
     };
     if pending.is_none()
         && let Err(e) = unchanged(evidence, &current, role)
@@ -180,10 +177,7 @@ fn end(
     }
 }
 
-fn announcement(
-    evidence: &Evidence,
-    path: &str,
-) -> Result<(AnnouncementLeaf, Option<Timestamp>)> {
+fn announcement(evidence: &Evidence, path: &str) -> Result<(AnnouncementLeaf, Option<Timestamp>)> {
     match evidence.leaf(path)? {
         (Leaf::Announcement(leaf), _, since) => Ok((leaf, since)),
         _ => Err(Error::refused(format!("{path} is no announcement"))),

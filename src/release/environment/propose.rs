@@ -157,12 +157,7 @@ fn origin(evidence: &Evidence, view: &View, name: &str, tag: &str) -> Result<Opt
 
 /// The latest time that `environment` ran `tag`: the first version of it that its present keys have
 /// signed, and the one that ended it.
-fn stay(
-    evidence: &Evidence,
-    view: &View,
-    environment: &str,
-    tag: &str,
-) -> Result<Option<Origin>> {
+fn stay(evidence: &Evidence, view: &View, environment: &str, tag: &str) -> Result<Option<Origin>> {
     let versions = super::sound::versions(view.refreshed.snapshot());
     let last = versions.get(environment).copied().unwrap_or_default();
     let first = last.saturating_sub(MAX_SEARCHED_VERSIONS).max(1);

@@ -9,12 +9,15 @@ use super::evidence::Evidence;
 use super::gather::{Pending, gather};
 use super::judge::Times;
 use super::rule::{Breach, Rule};
-use crate::{Error, Result};
 use crate::attest::Statement;
 use crate::release::ceremony::{Base, FilesInMemory, Proposal, RoleDraft};
 use crate::release::view::View;
 use crate::store::Reader;
 use crate::trust::schema::Targets;
+use crate::{Error, Result};
+
+/// Files of a store by their path.
+pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// The environments that `proposal` moves, with the roles that it proposes.
 ///
@@ -51,7 +54,7 @@ pub fn breaches_of(
     base: &Base,
     files: &dyn Reader,
     now: Timestamp,
-) -> Result<(Vec<Breach>, BTreeMap<String, Vec<u8>>)> {
+) -> Result<(Vec<Breach>, Files)> {
     let moves = touched(proposal, base)?;
     let mut breaches = Vec::new();
     let mut needed = BTreeMap::new();
@@ -171,7 +174,9 @@ pub fn refuse(summary: &str, breaches: &[Breach]) -> Result<()> {
         return Ok(());
     };
     let hint = match first.rule {
-        Rule::Skipped => "promote it to the environment before, and let it run there: relman promote",
+        Rule::Skipped => {
+            "promote it to the environment before, and let it run there: relman promote"
+        }
         Rule::Notice => "announce it: relman announce TAG --to ENVIRONMENT",
         Rule::Yanked => "cut a release that is not yanked",
         Rule::Reason => "say why: --reason TEXT",

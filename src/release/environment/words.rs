@@ -87,7 +87,10 @@ fn one(evidence: &Evidence, proposal: &Proposal, current: &Current) -> Vec<Strin
         );
     }
     let hours = environment.map_or(0, |e| e.notice_hours);
-    let announced = current.announcement.as_ref().map(|path| evidence.leaf(path));
+    let announced = current
+        .announcement
+        .as_ref()
+        .map(|path| evidence.leaf(path));
     add(
         "notice",
         match announced {

@@ -72,9 +72,7 @@ impl AnnouncementLeaf {
         Ok(AnnouncementLeaf {
             archive: archive(statement, &tag)?,
             environment: text(statement, "environment")?,
-            at: text(statement, "at")?
-                .parse()
-                .map_err(|_| missing("at"))?,
+            at: text(statement, "at")?.parse().map_err(|_| missing("at"))?,
             window_minutes: number(statement, "windowMinutes")?,
             downtime_minutes: number(statement, "downtimeMinutes")?,
             time: time(statement)?,
@@ -162,5 +160,9 @@ fn archive(statement: &Statement, tag: &str) -> Result<Sha256> {
     let digest = statement.digest_of(&name);
     digest
         .filter(|_| statement.subject.len() == 1)
-        .ok_or_else(|| Error::refused(format!("a leaf about {tag:?} has not the one subject {name:?}")))
+        .ok_or_else(|| {
+            Error::refused(format!(
+                "a leaf about {tag:?} has not the one subject {name:?}"
+            ))
+        })
 }

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use super::super::leaf::{Leaf, MetadataLeaf};
 use super::super::policy::ReleasePolicy;
-use super::Publisher;
+use super::witness::Witnesses;
+use super::{Keys, Publisher};
 use crate::hash::Sha256;
-use crate::keys::Signer;
+use crate::keys::{PublicKey, Signer};
 use crate::log::{
-    Checkpoint, Note, StoreTiles, TileHashes, TlogProof, TreeHead, VerifierKey, plan_append,
-    prove_inclusion,
+    Checkpoint, Growth, Note, StoreTiles, TileHashes, TlogProof, TreeHead, VerifiedCheckpoint,
+    VerifierKey, plan_append, prove_consistency, prove_inclusion,
 };
 use crate::store::Reader;
 use crate::store::stage::Transaction;
@@ -23,6 +24,7 @@ use crate::{Error, Result};
 pub struct Batch<'a> {
     store: &'a dyn Reader,
     log: Option<LogEnd>,
+    witnesses: Witnesses<'a>,
     now: Timestamp,
     files: Vec<(String, PathBuf, Sha256)>,
     objects: Vec<(String, Vec<u8>)>,
@@ -51,15 +53,17 @@ impl<'a> Batch<'a> {
     /// `policy` is the one that readers will go by; `head` is the log as it is.
     ///
     /// # Errors
-    /// Keys that policy does not name.
+    /// Keys that policy does not name, too few witnesses at hand.
     pub fn new(publisher: &Publisher<'a>, policy: &ReleasePolicy, head: TreeHead) -> Result<Self> {
+        let known = policy.log_keys();
+        let log: Vec<PublicKey> = known.iter().filter_map(|k| k.public().ok()).collect();
+        let publishers = policy.accepted(&Purpose::Publisher, publisher.now);
         let end = LogEnd {
             head,
             origin: policy.log_origin().to_owned(),
-            key: publisher.keys.one("log")?,
-            publisher: publisher.keys.one("publisher")?,
+            key: publisher.keys.one_of("log", &log)?,
+            publisher: publisher.keys.one_of("publisher", &publishers)?,
         };
-        let known = policy.log_keys();
         let mine = VerifierKey::from_public(&end.origin, &end.key.public())?;
         if !known.contains(&mine) {
             return Err(Error::refused(format!(
@@ -76,7 +80,27 @@ impl<'a> Batch<'a> {
         }
         let key = end.publisher.public();
         policy.check_signer(&Purpose::Publisher, &key, publisher.now)?;
-        Ok(Batch::starting(publisher.store, Some(end), publisher.now))
+        let mut batch = Batch::starting(publisher.store, Some(end), publisher.now);
+        batch.want_witnesses(policy, publisher.keys)?;
+        Ok(batch)
+    }
+
+    /// Wants this policy's quorum for the checkpoint.
+    ///
+    /// # Errors
+    /// Too few of its witnesses are at hand.
+    pub fn want_witnesses(&mut self, policy: &ReleasePolicy, keys: &'a dyn Keys) -> Result<()> {
+        self.witnesses.want(policy, keys)
+    }
+
+    /// Asks the witnesses of the policy that this publication replaces too: readers who have not
+    /// seen the new one yet look at the same checkpoint. Nothing depends on it, or a project whose
+    /// witnesses are lost could never name others.
+    ///
+    /// # Errors
+    /// Keys that cannot be read.
+    pub fn ask_witnesses(&mut self, policy: &ReleasePolicy, keys: &'a dyn Keys) -> Result<()> {
+        self.witnesses.ask(policy, keys)
     }
 
     /// A batch for a log at `end`; without one it can add nothing to a log, and needs no key for it.
@@ -84,6 +108,7 @@ impl<'a> Batch<'a> {
         Batch {
             store,
             log: end,
+            witnesses: Witnesses::default(),
             now,
             files: Vec::new(),
             objects: Vec::new(),
@@ -210,11 +235,16 @@ impl<'a> Batch<'a> {
         for (path, bytes) in &append.files {
             out.new_object(format!("log/{path}"), bytes.clone());
         }
-        let note = end.sign_checkpoint(append.new)?;
-        out.head("log/checkpoint", note.to_string());
-
         let grown = append.over(&tiles);
         let hashes = TileHashes::open(&grown, &append.new)?;
+        let growth = Growth {
+            old,
+            new: &end.sign_checkpoint(append.new)?,
+            prove: &|from| prove_consistency(from, append.new.size, &hashes),
+        };
+        let note = self.witnesses.cosign(&growth, self.now)?;
+        out.head("log/checkpoint", note.to_string());
+
         let mut proofs = Vec::new();
         for ((entry, paths), index) in self.entries.iter().zip(old.size..) {
             let path = prove_inclusion(index, append.new.size, &hashes)?;
@@ -226,9 +256,10 @@ impl<'a> Batch<'a> {
 }
 
 impl LogEnd {
-    fn sign_checkpoint(&self, head: TreeHead) -> Result<Note> {
+    fn sign_checkpoint(&self, head: TreeHead) -> Result<VerifiedCheckpoint> {
         let text = Checkpoint::new(&self.origin, head)?.to_string();
         let key = VerifierKey::from_public(&self.origin, &self.key.public())?;
-        Note::with_signature(&text, &key, &self.key.sign(text.as_bytes())?)
+        let note = Note::with_signature(&text, &key, &self.key.sign(text.as_bytes())?)?;
+        VerifiedCheckpoint::verify(&note, &[key], &self.origin)
     }
 }

@@ -5,29 +5,34 @@
 mod batch;
 mod genesis;
 mod signing;
+mod witness;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::assemble::{PROOF, PROVENANCE, SUMS};
-use super::ceremony::{Base, FilesInMemory, Kind, Proposal, RoleDraft};
+use super::ceremony::{Base, FilesInMemory, Kind, Proposal, RoleDraft, voided};
 use super::config;
 use super::draft::{Drafts, Record};
 use super::environment::{self, Times};
 use super::leaf::Leaf;
 use super::state::{self, Released};
-use super::verify::signed_release;
+use super::verify::{check_logged, signed_release};
 use super::view::View;
-use crate::keys::Signer;
+use super::yank;
+use crate::keys::{PublicKey, Signer};
+use crate::log::WitnessMemory;
 use crate::store::Reader;
 use crate::store::stage::{Content, Transaction};
 use crate::trust::memory::Memory;
 use crate::trust::refresh::StoreMetadata;
 use crate::trust::schema::{Root, Snapshot, Targets};
+use crate::trust::state::withdraws_online_keys;
 use crate::trust::{MetaFile, time};
 use crate::{Error, Result};
 
 pub use genesis::{Founded, Genesis, PEOPLE_MEMBER};
 pub use signing::Waiting;
+pub use witness::{Witness, Witnesses, published};
 
 use batch::Batch;
 use signing::Signed;
@@ -43,6 +48,23 @@ pub trait Keys {
             Error::failed(format!("there is no {purpose} key here"))
                 .hint("name the directory that has it: --secret-keys DIR")
         })
+    }
+
+    /// Where witnesses whose keys are among these write down what they cosigned; none where such
+    /// keys cannot be used.
+    fn witness_memory(&self) -> Option<&dyn WitnessMemory> {
+        None
+    }
+
+    /// The first of `accepted` that is at hand: a key that was replaced may lie beside its successor.
+    /// Where none is, the first key at hand, for the caller to refuse by name.
+    fn one_of(&self, purpose: &str, accepted: &[PublicKey]) -> Result<Box<dyn Signer>> {
+        let mut keys = self.all(purpose)?;
+        let at_hand = |key: &PublicKey| keys.iter().position(|k| k.public() == *key);
+        match accepted.iter().find_map(at_hand) {
+            Some(at) => Ok(keys.swap_remove(at)),
+            None => self.one(purpose),
+        }
     }
 }
 
@@ -67,6 +89,8 @@ pub struct Publisher<'a> {
     pub now: Timestamp,
 }
 
+/// No honest store comes to this version: it is an attacker's, who wants that none can follow.
+const FAST_FORWARDED: u64 = 1 << 40;
 /// A snapshot with less life left than this many timestamps is signed anew with the next one.
 const SNAPSHOT_SLACK: u32 = 2;
 
@@ -132,7 +156,11 @@ impl Publisher<'_> {
             return Ok(Planned::Waiting(Waiting::of(demand)));
         }
         let after = base.after(proposal)?;
+        if let Some(witnessed) = &view.witnessed {
+            witnessed.check_clock(self.now)?;
+        }
         let mut batch = Batch::new(self, &after.policy, *view.history.checkpoint.head())?;
+        batch.ask_witnesses(&view.policy, self.keys)?;
         if let Some(tag) = &proposal.draft {
             self.add_draft(&mut batch, view, proposal, tag, drafts)?;
         }
@@ -140,9 +168,21 @@ impl Publisher<'_> {
             batch.object(path.clone(), text.clone().into_bytes());
         }
         for statement in &proposal.statements {
+            yank::check_number(self.store, &statement.proof)?;
             batch.entry(statement.entry()?, statement.proof.clone());
         }
         if let Some(text) = &proposal.policy {
+            let lost = voided(view, self.store, &after.policy)?;
+            if let Some((tag, time)) = lost.iter().find(|(_, time)| *time >= proposal.time) {
+                return Err(Error::refused(format!(
+                    "release {tag} was cut at {time} with a key that {} ends before that",
+                    proposal.id
+                ))
+                .hint(format!(
+                    "propose it anew, the key then ends later: relman withdraw {}",
+                    proposal.id
+                )));
+            }
             batch.policy(after.policy.pin().file_name(), text.clone().into_bytes());
         }
         let mut snapshot = Snapshot::clone(view.refreshed.snapshot());
@@ -154,11 +194,7 @@ impl Publisher<'_> {
             }
             batch.role(name, version, bytes);
         }
-        let names = after.policy.policy().role_names();
-        snapshot.meta.retain(|file, _| {
-            let role = file.strip_suffix(".json").unwrap_or(file);
-            role == "targets" || names.iter().any(|name| name == role)
-        });
+        // A role that is delegated no more stays listed: to readers one that disappears is a rollback.
         self.sealed(view, &after.root, batch, snapshot)
     }
 
@@ -221,7 +257,7 @@ impl Publisher<'_> {
     /// Plans fresh signatures over the same contents.
     ///
     /// # Errors
-    /// As [`Publisher::release`].
+    /// As [`Publisher::publish`].
     pub fn freshness(&self, view: &mut View) -> Result<Planned> {
         let slack = SignedDuration::from_hours(
             24 * i64::from(self.expiry.timestamp) * i64::from(SNAPSHOT_SLACK),
@@ -243,7 +279,9 @@ impl Publisher<'_> {
         mut batch: Batch,
         mut snapshot: Snapshot,
     ) -> Result<Planned> {
-        snapshot.version = self.free_version("snapshot", snapshot.version)?;
+        let withdrawn = withdraws_online_keys(view.refreshed.root(), root);
+        let before = before_next(snapshot.version, withdrawn);
+        snapshot.version = self.free_version("snapshot", before)?;
         snapshot.expires = self.until("snapshot")?;
         let bytes = match signing::sign(&snapshot, "snapshot", root, self.keys)? {
             Signed::Whole(bytes) => bytes,
@@ -262,7 +300,8 @@ impl Publisher<'_> {
         snapshot: MetaFile,
     ) -> Result<Planned> {
         let mut timestamp = crate::trust::Timestamp::clone(view.refreshed.timestamp());
-        timestamp.version += 1;
+        let withdrawn = withdraws_online_keys(view.refreshed.root(), root);
+        timestamp.version = before_next(timestamp.version, withdrawn).saturating_add(1);
         timestamp.expires = self.until("timestamp")?;
         timestamp.meta.insert("snapshot.json".into(), snapshot);
         match signing::sign(&timestamp, "timestamp", root, self.keys)? {
@@ -288,8 +327,25 @@ impl Publisher<'_> {
         let root = view.refreshed.root().bytes();
         let mut after = View::open(&store, &fetch, &cache, root, self.now)
             .map_err(|e| e.under("nothing was published: readers would refuse the result"))?;
-        Base::of(&mut after)?;
-        self.rehearse_moves(view, &store, &mut after)
+        let base = Base::of(&mut after)?;
+        self.rehearse_moves(view, &store, &mut after)?;
+        if base.root.version == view.refreshed.root().version {
+            return Ok(());
+        }
+        // A new policy may end keys that have signed log entries in the meantime.
+        let mut files = vec![
+            ("root", base.root.version, base.root.bytes()),
+            ("targets", base.targets.version, base.targets.bytes()),
+        ];
+        let roles = base.roles.iter();
+        files.extend(roles.map(|(name, role)| (name.as_str(), role.version, role.bytes())));
+        for file in files {
+            check_logged(&after.history, &after.policy, &store, file).map_err(|e| {
+                e.under("nothing was published: readers would refuse the result")
+                    .hint("what was signed since the change was proposed has to be signed anew: relman root renew")
+            })?;
+        }
+        Ok(())
     }
 
     /// No environment moves where its nodes would not follow.
@@ -329,6 +385,15 @@ impl Publisher<'_> {
 
     fn until(&self, role: &str) -> Result<Timestamp> {
         expires(self.expiry, role, self.now)
+    }
+}
+
+/// The number that the next version is to follow. Where online keys were withdrawn, readers forget
+/// what these have signed (TUF 1.0, section 5.3.11), and a number that has no successor is left behind.
+fn before_next(version: u64, withdrawn: bool) -> u64 {
+    match withdrawn && version >= FAST_FORWARDED {
+        true => 0,
+        false => version,
     }
 }
 

@@ -3,13 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::authority::{Authority, LOCAL};
 use super::history::Proofs;
 use super::{History, Problem, Report, Subject, Verifier, problem};
 use crate::release::environment::{Current, Evidence, Times, gather, versions};
-use crate::release::policy::ReleasePolicy;
 
 /// The check's name.
 pub const NAME: &str = "environment";
@@ -40,11 +37,14 @@ fn run(
         .map_err(|e| problem(&role_file, &e))?;
     let policy = &authority.policy;
     let history = History::open(v.store, policy).map_err(|e| problem("log/checkpoint", &e))?;
+    let witnessed = history
+        .witnessed(policy)
+        .map_err(|e| problem("log/checkpoint", &e))?;
     let versions = versions(authority.refreshed.snapshot());
     let targets = authority.refreshed.targets();
     let evidence = Evidence::new(v.store, policy, targets, Some(&history));
     let times = Times {
-        waits: newest(&history, policy).map_err(|e| problem("log/checkpoint", &e))?,
+        waits: witnessed.map(|witnessed| witnessed.time()),
         install: Some(v.clock.now),
     };
     let (current, breaches) = gather(&evidence, name, &role, &versions, None, times);
@@ -57,12 +57,6 @@ fn run(
     files.push((role_file, role.bytes().to_vec()));
     let detail = current.map_or(String::new(), |current| words(&current));
     Ok((files, detail))
-}
-
-/// The newest time that this store shows on its witnesses' word; none where policy has none.
-fn newest(history: &History, policy: &ReleasePolicy) -> crate::Result<Option<Timestamp>> {
-    let _ = (history, policy);
-    Ok(None)
 }
 
 /// `mainnet runs phase1-… since version 4, after phase0-…`.
@@ -83,5 +77,8 @@ fn words(current: &Current) -> String {
 /// Evidence has flat names; the last part of each of these is enough.
 fn flat(files: BTreeMap<String, Vec<u8>>) -> Proofs {
     let name = |path: String| path.rsplit('/').next().unwrap_or_default().to_owned();
-    files.into_iter().map(|(p, bytes)| (name(p), bytes)).collect()
+    files
+        .into_iter()
+        .map(|(p, bytes)| (name(p), bytes))
+        .collect()
 }

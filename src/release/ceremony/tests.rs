@@ -1,1 +1,0 @@
-//! Ceremonies in memory: who may sign what, and what nobody should.

@@ -1,0 +1,178 @@
+//! Proposals that nobody should sign, and that nothing publishes.
+
+use super::*;
+
+#[test]
+fn a_proposal_that_the_store_has_overtaken_is_stale() {
+    let world = World::new(&Ring::one_each());
+    let base = world.base();
+    for version in [0, 1] {
+        let mut targets = Targets::clone(&base.targets);
+        targets.version = version;
+        let mut proposal = world.proposal();
+        let Ok(draft) = RoleDraft::targets("targets", &targets) else {
+            continue;
+        };
+        proposal.roles = vec![draft];
+        assert!(problem(&proposal, &base).contains("the store has 1 already"));
+        let error = proposal.require_sound(&base, now()).unwrap_err();
+        assert!(
+            error.hint_text().unwrap().contains("relman withdraw"),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_version_that_leaves_no_room_for_others_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut targets = Targets::clone(&world.base().targets);
+    targets.version = 1 << 50;
+    let mut proposal = world.proposal();
+    proposal.roles = vec![RoleDraft::targets("targets", &targets).unwrap()];
+    assert!(problem(&proposal, &world.base()).contains("too far"));
+}
+
+#[test]
+fn a_root_that_skips_a_version_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut proposal = world.changed(&[Change::Renew { until: None }]).unwrap();
+    let mut root = (*world.base().root).clone();
+    root.version += 2;
+    proposal.roles = vec![RoleDraft::root(&root).unwrap()];
+    assert!(problem(&proposal, &world.base()).contains("root would have version 3"));
+}
+
+#[test]
+fn another_projects_proposal_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut proposal = world.proposal();
+    proposal.project = "other".into();
+    assert!(problem(&proposal, &world.base()).contains("\"other\""));
+}
+
+#[test]
+fn a_role_that_is_in_it_twice_or_that_nobody_knows_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let base = world.base();
+    let mut twice = world.proposal();
+    twice.roles.push(twice.roles[0].clone());
+    assert!(problem(&twice, &base).contains("twice"));
+    for name in ["other", "snapshot", "../../evil"] {
+        let mut strange = world.proposal();
+        let role = Targets::new(1, "2027-01-01T00:00:00Z".parse().unwrap());
+        strange.roles.push(RoleDraft::targets(name, &role).unwrap());
+        assert!(problem(&strange, &base).contains("is not one that policy knows"));
+        strange.demands(&base).unwrap_err();
+    }
+}
+
+#[test]
+fn an_expired_role_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut targets = Targets::clone(&world.base().targets);
+    targets.version += 1;
+    targets.expires = now();
+    let mut proposal = world.proposal();
+    proposal.roles = vec![RoleDraft::targets("targets", &targets).unwrap()];
+    assert!(problem(&proposal, &world.base()).contains("would expire"));
+}
+
+#[test]
+fn a_file_that_no_role_of_it_lists_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let digest = Sha256::of(b"{}");
+    for path in [
+        "targets/other.json".to_owned(),
+        format!("targets/{digest}.other.json"),
+        format!("metadata/{digest}.some.tar.gz"),
+        "log/checkpoint".to_owned(),
+        "../outside".to_owned(),
+    ] {
+        let mut proposal = world.proposal();
+        proposal.files.insert(path, "{}".into());
+        assert!(problem(&proposal, &world.base()).contains("is listed by no role"));
+    }
+    let mut proposal = world.proposal();
+    let path = format!("targets/{digest}.some.tar.gz");
+    proposal.files.insert(path, "{}".into());
+    assert_eq!(proposal.check(&world.base(), now()).unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_proof_that_would_lie_on_something_else_is_refused() {
+    let world = World::new(&Ring::one_each());
+    for path in [
+        "metadata/9.targets.tlog-proof",
+        "log/checkpoint",
+        "targets/x.tlog-proof",
+        "../x.tlog-proof",
+        "/x/y.tlog-proof",
+        "x.tlog-proof",
+        "a/b/c.tlog-proof",
+        "a/timed",
+    ] {
+        let mut proposal = world.proposal();
+        proposal.statements.push(statement(Purpose::Approver));
+        proposal.statements[0].proof = path.into();
+        assert!(
+            problem(&proposal, &world.base()).contains("where no proof belongs"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn a_root_under_another_heading_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut proposal = world.changed(&[Change::Renew { until: None }]).unwrap();
+    proposal.kind = Kind::Release;
+    assert!(problem(&proposal, &world.base()).contains("changes root"));
+    let mut proposal = world.proposal();
+    proposal.kind = Kind::Root;
+    assert!(problem(&proposal, &world.base()).contains("leaves root"));
+}
+
+#[test]
+fn a_policy_that_the_proposed_root_does_not_pin_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let change = Change::Environment {
+        name: "mainnet".into(),
+        soak_hours: None,
+        notice_hours: None,
+        approvals: Some(vec!["qa".into()]),
+    };
+    let good = world.changed(&[change]).unwrap();
+    assert_eq!(good.check(&world.base(), now()).unwrap(), [""; 0]);
+    let mut without = good.clone();
+    without.policy = None;
+    let error = without.check(&world.base(), now()).unwrap_err();
+    assert!(error.message().contains("does not bring along"), "{error}");
+    let mut other = good.clone();
+    other.policy = good.policy.map(|text| text.replace("\"qa\"", "\"pr\""));
+    let error = other.check(&world.base(), now()).unwrap_err();
+    assert!(error.message().contains("root pins"), "{error}");
+}
+
+#[test]
+fn release_signers_who_propose_another_quorum_are_refused_before_anybody_signs() {
+    let world = World::new(&Ring::one_each());
+    let mut targets = Targets::clone(&world.base().targets);
+    targets.version += 1;
+    let own = crate::trust::PublicKey::from(Seed(66).public());
+    let patterns = ["mainnet.*".to_owned()];
+    targets
+        .delegate("mainnet", &[own], 1, true, &patterns)
+        .unwrap();
+    let mut proposal = world.proposal();
+    proposal.roles = vec![RoleDraft::targets("targets", &targets).unwrap()];
+    let problems = proposal.check(&world.base(), now()).unwrap().join("\n");
+    assert!(
+        problems.contains("which policy does not give it"),
+        "{problems}"
+    );
+    assert!(
+        problems.contains("would have to be signed anew"),
+        "{problems}"
+    );
+}
