@@ -97,7 +97,10 @@ impl Shared {
             .expect("no test panicked")
             .get(&path)
             .cloned();
-        let file = std::fs::read(self.root.join(decoded(path.trim_start_matches('/'))));
+        // Some repositories have percent signs in the names of their files, others spaces.
+        let asked = path.trim_start_matches('/');
+        let file = std::fs::read(self.root.join(asked))
+            .or_else(|_| std::fs::read(self.root.join(decoded(asked))));
         let head = |status: &str, more: &str| {
             format!("HTTP/1.1 {status}\r\nConnection: close\r\n{more}\r\n")
         };
