@@ -14,6 +14,10 @@ use crate::keys::Signer;
 use crate::release::ceremony::{Base, Demand, Exchange, Kind, Signing};
 use crate::release::environment;
 use crate::release::publish::Keys;
+use crate::release::view::View;
+use crate::store::Reader;
+use crate::trust::memory::Memory;
+use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Result};
 
@@ -37,7 +41,7 @@ pub fn agree(cli: &Cli, args: &SignArgs, what: &str, progress: &mut Progress) ->
 }
 
 /// What a proposal is, whom it waits for and what it changes, as it stands.
-pub fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
+pub fn described(exchange: &Exchange, base: &Base, store: &dyn Reader) -> Result<(String, Value)> {
     let proposal = &exchange.proposal;
     let demands = proposal.demands(base)?;
     let mut out = format!(
@@ -48,7 +52,7 @@ pub fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
     for demand in &demands {
         out.push_str(&format!("  {}\n", text::line(&demand.line())));
     }
-    let problems = exchange.check(base, clock::now())?;
+    let problems = exchange.check(base, clock::now(), Some(store))?;
     for problem in &problems {
         out.push_str(&format!("  problem: {}\n", text::line(problem)));
     }
@@ -70,7 +74,7 @@ fn waiting(cli: &Cli, args: &SignArgs) -> Result<Answer> {
         let Some(exchange) = proposals.load(&id)? else {
             continue;
         };
-        let (text, data) = described(&exchange, &base)?;
+        let (text, data) = described(&exchange, &base, store.reader())?;
         out.push_str(&text);
         all.push(data);
     }
@@ -100,13 +104,13 @@ fn sign_file(cli: &Cli, args: &SignArgs, path: &Path, agree: bool) -> Result<Ans
     let root = trusted_root(cli, args.root.as_deref())?;
     let mut exchange = read(path)?;
     let base = exchange.base(&root, clock::now())?;
-    exchange.require_sound(&base, clock::now())?;
+    exchange.require_sound(&base, clock::now(), None)?;
     let keys = keys(cli, args, &exchange.proposal.project)?;
     let keys = match agree {
         true => only_of(&exchange, &base, keys)?,
         false => keys,
     };
-    let review = review(&exchange, &base)?;
+    let review = review(&exchange, &base, None)?;
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
@@ -140,8 +144,8 @@ fn sign_here(
     let desk = Desk::open(cli, progress)?;
     let mut exchange = load(&desk, id)?;
     let base = desk.with_view(Base::of)?;
-    exchange.require_sound(&base, clock::now())?;
-    let review = review(&exchange, &base)?;
+    exchange.require_sound(&base, clock::now(), Some(desk.store.reader()))?;
+    let review = review(&exchange, &base, Some(desk.store.reader()))?;
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
@@ -209,14 +213,14 @@ fn keys(cli: &Cli, args: &SignArgs, project: &str) -> Result<Box<dyn Keys>> {
 }
 
 /// What is about to be signed, in words.
-pub fn review(exchange: &Exchange, base: &Base) -> Result<String> {
+pub fn review(exchange: &Exchange, base: &Base, store: Option<&dyn Reader>) -> Result<String> {
     let proposal = &exchange.proposal;
     let mut out = format!(
         "{}: {}\n",
         text::line(&proposal.id),
         text::line(&proposal.summary)
     );
-    let meaning = environment::meaning(proposal, base, &exchange.files())?;
+    let meaning = environment::meaning(proposal, base, &exchange.files(store))?;
     for line in meaning.into_iter().chain(proposal.review(base)?) {
         out.push_str(&format!("  {}\n", text::line(&line)));
     }
@@ -317,6 +321,7 @@ pub fn export(cli: &Cli, args: &ExportArgs) -> Result<Answer> {
         Error::failed(format!("there is no proposal {} here", args.id))
             .hint("see which there are: relman sign")
     })?;
+    let exchange = renewed(&project, &exchange)?.unwrap_or(exchange);
     let path = start_dir(cli)?.join(&args.out);
     proposals::write(&path, &exchange)?;
     let out = format!(
@@ -327,6 +332,23 @@ pub fn export(cli: &Cli, args: &ExportArgs) -> Result<Answer> {
     Ok(Answer::done(json!({ "id": args.id, "file": path }), out))
 }
 
+/// A proposal with the store's metadata as it is now, so that whoever is asked looks at what holds now;
+/// none where the store has moved on so far that nobody can sign it any more.
+fn renewed(project: &Project, exchange: &Exchange) -> Result<Option<Exchange>> {
+    let store = project.authoritative()?;
+    let (fetch, cache, root) = (
+        StoreMetadata(store.reader()),
+        Memory::new(),
+        project.root()?,
+    );
+    let mut view = View::open(store.reader(), &fetch, &cache, &root, clock::now())?;
+    let proposal = exchange.proposal.clone();
+    Ok(match proposal.stale(&Base::of(&mut view)?)?.is_empty() {
+        true => Some(Exchange::new(proposal, store.reader(), &mut view)?),
+        false => None,
+    })
+}
+
 /// `relman import`.
 pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<Answer> {
     let desk = Desk::open(cli, progress)?;
@@ -335,7 +357,7 @@ pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<A
         let theirs = read(&start_dir(cli)?.join(file))?;
         let base = desk.with_view(Base::of)?;
         theirs
-            .require_sound(&base, clock::now())
+            .require_sound(&base, clock::now(), Some(desk.store.reader()))
             .map_err(|e| e.under(format!("{} was not imported", file.display())))?;
         let id = theirs.proposal.id.clone();
         let exchange = match desk.proposals.load(&id)? {
