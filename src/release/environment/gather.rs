@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::current::{Current, Origin, target_name};
+use super::current::{Current, Origin, Step, target_name};
 use super::evidence::{Evidence, Known};
 use super::judge::{Facts, Override, Times};
 use super::rule::{Breach, Rule};
@@ -47,10 +47,12 @@ pub fn gather(
         let message = format!("policy has no environment {name}");
         return (Some(current), vec![Breach::new(Rule::Agreement, message)]);
     };
-    if pending.is_none()
-        && let Err(e) = unchanged(evidence, &current, role)
-    {
-        breaches.push(broken(e));
+    if pending.is_none() {
+        let past = [
+            unchanged(evidence, &current, role),
+            past(evidence, &current),
+        ];
+        breaches.extend(past.into_iter().filter_map(Result::err).map(broken));
     }
     let mut take = |found: Result<Known>| found.map_err(|e| breaches.push(broken(e))).ok();
     let previous = current.previous.as_ref().and_then(|step| {
@@ -134,6 +136,22 @@ fn unchanged(evidence: &Evidence, current: &Current, role: &Targets) -> Result<(
         false => Err(Error::refused(format!(
             "{name} version {} lists what was agreed with version {}, which listed {}",
             role.version, current.version, known.current.tag
+        ))),
+    }
+}
+
+/// It forgets nothing that the environment ran: order, reasons and the way back hang on it.
+fn past(evidence: &Evidence, current: &Current) -> Result<()> {
+    let name = &current.environment;
+    let ran = evidence.before(name, current.version)?;
+    let ran = ran.map(|ran| ran.step());
+    match ran == current.previous {
+        true => Ok(()),
+        false => Err(Error::refused(format!(
+            "{name} ran {} before version {}, which says {}",
+            Step::words(ran.as_ref()),
+            current.version,
+            Step::words(current.previous.as_ref())
         ))),
     }
 }
