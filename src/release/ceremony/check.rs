@@ -1,5 +1,7 @@
 //! Holds a proposal against verified metadata: what nobody should sign and nothing may publish. Pure.
 
+mod said;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -56,6 +58,8 @@ impl Proposal {
         problems.extend(self.left_behind(base, &after));
         problems.extend(self.strange_files()?);
         problems.extend(self.strange_proofs());
+        problems.extend(self.strange_statements(base, now));
+        problems.extend(self.strange_releases(base, &after));
         Ok(problems)
     }
 

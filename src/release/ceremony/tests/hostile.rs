@@ -176,3 +176,103 @@ fn release_signers_who_propose_another_quorum_are_refused_before_anybody_signs()
         "{problems}"
     );
 }
+
+#[test]
+fn a_proposal_that_nobody_has_to_sign_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut proposal = world.proposal();
+    proposal.roles.clear();
+    assert!(problem(&proposal, &world.base()).contains("nothing in it is to be signed"));
+    let policy = world.base();
+    let policy = policy.policy.policy().document().to_bytes().unwrap();
+    proposal.kind = Kind::Root;
+    proposal.policy = Some(String::from_utf8(policy).unwrap());
+    assert!(problem(&proposal, &world.base()).contains("nothing in it is to be signed"));
+}
+
+#[test]
+fn two_statements_with_one_proof_are_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut proposal = world.proposal();
+    proposal.statements.push(statement(Purpose::Approver));
+    proposal.statements.push(statement(Purpose::Builder));
+    assert!(problem(&proposal, &world.base()).contains("is in it twice"));
+}
+
+#[test]
+fn a_proposal_cannot_log_a_release_or_metadata_that_nobody_publishes() {
+    let world = World::new(&Ring::one_each());
+    for kind in ["urn:relman:leaf:release:v1", "urn:relman:leaf:metadata:v1"] {
+        let mut proposal = world.proposal();
+        let mut draft = statement(Purpose::Publisher);
+        draft.statement.predicate_type = kind.into();
+        proposal.statements.push(draft);
+        assert!(
+            problem(&proposal, &world.base()).contains("comes into the log by itself"),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn a_proposal_from_the_future_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut proposal = world.proposal();
+    proposal.time = "2026-03-01T00:05:00Z".parse().unwrap();
+    assert_eq!(proposal.check(&world.base(), now()).unwrap(), [""; 0]);
+    proposal.time = "2026-03-01T00:05:01Z".parse().unwrap();
+    assert!(problem(&proposal, &world.base()).contains("it is now 2026-03-01T00:00:00Z"));
+}
+
+#[test]
+fn an_expired_key_does_not_count_again_in_a_proposal_that_is_dated_back() {
+    let world = World::new(&Ring::one_each());
+    let mut base = world.base();
+    let mut document = base.policy.policy().document().clone();
+    for key in &mut document.keys {
+        if key.purpose == Purpose::Approver {
+            key.not_after = "2026-02-20T00:00:00Z".parse().unwrap();
+        }
+    }
+    let bytes = document.to_bytes().unwrap();
+    let pin = crate::trust::policy::Pin::of(&bytes);
+    let mut root = (*base.root).clone();
+    pin.set(&mut root);
+    let root = crate::trust::Unsigned::new(&root).unwrap();
+    let root = root.sign(&seed("root")).unwrap().draft_bytes().unwrap();
+    let root = crate::trust::Unverified::parse(&root).unwrap();
+    base.root = root.verify_self().unwrap();
+    base.policy = crate::release::policy::ReleasePolicy::parse(&bytes, pin).unwrap();
+
+    let mut proposal = world.proposal();
+    proposal.time = "2026-02-10T00:00:00Z".parse().unwrap();
+    proposal.statements.push(statement(Purpose::Approver));
+    assert!(problem(&proposal, &base).contains("no approver key of policy counts both"));
+    let at_that_time = "2026-02-19T00:00:00Z".parse().unwrap();
+    assert_eq!(proposal.check(&base, at_that_time).unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_release_cannot_be_listed_without_its_files() {
+    let world = World::new(&Ring::one_each());
+    let released = |commit: &str| crate::release::state::Released {
+        tag: "v9.0.0".into(),
+        commit: commit.into(),
+        tag_object: None,
+        repository: "https://example.org/timed".into(),
+        sha256: Sha256::of(b"{}"),
+        length: 2,
+        yanked: None,
+    };
+    let mut targets = Targets::clone(&world.base().targets);
+    targets.version += 1;
+    let file = released("abc").target().unwrap();
+    targets.targets.insert("v9.0.0.tar.gz".into(), file);
+    let mut proposal = world.proposal();
+    proposal.roles = vec![RoleDraft::targets("targets", &targets).unwrap()];
+    assert!(problem(&proposal, &world.base()).contains("release v9.0.0 is new"));
+    proposal.draft = Some("v9.0.0".into());
+    assert_eq!(proposal.check(&world.base(), now()).unwrap(), [""; 0]);
+    proposal.draft = Some("../v9.0.0".into());
+    assert!(problem(&proposal, &world.base()).contains("release v9.0.0 is new"));
+}
