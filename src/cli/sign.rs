@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::args::{Cli, ExportArgs, ImportArgs, SignArgs, WithdrawArgs};
@@ -12,8 +13,11 @@ use crate::io::proposals::{self, LocalProposals};
 use crate::io::{ask, clock, process};
 use crate::release::ceremony::{Base, Demand, Exchange, Signing};
 use crate::release::publish::Keys;
+use crate::release::view::View;
+use crate::trust::memory::Memory;
+use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
-use crate::{Error, Result};
+use crate::{Error, Kind, Result};
 
 /// `relman sign`.
 pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answer> {
@@ -57,17 +61,35 @@ fn waiting(cli: &Cli, args: &SignArgs) -> Result<Answer> {
     let base = Base::open(store.reader(), &root, clock::now())?;
     let (mut out, mut all) = (String::new(), Vec::new());
     for id in proposals.ids()? {
-        let Some(exchange) = proposals.load(&id)? else {
-            continue;
+        let found = proposals.load(&id).and_then(|exchange| {
+            exchange
+                .map(|exchange| described(&exchange, &base))
+                .transpose()
+        });
+        // One that cannot be read must not hide the others.
+        let (said, data) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(e) => unreadable(&id, &e),
         };
-        let (text, data) = described(&exchange, &base)?;
-        out.push_str(&text);
+        out.push_str(&said);
         all.push(data);
     }
     if all.is_empty() {
         out.push_str("nothing waits for signatures here\n");
     }
     Ok(Answer::done(json!({ "proposals": all }), out))
+}
+
+fn unreadable(id: &str, error: &Error) -> (String, Value) {
+    let said = format!(
+        "{id}\n  problem: {}\n  give it up: relman withdraw {id}\n",
+        text::line(&error.to_string())
+    );
+    let problems = [error.to_string()];
+    let data =
+        json!({ "id": id, "kind": null, "summary": null, "demands": [], "problems": problems });
+    (said, data)
 }
 
 fn trusted_root(cli: &Cli, named: Option<&Path>) -> Result<Vec<u8>> {
@@ -92,7 +114,8 @@ fn sign_file(cli: &Cli, args: &SignArgs, path: &Path) -> Result<Answer> {
     let base = exchange.base(&root, clock::now())?;
     exchange.proposal.require_sound(&base, clock::now())?;
     let keys = keys(cli, args, &exchange.proposal.project)?;
-    let review = review(&exchange, &base)?;
+    let mut review = review(&exchange, &base)?;
+    review.push_str(&age(&base, clock::now()));
     if args.dry_run {
         return Ok(looked_at(&exchange, &review));
     }
@@ -155,16 +178,28 @@ fn keys(cli: &Cli, args: &SignArgs, project: &str) -> Result<Box<dyn Keys>> {
     })
 }
 
+/// What a file shows is as old as its metadata: a signer without network cannot know what came since.
+fn age(base: &Base, now: Timestamp) -> String {
+    let until = base.fresh_until;
+    match until > now {
+        true => format!("  compared with the store as it was vouched for until {until}\n"),
+        false => format!(
+            "  warning: compared with a store that was vouched for until {until}, and it is now {now}: \
+             what it changed since is not shown; ask for a new export\n"
+        ),
+    }
+}
+
 /// What is about to be signed, in words.
 pub fn review(exchange: &Exchange, base: &Base) -> Result<String> {
     let proposal = &exchange.proposal;
     let mut out = format!(
-        "{}: {}\n",
+        "{}, as its proposer says: {}\n",
         text::line(&proposal.id),
         text::line(&proposal.summary)
     );
     for line in proposal.review(base)? {
-        out.push_str(&format!("  {}\n", text::line(&line)));
+        out.push_str(&format!("  {}\n", text::whole_line(&line)));
     }
     Ok(out)
 }
@@ -258,11 +293,19 @@ pub fn answer(settled: Settled, next: &str) -> Answer {
 /// `relman export`.
 pub fn export(cli: &Cli, args: &ExportArgs) -> Result<Answer> {
     let project = Project::find(cli)?;
-    let store = LocalProposals::new(project.work_dir().join("proposals"));
-    let exchange = store.load(&args.id)?.ok_or_else(|| {
+    let waiting = LocalProposals::new(project.work_dir().join("proposals"));
+    let exchange = waiting.load(&args.id)?.ok_or_else(|| {
         Error::failed(format!("there is no proposal {} here", args.id))
             .hint("see which there are: relman sign")
     })?;
+    // The store as it is now: what its signers compare with is as fresh as can be.
+    let store = project.authoritative()?;
+    let (fetch, cache) = (StoreMetadata(store.reader()), Memory::new());
+    let root = project.root()?;
+    let mut view = View::open(store.reader(), &fetch, &cache, &root, clock::now())?;
+    let base = Base::of(&mut view)?;
+    exchange.proposal.require_sound(&base, clock::now())?;
+    let exchange = Exchange::new(exchange.proposal, store.reader(), &mut view)?;
     let path = start_dir(cli)?.join(&args.out);
     proposals::write(&path, &exchange)?;
     let out = format!(
@@ -278,32 +321,53 @@ pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<A
     let desk = Desk::open(cli, progress)?;
     let (mut out, mut all) = (String::new(), Vec::new());
     for file in &args.files {
-        let theirs = read(&start_dir(cli)?.join(file))?;
-        let base = desk.with_view(Base::of)?;
-        theirs
-            .proposal
-            .require_sound(&base, clock::now())
-            .map_err(|e| e.under(format!("{} was not imported", file.display())))?;
-        let id = theirs.proposal.id.clone();
-        let exchange = match desk.proposals.load(&id)? {
-            Some(mut mine) => {
-                let new = mine.proposal.merge(&theirs.proposal, &base)?;
-                out.push_str(&format!("{id}: {new} new signatures\n"));
-                mine
+        match import_one(&desk, &start_dir(cli)?.join(file)) {
+            Ok((said, data)) => {
+                out.push_str(&said);
+                all.push(data);
             }
-            None => {
-                let mut clean = theirs;
-                let copy = clean.proposal.clone();
-                clean.proposal.merge(&copy, &base)?;
-                out.push_str(&format!("{id}: new here\n"));
-                clean
+            Err(e) if all.is_empty() => {
+                return Err(e.under(format!("{} was not imported", file.display())));
             }
-        };
-        let answer = answer(desk.keep(exchange, Signing::default())?, "");
-        out.push_str(&answer.text);
-        all.push(answer.data);
+            Err(e) => {
+                let done: Vec<&str> = all
+                    .iter()
+                    .filter_map(|one: &Value| one.get("id")?.as_str())
+                    .collect();
+                let (many, done) = (args.files.len(), done.join(", "));
+                return Err(e
+                    .under(format!("{} was not imported", file.display()))
+                    .under(format!(
+                        "{} of {many} files were imported: {done}",
+                        all.len()
+                    ))
+                    .with_kind(Kind::Partial));
+            }
+        }
     }
     Ok(Answer::done(json!({ "proposals": all }), out))
+}
+
+fn import_one(desk: &Desk, file: &Path) -> Result<(String, Value)> {
+    let theirs = read(file)?;
+    let base = desk.with_view(Base::of)?;
+    theirs.proposal.require_sound(&base, clock::now())?;
+    let id = theirs.proposal.id.clone();
+    let (news, exchange) = match desk.proposals.load(&id)? {
+        Some(mut mine) => {
+            let new = mine.proposal.merge(&theirs.proposal, &base)?;
+            (format!("{id}: {new} new signatures\n"), mine)
+        }
+        None => {
+            let mut clean = theirs;
+            let copy = clean.proposal.clone();
+            clean.proposal.merge(&copy, &base)?;
+            // Nobody here has seen it.
+            (review(&clean, &base)?, clean)
+        }
+    };
+    let answer = answer(desk.keep(exchange, Signing::default())?, "");
+    Ok((news + &answer.text, answer.data))
 }
 
 /// `relman withdraw`.
