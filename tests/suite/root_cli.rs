@@ -465,7 +465,7 @@ fn witnesses_and_soak_times_come_together_and_old_roles_need_no_new_signature() 
     ];
     later(&project, &set).exits(0).says(&[
         "mainnet: soak hours: 0 → 48",
-        "mainnet: approvals:  → qa, security",
+        "mainnet: approvals: none → qa, security",
     ]);
     assert!(!project.store().join("metadata/2.mainnet.json").exists());
     verifies_from(&project, &node, TAG);

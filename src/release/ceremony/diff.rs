@@ -248,8 +248,8 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> 
         let name = format!("{} {} (key {})", key.purpose, key.person, short(&key.id));
         match old.keys.iter().find(|k| k.id == key.id) {
             None => lines.push(format!(
-                "+ {name}, valid from {} until {}",
-                key.not_before, key.not_after
+                "+ {} {} (key {}), valid from {} until {}",
+                key.purpose, key.person, key.id, key.not_before, key.not_after
             )),
             Some(was) if was != key => lines.push(format!(
                 "{name}: valid from {} until {} → from {} until {}, {} of {} → {} of {}",

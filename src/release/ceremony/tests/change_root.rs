@@ -221,7 +221,9 @@ fn the_holders_names_go_with_their_keys() {
     assert!(lines.contains("root: + bob"), "{lines}");
     assert!(lines.contains("root: threshold: 1 → 2"), "{lines}");
     let lines = review(rotate("mainnet", 30, End::Now));
-    assert!(lines.contains("+ environment/mainnet alice"), "{lines}");
+    let id = Seed(30).public().keyid();
+    let whole = format!("+ environment/mainnet alice (key {id})");
+    assert!(lines.contains(&whole), "{lines}");
     assert!(
         lines.contains("delegation mainnet: + alice (key"),
         "{lines}"
