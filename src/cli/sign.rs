@@ -25,6 +25,11 @@ pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answe
         None => waiting(cli, args),
         Some(what) => match file_named(cli, what)? {
             Some(path) => sign_file(cli, args, &path),
+            None if Project::find(cli).is_err() => Err(Error::failed(format!(
+                "there is no file {}",
+                start_dir(cli)?.join(what).display()
+            ))
+            .hint("name the file that was exported; ids of proposals are for their project's directory")),
             None => sign_here(cli, args, what, progress),
         },
     }
@@ -33,18 +38,25 @@ pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answe
 /// What a proposal is, whom it waits for and what it changes, as it stands.
 pub fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
     let proposal = &exchange.proposal;
-    let demands = proposal.demands(base)?;
     let mut out = format!(
         "{}: {}\n",
         text::line(&proposal.id),
         text::line(&proposal.summary)
     );
-    for demand in &demands {
-        out.push_str(&format!("  {}\n", text::line(&demand.line())));
-    }
     let problems = proposal.check(base, clock::now())?;
     for problem in &problems {
         out.push_str(&format!("  problem: {}\n", text::line(problem)));
+    }
+    // Nobody need sign what cannot be published.
+    let demands = match problems.is_empty() {
+        true => proposal.demands(base)?,
+        false => {
+            out.push_str(&format!("  give it up: relman withdraw {}\n", proposal.id));
+            Vec::new()
+        }
+    };
+    for demand in &demands {
+        out.push_str(&format!("  {}\n", text::line(&demand.line())));
     }
     let data = json!({ "id": proposal.id, "kind": proposal.kind, "summary": proposal.summary,
         "demands": demands, "problems": problems });
@@ -117,11 +129,11 @@ fn sign_file(cli: &Cli, args: &SignArgs, path: &Path) -> Result<Answer> {
     let mut review = review(&exchange, &base)?;
     review.push_str(&age(&base, clock::now()));
     if args.dry_run {
-        return Ok(looked_at(&exchange, &review));
+        return looked_at(&exchange, &base, &review);
     }
     confirm(cli, args.yes, &review)?;
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
-    require_use(&signing, &exchange)?;
+    require_use(&signing, &exchange, &path.display().to_string())?;
     let out = match &args.out {
         Some(out) => start_dir(cli)?.join(out),
         None => path.to_owned(),
@@ -146,14 +158,14 @@ fn sign_here(cli: &Cli, args: &SignArgs, id: &str, progress: &mut Progress) -> R
     exchange.proposal.require_sound(&base, clock::now())?;
     let review = review(&exchange, &base)?;
     if args.dry_run {
-        return Ok(looked_at(&exchange, &review));
+        return looked_at(&exchange, &base, &review);
     }
     confirm(cli, args.yes, &review)?;
     let keys = keys(cli, args, &desk.project.config.project)?;
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
     // What has all signatures may have waited for a key of the sequencer alone.
     if !exchange.proposal.demands(&base)?.iter().all(Demand::is_met) {
-        require_use(&signing, &exchange)?;
+        require_use(&signing, &exchange, id)?;
     }
     let settled = desk.keep(exchange, signing)?;
     Ok(answer(settled, ""))
@@ -204,9 +216,13 @@ pub fn review(exchange: &Exchange, base: &Base) -> Result<String> {
     Ok(out)
 }
 
-fn looked_at(exchange: &Exchange, review: &str) -> Answer {
-    let data = json!({ "id": exchange.proposal.id, "review": review.lines().collect::<Vec<_>>() });
-    Answer::named("planned", data, format!("{review}nothing was signed\n"))
+fn looked_at(exchange: &Exchange, base: &Base, review: &str) -> Result<Answer> {
+    let demands = exchange.proposal.demands(base)?;
+    let said = said(&Signing::default(), &demands);
+    let data = json!({ "id": exchange.proposal.id, "demands": demands,
+        "review": review.lines().collect::<Vec<_>>() });
+    let said = format!("{review}signatures\n{said}nothing was signed\n");
+    Ok(Answer::named("planned", data, said))
 }
 
 /// Asks whether to sign what is shown.
@@ -228,14 +244,16 @@ pub fn confirm(cli: &Cli, yes: bool, review: &str) -> Result<()> {
 }
 
 /// A key that was named and not wanted is an error, not a silent success.
-fn require_use(signing: &Signing, exchange: &Exchange) -> Result<()> {
+fn require_use(signing: &Signing, exchange: &Exchange, what: &str) -> Result<()> {
     if !signing.signed.is_empty() {
         return Ok(());
     }
     let id = &exchange.proposal.id;
     Err(match signing.strange.is_empty() {
-        true => Error::failed(format!("no key here is asked to sign {id} (any more)"))
-            .hint(format!("see who is: relman sign {id} --dry-run")),
+        true => Error::failed(format!(
+            "the keys here have signed {id} already, or it asks for none of them"
+        ))
+        .hint(format!("see who is missing: relman sign {what} --dry-run")),
         false => Error::refused(format!(
             "{id} does not ask for the keys here: {}",
             signing.strange.join(", ")
@@ -350,6 +368,14 @@ pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<A
 
 fn import_one(desk: &Desk, file: &Path) -> Result<(String, Value)> {
     let theirs = read(file)?;
+    if theirs.proposal.is_published(desk.store.reader())? {
+        let id = theirs.proposal.id;
+        let said = format!("{}: published already\n", text::line(&id));
+        return Ok((
+            said,
+            json!({ "id": id, "state": "published", "signing": Signing::default() }),
+        ));
+    }
     let base = desk.with_view(Base::of)?;
     theirs.proposal.require_sound(&base, clock::now())?;
     let id = theirs.proposal.id.clone();

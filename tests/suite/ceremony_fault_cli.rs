@@ -25,6 +25,8 @@ fn a_damaged_proposal_hides_no_other_and_can_be_given_up() {
     let id = format!("release-{TAG}");
     let run = project.relman(&["sign"]).exits(0);
     run.says(&["yank-x", "problem:", &id, "1 of 2 signatures"]);
+    let run = project.relman(&["repo", "status"]).exits(1);
+    run.says(&["proposal yank-x cannot be read", &id, "1 of 2 signatures"]);
     let run = project.relman(&["sign", "yank-x", "--dry-run"]);
     run.says(&["relman withdraw yank-x"]);
     project.relman(&["withdraw", "yank-x"]).exits(0);
@@ -125,8 +127,8 @@ fn an_import_that_ends_midway_says_what_is_published() {
         .relman(&["import", file, none.to_str().unwrap()])
         .exits(4);
     run.says(&["1 of 2 files were imported", &id, "none.json"]);
-    let run = project.relman(&["import", file]).exits(3);
-    run.says(&["was not imported", "has 2 already"]);
+    let run = project.relman(&["import", file]).exits(0);
+    run.says(&[&id, "published already"]);
 }
 
 #[test]
@@ -141,4 +143,29 @@ fn a_proposal_that_is_new_here_is_shown_before_it_is_published() {
     project.relman(&["withdraw", &id]).exits(0);
     let run = project.relman(&["import", file]).exits(0);
     run.says(&["role targets: version 1 → 2", "published"]);
+}
+
+#[test]
+fn whoever_signs_twice_or_names_a_file_that_is_not_there_is_told_so() {
+    let project = waiting("ceremony-twice");
+    let file = project.beside("exchange.json");
+    let (file, id) = (file.to_str().unwrap(), format!("release-{TAG}"));
+    project.relman(&["export", &id, "--out", file]).exits(0);
+    let (root, bob) = (project.path("keys/root.json"), project.beside("bob"));
+    let (root, bob) = (root.to_str().unwrap(), bob.to_str().unwrap());
+    let elsewhere = Project::empty("ceremony-twice-bob");
+    let sign = ["sign", file, "--yes", "--root", root, "--key", bob];
+    elsewhere.relman(&sign).exits(0);
+    let run = elsewhere.relman(&sign).exits(1);
+    run.says(&["have signed", "already", "--dry-run"]);
+    let look = ["sign", file, "--dry-run", "--root", root, "--key", bob];
+    elsewhere
+        .relman(&look)
+        .exits(0)
+        .says(&["2 of 2 signatures"]);
+    let none = ["sign", "none.json", "--root", root, "--key", bob];
+    elsewhere
+        .relman(&none)
+        .exits(1)
+        .says(&["there is no file", "none.json"]);
 }

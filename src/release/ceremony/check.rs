@@ -33,7 +33,12 @@ impl Proposal {
                 self.project
             ));
         }
-        problems.extend(self.stale(base)?);
+        let stale = self.stale(base)?;
+        if !stale.is_empty() {
+            // What follows from that is no help to anybody.
+            problems.extend(stale);
+            return Ok(problems);
+        }
         let after = base.after(self)?;
         for draft in &self.roles {
             let expires = match draft {
