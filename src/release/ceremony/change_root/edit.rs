@@ -184,7 +184,13 @@ impl Draft {
             ))
             .hint("one key, one purpose: ssh-keygen -t ed25519 -N '' -f KEYFILE"));
         }
-        if not_after.is_some() && !matches!(role, KeyRole::Purpose(_)) {
+        // Delegations know no times: a key of an environment counts for every TUF client while it is listed.
+        let timed = match role {
+            KeyRole::Purpose(Purpose::Environment(_) | Purpose::Halt(_)) => false,
+            KeyRole::Purpose(_) => true,
+            KeyRole::Tuf(_) | KeyRole::Log => false,
+        };
+        if not_after.is_some() && !timed {
             return Err(Error::usage(format!(
                 "a {} key has no end of its own, it counts until it is removed",
                 role.name()

@@ -229,3 +229,27 @@ fn the_holders_names_go_with_their_keys() {
         "{lines}"
     );
 }
+
+#[test]
+fn a_key_of_an_environment_has_no_end_that_tuf_clients_would_not_see() {
+    let world = World::new(&Ring::one_each());
+    let ends = |purpose: Purpose| {
+        world.changed(&[Change::Add {
+            role: KeyRole::Purpose(purpose),
+            key: Seed(30).public(),
+            person: "bob".into(),
+            not_after: Some("2026-06-01T00:00:00Z".parse().unwrap()),
+            threshold: None,
+        }])
+    };
+    for purpose in [
+        Purpose::Environment("mainnet".into()),
+        Purpose::Halt("mainnet".into()),
+    ] {
+        let error = ends(purpose).unwrap_err();
+        let message = error.message();
+        assert!(message.contains("counts until it is removed"), "{message}");
+    }
+    ends(Purpose::Override("mainnet".into())).unwrap();
+    ends(Purpose::Approver).unwrap();
+}
