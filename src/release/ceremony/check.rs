@@ -45,6 +45,12 @@ impl Proposal {
                 RoleDraft::Root(draft) => draft.unverified_body()?.expires,
                 RoleDraft::Targets { draft, .. } => draft.unverified_body()?.expires,
             };
+            if !draft.is_plain()? {
+                problems.push(format!(
+                    "role {} is in a form that is not shown",
+                    draft.name()
+                ));
+            }
             if expires <= now {
                 problems.push(format!(
                     "role {} would expire at {expires}, it is now {now}",

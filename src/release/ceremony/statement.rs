@@ -57,9 +57,10 @@ impl StatementDraft {
 
     pub(super) fn sign(&mut self, key: &dyn Signer) -> Result<()> {
         match &mut self.envelope {
-            Some(envelope) => envelope.add_signature(key),
-            none => {
-                *none = Some(Envelope::sign(&self.statement, key)?);
+            Some(envelope) if envelope.is_over(&self.statement) => envelope.add_signature(key),
+            // What lies below another statement than the one that was shown is nobody's signature here.
+            other => {
+                *other = Some(Envelope::sign(&self.statement, key)?);
                 Ok(())
             }
         }

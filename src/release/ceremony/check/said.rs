@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::base::After;
 use super::super::{Base, Proposal};
+use crate::attest::Statement;
 use crate::limits::MAX_PROPOSAL_SKEW_SECONDS;
 use crate::release::leaf::{METADATA, RELEASE};
 use crate::release::state::Released;
@@ -27,6 +28,13 @@ impl Proposal {
         for draft in &self.statements {
             if !proofs.insert(&draft.proof) {
                 problems.push(format!("proof {:?} is in it twice", draft.proof));
+            }
+            let parsed = draft
+                .statement
+                .to_bytes()
+                .and_then(|b| Statement::parse(&b));
+            if let Err(e) = parsed {
+                problems.push(format!("statement {:?} is malformed: {e}", draft.proof));
             }
             let kind = draft.statement.predicate_type.as_str();
             if [RELEASE, METADATA].contains(&kind) {

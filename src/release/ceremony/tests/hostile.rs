@@ -276,3 +276,41 @@ fn a_release_cannot_be_listed_without_its_files() {
     proposal.draft = Some("../v9.0.0".into());
     assert!(problem(&proposal, &world.base()).contains("release v9.0.0 is new"));
 }
+
+#[test]
+fn a_signer_signs_the_statement_that_was_shown_and_no_other_that_lies_below_it() {
+    let world = World::new(&Ring::one_each());
+    let base = world.base();
+    let shown = statement(Purpose::Approver);
+    let mut other = shown.statement.clone();
+    other.predicate = serde_json::json!({ "time": now().to_string(), "approves": "everything" });
+    let hidden = crate::attest::Envelope::sign(&other, &Seed(66)).unwrap();
+    let mut proposal = world.proposal();
+    proposal.statements.push(shown.clone());
+    proposal.statements[0].envelope = Some(hidden);
+    proposal.sign(&base, &Ring::only("approver", &[8])).unwrap();
+    let envelope = proposal.statements[0].envelope.as_ref().unwrap();
+    assert!(envelope.is_over(&shown.statement), "another was signed");
+    let approver = base.policy.accepted(&Purpose::Approver, now());
+    assert_eq!(proposal.statements[0].signers(&approver).len(), 1);
+}
+
+#[test]
+fn a_role_with_members_that_no_review_would_show_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let proposal = serde_json::to_value(world.proposal()).unwrap();
+    let with = |path: &str, value: serde_json::Value| {
+        let mut changed = proposal.clone();
+        let (parent, name) = path.rsplit_once('/').unwrap();
+        let parent = changed.pointer_mut(&format!("/roles/0/metadata/signed{parent}"));
+        parent.unwrap()[name] = value;
+        serde_json::from_value::<Proposal>(changed).unwrap()
+    };
+    let base = world.base();
+    let null = with("/targets/some.tar.gz/custom", serde_json::Value::Null);
+    assert!(problem(&null, &base).contains("in a form that is not shown"));
+    let fraction = with("/expires", "2027-01-01T00:00:00.5Z".into());
+    assert!(problem(&fraction, &base).contains("in a form that is not shown"));
+    let same = with("/x-other", 1.into());
+    assert_eq!(same.check(&base, now()).unwrap(), [""; 0]);
+}
