@@ -386,8 +386,7 @@ fn import_one(desk: &Desk, file: &Path) -> Result<(String, Value)> {
         }
         None => {
             let mut clean = theirs;
-            let copy = clean.proposal.clone();
-            clean.proposal.merge(&copy, &base)?;
+            clean.proposal.keep_what_counts(&base)?;
             // Nobody here has seen it.
             (review(&clean, &base)?, clean)
         }

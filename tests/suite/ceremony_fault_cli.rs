@@ -146,6 +146,27 @@ fn a_proposal_that_is_new_here_is_shown_before_it_is_published() {
 }
 
 #[test]
+fn a_strangers_signature_on_a_proposal_that_is_new_here_is_dropped() {
+    let project = waiting("ceremony-stranger");
+    let file = project.beside("exchange.json");
+    let (path, id) = (file.to_str().unwrap(), format!("release-{TAG}"));
+    project.relman(&["export", &id, "--out", path]).exits(0);
+    project.relman(&["withdraw", &id]).exits(0);
+    let text = fs::read_to_string(&file).unwrap();
+    let mut exchange: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let signatures = &mut exchange["proposal"]["roles"][0]["metadata"]["signatures"];
+    let signatures = signatures.as_array_mut().unwrap();
+    signatures.push(serde_json::json!({"keyid": "ab".repeat(32), "sig": "cd".repeat(64)}));
+    fs::write(&file, exchange.to_string()).unwrap();
+    project
+        .relman(&["import", path])
+        .exits(0)
+        .says(&["1 of 2 signatures"]);
+    let kept = fs::read_to_string(project.path(PROPOSALS).join(format!("{id}.json"))).unwrap();
+    assert!(!kept.contains(&"ab".repeat(32)));
+}
+
+#[test]
 fn whoever_signs_twice_or_names_a_file_that_is_not_there_is_told_so() {
     let project = waiting("ceremony-twice");
     let file = project.beside("exchange.json");

@@ -168,7 +168,10 @@ impl Proposal {
     }
 
     /// Drops signatures that count for nothing: what a stranger added, what is not valid.
-    pub(super) fn keep_what_counts(&mut self, base: &Base) -> Result<()> {
+    ///
+    /// # Errors
+    /// As [`Proposal::demands`].
+    pub fn keep_what_counts(&mut self, base: &Base) -> Result<()> {
         let demands = self.demands(base)?;
         let counted = |what: &str| -> Vec<String> {
             let of = demands.iter().filter(|d| d.what == what);

@@ -153,6 +153,9 @@ impl Publisher<'_> {
         if let Some(demand) = proposal.demands(base)?.iter().find(|d| !d.is_met()) {
             return Ok(Planned::Waiting(Waiting::of(demand)));
         }
+        let mut proposal = proposal.clone();
+        proposal.keep_what_counts(base)?;
+        let proposal = &proposal;
         let after = base.after(proposal)?;
         if let Some(witnessed) = &view.witnessed {
             witnessed.check_clock(self.now)?;
