@@ -314,3 +314,21 @@ fn a_role_with_members_that_no_review_would_show_is_refused() {
     let same = with("/x-other", 1.into());
     assert_eq!(same.check(&base, now()).unwrap(), [""; 0]);
 }
+
+#[test]
+fn a_signature_under_another_keys_id_is_asked_for_again() {
+    let world = World::new(&Ring::one_each());
+    let base = world.base();
+    let mut proposal = world.proposal();
+    proposal.statements.push(statement(Purpose::Approver));
+    let ring = Ring::only("approver", &[8]);
+    proposal.sign(&base, &ring).unwrap();
+    let text = serde_json::to_string(&proposal).unwrap();
+    let text = text.replace(&seed("approver").public().keyid(), &"ab".repeat(32));
+    let mut proposal: Proposal = serde_json::from_str(&text).unwrap();
+    let unsigned = |p: &Proposal| p.demands(&base).unwrap()[1].have.is_empty();
+    assert!(unsigned(&proposal));
+    assert_eq!(proposal.sign(&base, &ring).unwrap().signed.len(), 1);
+    proposal.keep_what_counts(&base).unwrap();
+    assert!(!unsigned(&proposal));
+}
