@@ -58,6 +58,12 @@ pub fn described(exchange: &Exchange, base: &Base) -> Result<(String, Value)> {
     for demand in &demands {
         out.push_str(&format!("  {}\n", text::line(&demand.line())));
     }
+    if problems.is_empty() && demands.iter().all(Demand::is_met) {
+        let id = &proposal.id;
+        out.push_str(&format!(
+            "  has all signatures: relman sign {id} where the store's keys are, to publish it\n"
+        ));
+    }
     let data = json!({ "id": proposal.id, "kind": proposal.kind, "summary": proposal.summary,
         "demands": demands, "problems": problems });
     Ok((out, data))

@@ -364,7 +364,7 @@ fn what_would_lock_the_project_out_is_refused() {
     for purpose in ["root", "targets", "snapshot", "timestamp", "mainnet"] {
         let key = public(&project, purpose);
         let run = later(&project, &["root", "remove", purpose, &key, "--yes"]).exits(3);
-        run.says(&["threshold"]);
+        run.says(&["no key left", "relman root rotate"]);
         let run = later(&project, &["root", "threshold", purpose, "2", "--yes"]).exits(3);
         run.says(&["threshold 2 of 1"]);
         later(&project, &["root", "threshold", purpose, "0", "--yes"]).exits(3);

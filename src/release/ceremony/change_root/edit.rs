@@ -418,7 +418,22 @@ impl Draft {
             KeyRole::Purpose(Purpose::Environment(_)) => quorum(keys),
             _ => 1,
         };
-        if threshold < least.max(1) || threshold > keys as u64 {
+        if keys == 0 {
+            return Err(
+                Error::refused(format!("{name} would have no key left")).hint(format!(
+                    "put another in its place: relman root rotate {name} OLD NEW.pub"
+                )),
+            );
+        }
+        if threshold > keys as u64 {
+            return Err(Error::refused(format!(
+                "{name} would have threshold {threshold} of {keys} keys"
+            ))
+            .hint(format!(
+                "lower it with the same command: --threshold N; or add a key first: relman root add {name} KEY.pub"
+            )));
+        }
+        if threshold < least.max(1) {
             return Err(Error::refused(format!(
                 "{name} would have threshold {threshold} of {keys} keys, wanted {} to {keys}",
                 least.max(1)

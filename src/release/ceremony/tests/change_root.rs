@@ -253,3 +253,26 @@ fn a_key_of_an_environment_has_no_end_that_tuf_clients_would_not_see() {
     ends(Purpose::Override("mainnet".into())).unwrap();
     ends(Purpose::Approver).unwrap();
 }
+
+#[test]
+fn the_last_key_of_a_role_is_replaced_and_not_removed() {
+    let world = World::new(&Ring::one_each());
+    let refused = |change: Change| {
+        let error = world.changed(&[change]).unwrap_err();
+        format!("{error} {}", error.hint_text().unwrap())
+    };
+    let said = refused(Change::Remove {
+        role: role_of("targets"),
+        key: KeyChoice::Key(seed("targets").public()),
+        end: End::Now,
+        threshold: None,
+    });
+    assert!(said.contains("no key left"), "{said}");
+    assert!(said.contains("relman root rotate targets"), "{said}");
+    let said = refused(Change::Threshold {
+        role: role_of("targets"),
+        threshold: 2,
+    });
+    assert!(said.contains("threshold 2 of 1 keys"), "{said}");
+    assert!(said.contains("relman root add targets"), "{said}");
+}
