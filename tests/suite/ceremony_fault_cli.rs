@@ -190,3 +190,31 @@ fn whoever_signs_twice_or_names_a_file_that_is_not_there_is_told_so() {
         .exits(1)
         .says(&["there is no file", "none.json"]);
 }
+
+#[test]
+fn a_file_that_does_not_verify_sends_its_signer_to_whoever_made_it() {
+    let project = waiting("ceremony-bad-file");
+    let file = project.beside("exchange.json");
+    let (path, id) = (file.to_str().unwrap(), format!("release-{TAG}"));
+    project.relman(&["export", &id, "--out", path]).exits(0);
+    let good: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let mut cut = good.clone();
+    cut["base"]
+        .as_object_mut()
+        .unwrap()
+        .remove("timestamp.json");
+    fs::write(&file, cut.to_string()).unwrap();
+    let look = ["sign", path, "--dry-run"];
+    project
+        .relman(&look)
+        .exits(3)
+        .says(&["ask for a new export"]);
+    let mut late = good;
+    late["proposal"]["time"] = "2026-03-01T00:00:00Z".into();
+    fs::write(&file, late.to_string()).unwrap();
+    project
+        .relman(&look)
+        .exits(3)
+        .says(&["it is dated 2026-03-01", "do not sign it as it is"]);
+}

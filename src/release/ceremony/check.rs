@@ -219,7 +219,7 @@ impl Proposal {
                 "the store has moved on since: relman withdraw {}, then propose it again",
                 self.id
             )),
-            false => error.hint(format!("look at it: relman sign {} --dry-run", self.id)),
+            false => error.hint("do not sign it as it is: ask whoever proposed it"),
         })
     }
 }

@@ -131,8 +131,10 @@ impl Exchange {
                 .iter()
                 .map(|(name, text)| (format!("metadata/{name}"), text.clone().into_bytes())),
         );
-        Base::open(&files, trusted_root, now)
-            .map_err(|e| e.under("the metadata in the exchange file does not verify"))
+        Base::open(&files, trusted_root, now).map_err(|e| {
+            e.under("the metadata in the exchange file does not verify")
+                .hint("is --root the trust root of that project? if it is, ask for a new export")
+        })
     }
 }
 
