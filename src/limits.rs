@@ -40,6 +40,8 @@ pub const MAX_WITNESS_LINE_LEN: usize = 32_768;
 pub const MAX_CLOCK_STEP_SECONDS: i64 = 300;
 /// Seconds that witnessed time may be ahead of the reader's clock.
 pub const MAX_WITNESS_SKEW_SECONDS: i64 = 300;
+/// Seconds that a proposal may be dated ahead of the clock of whoever looks at it.
+pub const MAX_PROPOSAL_SKEW_SECONDS: i64 = 300;
 /// What a witness remembers of one log.
 pub const MAX_WITNESS_MEMORY_LEN: u64 = 16_384;
 /// Leaves in a log.

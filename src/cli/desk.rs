@@ -237,7 +237,7 @@ impl Desk {
     pub fn settle(&self, mut exchange: Exchange) -> Result<Settled> {
         let signing = self.with_view(|view| {
             let base = Base::of(view)?;
-            exchange.require_sound(&base, clock::now())?;
+            exchange.require_sound(&base, self.store.reader(), clock::now())?;
             exchange.proposal.sign(&base, &self.keyring)
         })?;
         if let Some(strange) = signing.strange.first() {
@@ -276,8 +276,12 @@ impl Desk {
             Err(e) => {
                 // Such as an online key that was replaced and whose successor is elsewhere: others have
                 // signed, and that is not thrown away.
-                if proposal.kind == Kind::Root && !signing.signed.is_empty() {
+                let waits = self.proposals.load(&id)?.is_some();
+                if waits || (proposal.kind == Kind::Root && !signing.signed.is_empty()) {
                     self.proposals.save(&exchange)?;
+                    return Err(e.under(format!(
+                        "{id} is not published; the signatures on it are kept"
+                    )));
                 }
                 return Err(e);
             }

@@ -21,6 +21,7 @@ use crate::release::cut::Events;
 use crate::release::publish::PEOPLE_MEMBER;
 use crate::release::text::check_person;
 use crate::release::view::View;
+use crate::store::Reader;
 use crate::trust::memory::Memory;
 use crate::trust::policy::{KeyEntry, PolicyDocument};
 use crate::trust::refresh::StoreMetadata;
@@ -268,7 +269,7 @@ fn show(cli: &Cli) -> Result<Answer> {
             }
         }
     }
-    let (said, pending) = waiting(&project, &base)?;
+    let (said, pending) = waiting(&project, &base, store.reader())?;
     out.push_str(&said);
     let data = json!({ "version": root.version, "expires": root.expires.to_string(), "roles": roles,
         "policy": document, "pending": pending });
@@ -293,12 +294,12 @@ fn entry(key: &KeyEntry) -> String {
 }
 
 /// The proposal that would follow, with what it changes and whom it waits for.
-fn waiting(project: &Project, base: &Base) -> Result<(String, Value)> {
+fn waiting(project: &Project, base: &Base, store: &dyn Reader) -> Result<(String, Value)> {
     let proposals = LocalProposals::new(project.work_dir().join("proposals"));
     let Some(exchange) = proposals.load(&root_id(base))? else {
         return Ok((String::new(), Value::Null));
     };
-    let (said, mut data) = sign::described(&exchange, base)?;
+    let (said, mut data) = sign::described(&exchange, base, store)?;
     let review = exchange.proposal.review(base)?;
     let mut out = format!("waiting\n{said}");
     for line in &review {

@@ -4,6 +4,7 @@
 mod common;
 
 mod ceremony_cli;
+mod ceremony_fault_cli;
 mod cut_cli;
 mod cut_config_cli;
 mod cut_keys_cli;

@@ -92,12 +92,13 @@ impl Exchange {
     }
 
     /// Every reason not to sign or publish its proposal over `base` at `now`; none if all is well.
+    /// `files` lead to the evidence: a store, or [`Exchange::files`] where there is none.
     ///
     /// # Errors
     /// As [`Proposal::check`].
-    pub fn check(&self, base: &Base, now: Timestamp) -> Result<Vec<String>> {
+    pub fn check(&self, base: &Base, files: &dyn Reader, now: Timestamp) -> Result<Vec<String>> {
         let mut problems = self.proposal.check(base, now)?;
-        let (breaches, _) = breaches_of(&self.proposal, base, &self.files(), now)?;
+        let (breaches, _) = breaches_of(&self.proposal, base, files, now)?;
         problems.extend(breaches.iter().map(ToString::to_string));
         Ok(problems)
     }
@@ -106,9 +107,9 @@ impl Exchange {
     ///
     /// # Errors
     /// Refused, with every problem as a cause.
-    pub fn require_sound(&self, base: &Base, now: Timestamp) -> Result<()> {
+    pub fn require_sound(&self, base: &Base, files: &dyn Reader, now: Timestamp) -> Result<()> {
         self.proposal.require_sound(base, now)?;
-        let (breaches, _) = breaches_of(&self.proposal, base, &self.files(), now)?;
+        let (breaches, _) = breaches_of(&self.proposal, base, files, now)?;
         refuse(&self.proposal.summary, &breaches)
     }
 
@@ -180,8 +181,10 @@ impl Exchange {
                 .iter()
                 .map(|(name, text)| (format!("metadata/{name}"), text.clone().into_bytes())),
         );
-        Base::open(&files, trusted_root, now)
-            .map_err(|e| e.under("the metadata in the exchange file does not verify"))
+        Base::open(&files, trusted_root, now).map_err(|e| {
+            e.under("the metadata in the exchange file does not verify")
+                .hint("is --root the trust root of that project? if it is, ask for a new export")
+        })
     }
 }
 

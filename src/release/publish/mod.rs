@@ -152,6 +152,10 @@ impl Publisher<'_> {
         drafts: &dyn Drafts,
     ) -> Result<Planned> {
         proposal.require_sound(base, self.now)?;
+        // Counted is what is left then: that is what readers get.
+        let mut proposal = proposal.clone();
+        proposal.keep_what_counts(base)?;
+        let proposal = &proposal;
         if let Some(demand) = proposal.demands(base)?.iter().find(|d| !d.is_met()) {
             return Ok(Planned::Waiting(Waiting::of(demand)));
         }
