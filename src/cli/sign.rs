@@ -58,8 +58,8 @@ pub fn described(exchange: &Exchange, base: &Base, store: &dyn Reader) -> Result
     for problem in &problems {
         out.push_str(&format!("  problem: {}\n", text::line(problem)));
     }
-    // Nobody need sign what cannot be published.
-    let demands = match problems.is_empty() {
+    // Nobody need sign what can never be published; what only has to wait is not given up.
+    let demands = match proposal.check(base, clock::now())?.is_empty() {
         true => proposal.demands(base)?,
         false => {
             out.push_str(&format!("  give it up: relman withdraw {}\n", proposal.id));
