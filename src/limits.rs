@@ -111,3 +111,15 @@ pub const MAX_COMMAND_OUTPUT_LEN: u64 = 65_536;
 pub const MAX_SERVICE_LOG_LEN: u64 = 64 * 1024 * 1024;
 /// Largest integer every JSON reader agrees on (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
+/// The plan of a publication in an object store, with the small objects in it.
+pub const MAX_PLAN_LEN: u64 = 8 * 1024 * 1024;
+/// An object that travels inside a plan; larger ones are staged beside it.
+pub const MAX_INLINE_LEN: u64 = 65_536;
+/// All objects inside one plan.
+pub const MAX_INLINE_TOTAL: u64 = 1_048_576;
+/// The lease of an object store.
+pub const MAX_LEASE_LEN: u64 = 16_384;
+/// Bytes asked of an object store at a time while an object is streamed in either direction.
+pub const OBJECT_PART_LEN: u64 = 8 * 1024 * 1024;
+/// Characters of an object store's own error that are shown.
+pub const MAX_SHOWN_ANSWER: usize = 400;

@@ -3,6 +3,8 @@
 //! A store is a tree of objects named by `/`-separated relative paths (the layout of
 //! `docs/formats.md`). All objects but the heads are written once.
 
+pub mod lease;
+pub mod plan;
 pub mod stage;
 
 use std::io::Read;
@@ -26,4 +28,13 @@ pub trait Reader: Send + Sync {
     /// Names (not paths) of the objects directly below `prefix`, sorted; `None` where this kind
     /// of store cannot list.
     fn list(&self, prefix: &str) -> Result<Option<Vec<String>>>;
+}
+
+/// Whether `path` can be the name of an object: relative, `/`-separated, without empty, `.` and `..`
+/// parts, NUL and backslashes.
+pub fn is_object_name(path: &str) -> bool {
+    !path.is_empty()
+        && path.split('/').all(|part| {
+            !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '\\'])
+        })
 }

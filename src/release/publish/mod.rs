@@ -152,7 +152,7 @@ impl Publisher<'_> {
         timestamp.expires = self.until("timestamp")?;
         timestamp.meta.insert("snapshot.json".into(), snapshot);
         match signing::sign(&timestamp, "timestamp", view, self.keys)? {
-            Signed::Whole(bytes) => batch.timestamp(bytes),
+            Signed::Whole(bytes) => batch.timestamp(timestamp.version, bytes),
             Signed::Waiting(waiting) => return Ok(Planned::Waiting(waiting)),
         }
         batch.transaction().map(Planned::Ready)
