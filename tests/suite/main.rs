@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "object-store")]
+mod bucket;
 mod cut_cli;
 mod cut_config_cli;
 mod cut_keys_cli;

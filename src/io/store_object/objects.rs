@@ -118,7 +118,7 @@ impl Objects {
     }
 
     fn rest(&self) {
-        self.runtime.block_on(tokio::time::sleep(self.pause));
+        std::thread::sleep(self.pause);
     }
 
     /// The object, of at most `limit` bytes, whatever length the store claims.
