@@ -16,6 +16,8 @@ pub const MAX_ROOT_ROTATIONS: u64 = 256;
 pub const MAX_DELEGATIONS: usize = 32;
 /// A metadata file whose length the role above lists; a longer listing is refused.
 pub const MAX_LISTED_METADATA_LEN: u64 = 16 * 1024 * 1024;
+/// The time at which a node last refreshed, with its line end.
+pub const MAX_LAST_SEEN_LEN: u64 = 21;
 /// `<sha256>.policy.json`.
 pub const MAX_POLICY_LEN: u64 = 1_048_576;
 /// A signed checkpoint with all its cosignatures; room for the 16 post-quantum signatures of
@@ -25,6 +27,23 @@ pub const MAX_CHECKPOINT_LEN: u64 = 131_072;
 pub const MAX_NOTE_SIGNATURES: usize = 100;
 /// A verifier key in its text form.
 pub const MAX_VKEY_LEN: usize = 1_024;
+/// A witness policy in C2SP's text form.
+pub const MAX_WITNESS_POLICY_LEN: usize = 65_536;
+/// Logs, witnesses and groups in one witness policy, of each (tlog-policy, "Implementation
+/// limits": at least 32); all cosignatures fit into [`MAX_NOTE_SIGNATURES`].
+pub const MAX_WITNESS_POLICY_ITEMS: usize = 64;
+/// Name of a witness or group.
+pub const MAX_WITNESS_NAME_LEN: usize = 255;
+/// A line of a witness policy.
+pub const MAX_WITNESS_LINE_LEN: usize = 32_768;
+/// Seconds that a machine's clock may be set back without a word: corrections by NTP are less.
+pub const MAX_CLOCK_STEP_SECONDS: i64 = 300;
+/// Seconds that witnessed time may be ahead of the reader's clock.
+pub const MAX_WITNESS_SKEW_SECONDS: i64 = 300;
+/// Seconds that a proposal may be dated ahead of the clock of whoever looks at it.
+pub const MAX_PROPOSAL_SKEW_SECONDS: i64 = 300;
+/// What a witness remembers of one log.
+pub const MAX_WITNESS_MEMORY_LEN: u64 = 16_384;
 /// Leaves in a log.
 pub const MAX_LOG_SIZE: u64 = MAX_JSON_INTEGER;
 /// Hashes in one inclusion proof.
@@ -41,6 +60,12 @@ pub const MAX_ENTRY_BUNDLE_LEN: u64 = TILE_WIDTH * (2 + MAX_LOG_ENTRY_LEN as u64
 pub const MAX_HASH_TILE_LEN: u64 = TILE_WIDTH * 32;
 /// A `.tlog-proof` file with its `extra` leaf.
 pub const MAX_TLOG_PROOF_LEN: u64 = 262_144;
+/// `<environment>.current.json`.
+pub const MAX_CURRENT_LEN: u64 = 65_536;
+/// Announcements of one release to one environment.
+pub const MAX_ANNOUNCEMENTS: u32 = 64;
+/// Earlier versions of an environment's role that are searched for where a release ran.
+pub const MAX_SEARCHED_VERSIONS: u64 = 10_000;
 /// An attestation file (DSSE lines).
 pub const MAX_ATTESTATION_LEN: u64 = 4 * 1024 * 1024;
 /// `SHA256SUMS` and its signature.
@@ -109,6 +134,14 @@ pub const MAX_TREE_DEPTH: usize = 32;
 pub const MAX_COMMAND_OUTPUT_LEN: u64 = 65_536;
 /// A daemon's own log file before it is put aside at the next start.
 pub const MAX_SERVICE_LOG_LEN: u64 = 64 * 1024 * 1024;
+/// A file that `relman export` writes.
+pub const MAX_EXCHANGE_LEN: u64 = 32 * 1024 * 1024;
+/// The reason of a yank, in characters.
+pub const MAX_REASON_LEN: usize = 500;
+/// Versions of the snapshot that are copied to a mirror, counted back from the newest.
+pub const MAX_SNAPSHOTS_BACK: u64 = 100_000;
+/// Yanks of one release, one after another.
+pub const MAX_YANKS: u64 = 1_000;
 /// Largest integer every JSON reader agrees on (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
 /// The plan of a publication in an object store, with the small objects in it.
@@ -123,3 +156,18 @@ pub const MAX_LEASE_LEN: u64 = 16_384;
 pub const OBJECT_PART_LEN: u64 = 8 * 1024 * 1024;
 /// Characters of an object store's own error that are shown.
 pub const MAX_SHOWN_ANSWER: usize = 400;
+/// Bytes a second that a server has to send, averaged over a while; less is an attack or as good as
+/// one (TUF 1.0, section 1.5.2, "slow retrieval").
+pub const MIN_TRANSFER_RATE: u64 = 1_024;
+/// Redirects followed from one URL.
+pub const MAX_REDIRECTS: usize = 3;
+/// Hosts that redirects led to whose connections are kept.
+pub const MAX_REDIRECT_HOSTS: usize = 8;
+/// Body of an answer without an object that is read so that its connection can be used again.
+pub const MAX_DRAINED_LEN: u64 = 16_384;
+/// A file of certificates to trust besides the system's.
+pub const MAX_CA_LEN: u64 = 1_048_576;
+/// An `ETag` or `Last-Modified` that is remembered.
+pub const MAX_VALIDATOR_LEN: usize = 512;
+/// What is kept of an HTTP answer beside its object.
+pub const MAX_VALIDATORS_LEN: u64 = 16_384;

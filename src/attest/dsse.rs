@@ -79,6 +79,53 @@ impl Envelope {
         })
     }
 
+    /// Adds a signature over the same payload; an earlier one under the same key id goes.
+    ///
+    /// # Errors
+    /// The key cannot be used.
+    pub fn add_signature(&mut self, signer: &dyn Signer) -> Result<()> {
+        let payload = decode(&self.payload, "payload")?;
+        let sig = signer.sign(&pae(&self.payload_type, &payload))?;
+        self.replace(EnvelopeSignature {
+            keyid: signer.public().keyid(),
+            sig: Base64::encode_string(&sig),
+        });
+        Ok(())
+    }
+
+    /// Takes over the signatures of another envelope over the same payload; of one over another
+    /// payload none.
+    pub fn merge(&mut self, other: &Envelope) {
+        if self.payload == other.payload && self.payload_type == other.payload_type {
+            for signature in &other.signatures {
+                self.replace(signature.clone());
+            }
+        }
+    }
+
+    /// Drops every signature but those under these key ids; tells whether any is left.
+    pub fn keep_signatures(&mut self, keyids: &[String]) -> bool {
+        self.signatures.retain(|s| keyids.contains(&s.keyid));
+        !self.signatures.is_empty()
+    }
+
+    /// The key ids under which it is signed.
+    pub fn keyids(&self) -> impl Iterator<Item = &str> {
+        self.signatures.iter().map(|s| s.keyid.as_str())
+    }
+
+    /// Whether the payload is exactly what signing `statement` makes.
+    pub fn is_over(&self, statement: &Statement) -> bool {
+        let payload = statement.to_bytes().ok();
+        payload.is_some_and(|bytes| Base64::encode_string(&bytes) == self.payload)
+            && self.payload_type == IN_TOTO
+    }
+
+    fn replace(&mut self, signature: EnvelopeSignature) {
+        self.signatures.retain(|s| s.keyid != signature.keyid);
+        self.signatures.push(signature);
+    }
+
     /// Parses one envelope.
     ///
     /// # Errors

@@ -1,8 +1,18 @@
 //! The command line, all of it, in one place.
 
+#[cfg(feature = "maintainer")]
+mod promote;
+mod repo;
+#[cfg(feature = "maintainer")]
+pub mod root;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+#[cfg(feature = "maintainer")]
+pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
+pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
 
 /// From a git tag to a verified running daemon on every node, and back.
 #[derive(Debug, Parser)]
@@ -44,7 +54,34 @@ pub enum Command {
     Publish(TagArgs),
     #[cfg(feature = "maintainer")]
     /// Sign the store's freshness anew (timestamp.json and, when due, the snapshot).
-    Timestamp,
+    Timestamp(TimestampArgs),
+    #[cfg(feature = "maintainer")]
+    /// Mark a release as one that must not be used (any more), and say why.
+    Yank(YankArgs),
+    #[cfg(feature = "maintainer")]
+    /// What waits for signatures here; sign it after a look at what it changes.
+    Sign(SignArgs),
+    #[cfg(feature = "maintainer")]
+    /// Write a proposal to one file, to be signed elsewhere.
+    Export(ExportArgs),
+    #[cfg(feature = "maintainer")]
+    /// Take in proposals and signatures; what has all signatures is published.
+    Import(ImportArgs),
+    #[cfg(feature = "maintainer")]
+    /// Give a proposal up.
+    Withdraw(WithdrawArgs),
+    #[cfg(feature = "maintainer")]
+    /// Announce an upgrade of an environment to its operators; the notice begins.
+    Announce(AnnounceArgs),
+    #[cfg(feature = "maintainer")]
+    /// Propose that an environment runs a release.
+    Promote(PromoteArgs),
+    #[cfg(feature = "maintainer")]
+    /// Agree, as one of its operators, to what an environment is to run.
+    Agree(AgreeArgs),
+    #[cfg(feature = "maintainer")]
+    /// Who may sign what: show it, and change it.
+    Root(root::RootArgs),
     /// The releases in the store, and drafts.
     List(StoreArgs),
     /// All about one release.
@@ -59,6 +96,10 @@ pub enum Command {
     Status(NodeArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(StoreArgs),
+    /// A store as a whole.
+    Repo(RepoArgs),
+    /// Copy a store to others, verifying everything; no keys are needed.
+    Mirror(MirrorArgs),
     #[cfg(feature = "maintainer")]
     /// Walk the whole way with a small sample daemon in a temporary directory.
     Demo(DemoArgs),
@@ -75,7 +116,25 @@ impl Command {
             #[cfg(feature = "maintainer")]
             Command::Publish(_) => "publish",
             #[cfg(feature = "maintainer")]
-            Command::Timestamp => "timestamp",
+            Command::Timestamp(_) => "timestamp",
+            #[cfg(feature = "maintainer")]
+            Command::Yank(_) => "yank",
+            #[cfg(feature = "maintainer")]
+            Command::Sign(_) => "sign",
+            #[cfg(feature = "maintainer")]
+            Command::Export(_) => "export",
+            #[cfg(feature = "maintainer")]
+            Command::Import(_) => "import",
+            #[cfg(feature = "maintainer")]
+            Command::Withdraw(_) => "withdraw",
+            #[cfg(feature = "maintainer")]
+            Command::Announce(_) => "announce",
+            #[cfg(feature = "maintainer")]
+            Command::Promote(_) => "promote",
+            #[cfg(feature = "maintainer")]
+            Command::Agree(_) => "agree",
+            #[cfg(feature = "maintainer")]
+            Command::Root(_) => "root",
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",
@@ -83,6 +142,8 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
             Command::Audit(_) => "audit",
+            Command::Repo(_) => "repo",
+            Command::Mirror(_) => "mirror",
             #[cfg(feature = "maintainer")]
             Command::Demo(_) => "demo",
         }
@@ -119,6 +180,54 @@ pub struct CutArgs {
     pub clean: bool,
 }
 
+/// `sign`
+#[derive(Debug, Args)]
+pub struct SignArgs {
+    /// A proposal, or a file that `relman export` wrote [default: list what waits].
+    #[arg(value_name = "ID|FILE")]
+    pub what: Option<String>,
+    /// Sign with this key file instead of those in the secret keys' directory.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The trust root to check the proposal with [default: the project's].
+    #[arg(long, value_name = "FILE")]
+    pub root: Option<PathBuf>,
+    /// Write the signed file here instead of over the one that was read.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Show what would be signed, and sign nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Sign without being asked.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The proposal.
+    pub id: String,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `import`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Files that `relman export` or `relman sign` wrote.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `withdraw`
+#[derive(Debug, Args)]
+pub struct WithdrawArgs {
+    /// The proposal.
+    pub id: String,
+}
+
 /// A tag.
 #[derive(Debug, Args)]
 pub struct TagArgs {
@@ -135,6 +244,20 @@ pub struct StoreArgs {
     /// The trust root to check it with [default: the project's].
     #[arg(long, value_name = "FILE")]
     pub root: Option<PathBuf>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub http: HttpArgs,
+}
+
+/// How to reach a store behind HTTP(S).
+#[derive(Debug, Args, Clone, Default)]
+pub struct HttpArgs {
+    /// Certificates (PEM) that may vouch for a store's server besides the system's.
+    #[arg(long, value_name = "FILE")]
+    pub store_ca: Option<PathBuf>,
+    /// The proxy to a store's server, or none [default: what HTTPS_PROXY and the like say].
+    #[arg(long, value_name = "URL|none")]
+    pub store_proxy: Option<String>,
 }
 
 /// `show`
@@ -168,8 +291,8 @@ pub struct NodeArgs {
 /// `install`
 #[derive(Debug, Args)]
 pub struct InstallArgs {
-    /// The tag.
-    pub tag: String,
+    /// The tag [default: what the node's environment has agreed on].
+    pub tag: Option<String>,
     /// The node.
     #[command(flatten)]
     pub node: NodeArgs,

@@ -1,20 +1,21 @@
 //! `relman cut`, `publish` and `timestamp`: the commands that write to the store.
 
+use jiff::SignedDuration;
 use serde_json::json;
 
-use super::args::{Cli, CutArgs, TagArgs};
+use super::args::{Cli, CutArgs, TagArgs, TimestampArgs};
 use super::desk::Desk;
 use super::project::Project;
 use crate::io::build::ProcessBuilder;
 use crate::io::git::GitSource;
 use crate::io::workshop::Workshop;
 use crate::io::{clock, process};
-use crate::keys::Signer;
 use crate::release::cut::{Cutter, Drafted, Events};
 use crate::release::draft::{Drafts, Record};
-use crate::release::publish::{Planned, Waiting};
+use crate::release::publish::{Keys, Planned, Waiting};
 use crate::release::state::{self, Released};
 use crate::release::tag::Tag;
+use crate::release::view::View;
 use crate::trust::policy::Purpose;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Result};
@@ -27,12 +28,13 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
     let source =
         GitSource::open(&project.dir)?.with_public_url(project.config.release.repository.clone());
     let desk = Desk::open(cli, progress)?;
-    let key = desk.keyring.require("builder")?;
-    let released = desk.with_view(|view| {
+    let (key, released) = desk.with_view(|view| {
+        let builders = view.policy.accepted(&Purpose::Builder, clock::now());
+        let key = desk.keyring.one_of("builder", &builders)?;
         // Before a long build, not after it.
         view.policy
             .check_signer(&Purpose::Builder, &key.public(), clock::now())?;
-        Ok(state::released(view.refreshed.targets()).0)
+        Ok((key, state::released(view.refreshed.targets()).0))
     })?;
 
     let drafted = {
@@ -43,7 +45,7 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
             build: &ProcessBuilder::from_env(),
             drafts: &desk.drafts,
             places: &workshop.places(),
-            key: &key,
+            key: key.as_ref(),
             now: &clock::now,
             threads: process::threads(),
         }
@@ -81,8 +83,19 @@ pub fn publish(cli: &Cli, args: &TagArgs, progress: &mut Progress) -> Result<Ans
 }
 
 /// `relman timestamp`.
-pub fn timestamp(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
+pub fn timestamp(cli: &Cli, args: &TimestampArgs, progress: &mut Progress) -> Result<Answer> {
     let desk = Desk::open(cli, progress)?;
+    if let Some(hours) = args.renew_before {
+        let limit = SignedDuration::from_hours(i64::from(hours));
+        let fresh = desk.with_view(|view| {
+            let r = &view.refreshed;
+            let end = r.timestamp().expires.min(r.snapshot().expires);
+            Ok((end.duration_since(clock::now()) > limit).then(|| freshness(view, "unchanged")))
+        })?;
+        if let Some(fresh) = fresh {
+            return Ok(fresh);
+        }
+    }
     progress.stage("sign the store's freshness");
     let planned = desk.with_view(|view| desk.publisher().freshness(view))?;
     match planned {
@@ -90,23 +103,25 @@ pub fn timestamp(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
             .hint("run it where the timestamp key is: --secret-keys DIR")),
         Planned::Ready(transaction) => {
             desk.write(&transaction)?;
-            desk.with_view(|view| {
-                let (timestamp, snapshot) = (view.refreshed.timestamp(), view.refreshed.snapshot());
-                let data = json!({
-                    "timestamp": { "version": timestamp.version, "expires": timestamp.expires.to_string() },
-                    "snapshot": { "version": snapshot.version, "expires": snapshot.expires.to_string() },
-                });
-                let text = format!(
-                    "timestamp {} is valid until {}, snapshot {} until {}\n",
-                    timestamp.version,
-                    text::time(timestamp.expires),
-                    snapshot.version,
-                    text::time(snapshot.expires)
-                );
-                Ok(Answer::done(data, text))
-            })
+            desk.with_view(|view| Ok(freshness(view, "done")))
         }
     }
+}
+
+fn freshness(view: &View, outcome: &'static str) -> Answer {
+    let (timestamp, snapshot) = (view.refreshed.timestamp(), view.refreshed.snapshot());
+    let data = json!({
+        "timestamp": { "version": timestamp.version, "expires": timestamp.expires.to_string() },
+        "snapshot": { "version": snapshot.version, "expires": snapshot.expires.to_string() },
+    });
+    let text = format!(
+        "timestamp {} is valid until {}, snapshot {} until {}\n",
+        timestamp.version,
+        text::time(timestamp.expires),
+        snapshot.version,
+        text::time(snapshot.expires)
+    );
+    Answer::named(outcome, data, text)
 }
 
 fn already_cut(desk: &Desk, released: &Released) -> Result<Answer> {

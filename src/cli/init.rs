@@ -6,18 +6,18 @@ use serde_json::json;
 
 use super::args::{Cli, InitArgs};
 use super::project::{self, Project};
-use crate::attest::sshsig;
 use crate::io::durable::{self, MODE_FILE};
 use crate::io::keyring::{Keyring, PURPOSES};
 use crate::io::{ask, clock, git, process};
-use crate::keys::Signer;
-use crate::limits::{MAX_CONFIG_LEN, MAX_PERSON_LEN, MAX_SHOWN_NAME};
-use crate::release::assemble::principal;
+use crate::limits::MAX_CONFIG_LEN;
 use crate::release::config::{self, FILE_NAME};
 use crate::release::cut::Events;
+use crate::release::policy::ReleasePolicy;
+use crate::release::public;
 use crate::release::publish::{Founded, Genesis};
-use crate::release::text::{is_deceptive, shown};
+use crate::release::text::check_person;
 use crate::store::stage::{Authoritative, Lease};
+use crate::trust::{Pin, Root, Unverified};
 use crate::ui::{Answer, Progress};
 use crate::{Error, Result};
 
@@ -98,13 +98,7 @@ fn person(args: &InitArgs) -> Result<String> {
         None if args.yes => process::login_name(),
         None => ask::line("whose keys are these", &process::login_name())?,
     };
-    let hidden = |c: char| c.is_control() || is_deceptive(c);
-    if person.trim().is_empty() || person.len() > MAX_PERSON_LEN || person.contains(hidden) {
-        return Err(Error::usage(format!(
-            "{} is no person's name, wanted 1 to {MAX_PERSON_LEN} visible bytes",
-            shown(&person, MAX_SHOWN_NAME)
-        )));
-    }
+    check_person(&person)?;
     Ok(person)
 }
 
@@ -168,6 +162,7 @@ fn found(
         project: name,
         origin: &project.config.log_origin(),
         person,
+        witnesses: "none",
         example: args.example,
         keys: keyring,
         expiry: &project.config.expiry,
@@ -176,33 +171,22 @@ fn found(
     .plan(store.reader())?;
     // The public half first: a store without its root would be unreadable, a root without its
     // store only waits for the next run.
-    let mut made = public_files(project, keyring, &founded)?;
+    let mut made = public_files(project, &founded)?;
     lease.publish(&founded.transaction)?;
     progress.end();
     made.push(format!("{}/", project.config.store.path));
     Ok(made)
 }
 
-fn public_files(project: &Project, keyring: &Keyring, founded: &Founded) -> Result<Vec<String>> {
-    let name = &project.config.project;
-    let signer = sshsig::allowed_signer(&principal(name), &founded.builder)?;
-    let mut files = vec![
-        ("root.json".to_owned(), founded.root.clone()),
-        ("policy.json".to_owned(), founded.policy.clone()),
-        (
-            "log.vkey".to_owned(),
-            format!("{}\n", founded.vkey).into_bytes(),
-        ),
-        ("allowed_signers".to_owned(), signer.into_bytes()),
-    ];
-    for purpose in PURPOSES {
-        let public = keyring.require(purpose)?.public();
-        let line = public.to_openssh(&format!("{purpose}@{name}"))?;
-        files.push((
-            format!("{purpose}.pub"),
-            format!("{}\n", line.trim_end()).into_bytes(),
-        ));
-    }
+fn public_files(project: &Project, founded: &Founded) -> Result<Vec<String>> {
+    let root = Unverified::<Root>::parse(&founded.root)?;
+    let root = root.unverified_signed();
+    let policy = ReleasePolicy::parse(&founded.policy, Pin::from_root(root)?)?;
+    let files = public::files(
+        (root, &founded.root),
+        (&policy, &founded.policy),
+        clock::now(),
+    )?;
     let dir = project.keys_dir();
     for (file, bytes) in &files {
         // An interrupted first run may have left others, signed at another second.

@@ -10,10 +10,20 @@ mod demo;
 mod desk;
 #[cfg(feature = "maintainer")]
 mod init;
+mod mirror;
 mod node;
 mod project;
+#[cfg(feature = "maintainer")]
+mod promote;
+mod repo;
+#[cfg(feature = "maintainer")]
+mod root;
 mod show;
+#[cfg(feature = "maintainer")]
+mod sign;
 mod verify;
+#[cfg(feature = "maintainer")]
+mod yank;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -73,7 +83,25 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         #[cfg(feature = "maintainer")]
         Command::Publish(args) => cut::publish(cli, args, progress),
         #[cfg(feature = "maintainer")]
-        Command::Timestamp => cut::timestamp(cli, progress),
+        Command::Timestamp(args) => cut::timestamp(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Yank(args) => yank::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Sign(args) => sign::sign(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Export(args) => sign::export(cli, args),
+        #[cfg(feature = "maintainer")]
+        Command::Import(args) => sign::import(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Withdraw(args) => sign::withdraw(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Announce(args) => promote::announce(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Promote(args) => promote::promote(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Agree(args) => promote::agree(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Root(args) => root::run(cli, args, progress),
         Command::List(args) => show::list(cli, args),
         Command::Show(args) => show::show(cli, args),
         Command::Verify(args) => verify::run(cli, args),
@@ -81,6 +109,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
+        Command::Repo(args) => repo::run(cli, args),
+        Command::Mirror(args) => mirror::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Demo(args) => demo::run(cli, args),
     }

@@ -22,8 +22,12 @@ use crate::{Error, Kind, Result};
 /// `relman install`.
 pub fn install(cli: &Cli, args: &InstallArgs, progress: &mut Progress) -> Result<Answer> {
     // A name that no release can have is refused before anything of the node is touched.
-    let tag = Tag::parse_any(&args.tag)?;
+    let named = args.tag.as_deref().map(Tag::parse_any).transpose()?;
     let config = read(cli, &args.node)?;
+    let tag = match named {
+        Some(tag) => tag,
+        None => Tag::parse_any(&NodeReleases::new(&config, true)?.agreed()?)?,
+    };
     let report = with_node(&config, args.dry_run, progress, |node| {
         node.install(tag.as_str(), args.dry_run)
     })?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{Cli, StoreArgs};
+use super::args::{Cli, HttpArgs, StoreArgs};
 #[cfg(feature = "maintainer")]
 use crate::io::keyring::Keyring;
 use crate::io::store_http::HttpStore;
@@ -11,6 +11,7 @@ use crate::io::{durable, process};
 use crate::limits::{MAX_CONFIG_LEN, MAX_ROOT_LEN};
 use crate::release::config::{Config, FILE_NAME};
 use crate::store::Reader;
+use crate::store::http::{HttpOptions, Proxy};
 #[cfg(feature = "maintainer")]
 use crate::store::stage::Authoritative;
 use crate::{Error, Result};
@@ -65,6 +66,8 @@ impl Project {
 
     /// The project that this `relman.toml` would make of a directory.
     pub fn of(cli: &Cli, dir: &Path, text: &str) -> Result<Self> {
+        #[cfg(not(feature = "maintainer"))]
+        let _ = cli;
         Ok(Project {
             dir: dir.to_owned(),
             config: Config::parse(text)?,
@@ -123,10 +126,29 @@ pub fn read_root(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// A store by its path or URL.
-pub fn open_store(place: &str) -> Result<Box<dyn Reader>> {
+/// How the arguments want a store behind HTTP(S) to be reached.
+///
+/// # Errors
+/// Usage: no proxy.
+pub fn http_options(cli: &Cli, args: &HttpArgs) -> Result<HttpOptions> {
+    let start = start_dir(cli)?;
+    let proxy = args.store_proxy.as_deref().map(Proxy::parse).transpose();
+    Ok(HttpOptions {
+        ca: args.store_ca.as_ref().map(|path| start.join(path)),
+        proxy: proxy
+            .map_err(|e| e.under("--store-proxy is malformed"))?
+            .unwrap_or_default(),
+        ..HttpOptions::default()
+    })
+}
+
+/// A store by its path or URL; the options are for URLs.
+///
+/// # Errors
+/// No such directory; a URL or options that cannot be used.
+pub fn open_store(place: &str, options: &HttpOptions) -> Result<Box<dyn Reader>> {
     if place.contains("://") {
-        return Ok(Box::new(HttpStore::new(place)?));
+        return Ok(Box::new(HttpStore::with_options(place, options)?));
     }
     let path = Path::new(place);
     if !durable::is_dir(path) {
@@ -148,10 +170,11 @@ pub fn store_and_root(cli: &Cli, args: &StoreArgs) -> Result<(Box<dyn Reader>, V
             })?),
         };
     let start = start_dir(cli)?;
+    let options = http_options(cli, &args.http)?;
     let store: Box<dyn Reader> = match (&args.store, &project) {
-        (Some(place), _) if place.contains("://") => open_store(place)?,
-        (Some(place), _) => open_store(&start.join(place).to_string_lossy())?,
-        (None, Some(project)) => open_store(&project.store().root().to_string_lossy())?,
+        (Some(place), _) if place.contains("://") => open_store(place, &options)?,
+        (Some(place), _) => open_store(&start.join(place).to_string_lossy(), &options)?,
+        (None, Some(project)) => open_store(&project.store().root().to_string_lossy(), &options)?,
         (None, None) => return Err(Error::bug("neither a store nor a project")),
     };
     let root = match (&args.root, &project) {

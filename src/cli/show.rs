@@ -15,6 +15,7 @@ use crate::release::leaf::Leaf;
 use crate::release::state::{self, Released};
 use crate::release::verify::signed_leaf;
 use crate::release::view::View;
+use crate::release::yank;
 use crate::store::Reader;
 use crate::trust::memory::Memory;
 use crate::trust::policy::Purpose;
@@ -189,8 +190,13 @@ pub fn show(cli: &Cli, args: &ShowArgs) -> Result<Answer> {
         ),
         ("sha256", released.sha256.hex()),
     ];
-    if let Some(yank) = &released.yanked {
-        rows.push(("yanked", format!("{}: {}", yank.level, yank.reason)));
+    let yanks = yank::recorded(store.as_ref(), &view.policy, &released)?;
+    if let (Some(yank), Some(last)) = (&released.yanked, yanks.last()) {
+        let (when, who) = (text::time(last.time), &last.who);
+        rows.push((
+            "yanked",
+            format!("{}: {}, {when} by {who}", yank.level, yank.reason),
+        ));
     }
     let mut out: String = rows
         .iter()
@@ -215,6 +221,7 @@ pub fn show(cli: &Cli, args: &ShowArgs) -> Result<Answer> {
     });
     data["built_by"] = people.into();
     data["provenance"] = json!(statement);
+    data["yanks"] = json!(yanks);
     Ok(Answer::done(data, out))
 }
 

@@ -36,3 +36,14 @@ pub fn line(question: &str, default: &str) -> Result<String> {
         some => some.to_owned(),
     })
 }
+
+/// Shows `what`, then asks for one line as [`line()`] does.
+///
+/// # Errors
+/// There is nobody to ask.
+pub fn about(what: &str, question: &str, default: &str) -> Result<String> {
+    if process::can_ask() {
+        eprint!("{what}");
+    }
+    line(question, default)
+}

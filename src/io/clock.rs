@@ -22,3 +22,12 @@ pub fn elapsed() -> std::time::Duration {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     START.get_or_init(std::time::Instant::now).elapsed()
 }
+
+/// Lets time pass. Where a debug build's clock is fixed, it has passed at once.
+pub fn pause(time: std::time::Duration) {
+    #[cfg(debug_assertions)]
+    if std::env::var_os("RELMAN_INSECURE_NOW").is_some() {
+        return;
+    }
+    std::thread::sleep(time);
+}

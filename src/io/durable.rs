@@ -278,6 +278,17 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// When a file was written last; `None` where there is none.
+pub fn modified(path: &Path) -> Result<Option<jiff::Timestamp>> {
+    let time = match fs::metadata(path).and_then(|meta| meta.modified()) {
+        Ok(time) => time,
+        Err(e) if is_absent(&e) => return Ok(None),
+        Err(e) => return Err(cannot("look at", path, e)),
+    };
+    let time = jiff::Timestamp::try_from(time).ok();
+    Ok(time.and_then(|time| time.round(jiff::Unit::Second).ok()))
+}
+
 /// Names in a directory, sorted; `None` where there is no such directory.
 pub fn list_dir(path: &Path) -> Result<Option<Vec<String>>> {
     let entries = match fs::read_dir(path) {
@@ -367,6 +378,11 @@ pub fn canonical(path: &Path) -> Result<PathBuf> {
 /// Whether a directory is there, perhaps through links.
 pub fn is_dir(path: &Path) -> bool {
     path.is_dir()
+}
+
+/// Whether there is a file at `path`.
+pub fn is_file(path: &Path) -> bool {
+    path.is_file()
 }
 
 /// The directory that holds `path`.

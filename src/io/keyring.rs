@@ -8,9 +8,11 @@ use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{LineEnding, PrivateKey};
 
 use super::durable;
+use super::witness_memory::WitnessFiles;
 use crate::error::Context;
 use crate::keys::{PublicKey, Signer};
 use crate::limits::MAX_KEY_FILE_LEN;
+use crate::log::WitnessMemory;
 use crate::release::publish::Keys;
 use crate::{Error, Result};
 
@@ -28,12 +30,37 @@ pub const PURPOSES: [&str; 10] = [
     "mainnet",
 ];
 
+/// Where witnesses whose keys are in the directory keep what they cosigned.
+const COSIGNED: &str = "cosigned";
+
 /// A directory of secret keys.
 pub struct Keyring {
     dir: PathBuf,
+    cosigned: WitnessFiles,
+}
+
+/// One key file that counts for whatever it is asked for.
+pub struct OneKey(FileKey);
+
+impl OneKey {
+    /// The key in `path`.
+    ///
+    /// # Errors
+    /// No such file; as [`FileKey::read`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let none = || Error::failed(format!("there is no key file at {}", path.display()));
+        FileKey::read(path)?.ok_or_else(none).map(OneKey)
+    }
+}
+
+impl Keys for OneKey {
+    fn all(&self, _purpose: &str) -> Result<Vec<Box<dyn Signer>>> {
+        Ok(vec![Box::new(self.0.clone())])
+    }
 }
 
 /// A secret key in memory; it is wiped when dropped and never printed.
+#[derive(Clone)]
 pub struct FileKey {
     signing: ed25519_dalek::SigningKey,
     public: PublicKey,
@@ -42,7 +69,9 @@ pub struct FileKey {
 impl Keyring {
     /// The keys in `dir`, which need not exist.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Keyring { dir: dir.into() }
+        let dir = dir.into();
+        let cosigned = WitnessFiles::new(dir.join(COSIGNED));
+        Keyring { dir, cosigned }
     }
 
     /// `$XDG_CONFIG_HOME/relman/<project>`, by default below `~/.config`.
@@ -135,6 +164,10 @@ impl Keys for Keyring {
             }
         }
         Ok(keys)
+    }
+
+    fn witness_memory(&self) -> Option<&dyn WitnessMemory> {
+        Some(&self.cosigned)
     }
 }
 

@@ -12,11 +12,13 @@ pub mod hashing;
 pub mod keyring;
 pub mod lock;
 pub mod memory_of_node;
+pub mod mirror_local;
 pub mod node_fs;
 pub mod node_lock;
 pub mod node_releases;
 pub mod parallel;
 pub mod process;
+pub mod proposals;
 #[cfg(feature = "maintainer")]
 pub mod sample_repo;
 pub mod scratch;
@@ -27,6 +29,7 @@ pub mod store_local;
 #[cfg(feature = "object-store")]
 pub mod store_object;
 pub mod unsynced;
+pub mod witness_memory;
 pub mod workshop;
 
 mod node_dir;

@@ -9,24 +9,26 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::memory_of_node::{DirCache, Overlay, SeenFile};
+use super::memory_of_node::{DirCache, LastSeen, Overlay, SeenFile};
 use super::scratch::PrivateFiles;
-use super::store_http::HttpStore;
+use super::store_http::{HttpStore, KeptHeads};
 use super::store_local::LocalStore;
 use super::{clock, durable, process};
 use crate::attest::provenance::MemberFacts;
 use crate::hash::Sha256;
 use crate::limits::MAX_ROOT_LEN;
 use crate::node::config::{NodeConfig, StoreLocation};
-use crate::node::release::{Releases, VerifiedFile, VerifiedRelease};
+use crate::node::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
 use crate::release::archive::{MemberPath, Sink};
+use crate::release::environment::target_name;
 use crate::release::report::{Problem, Report};
-use crate::release::state::Released;
+use crate::release::state::{Released, current_tag};
 use crate::release::verify::{
-    ScratchFile, SeenNothing, Subject, Unpacking, Verifier, unpack_checked, verify_retained,
+    Known, LOCAL, ScratchFile, SeenNothing, Subject, Unpacking, Verifier, unpack_checked,
+    verify_retained,
 };
 use crate::store::Reader;
-use crate::trust::refresh::Cache;
+use crate::trust::refresh::{self, Cache, StoreMetadata};
 use crate::trust::state::{Clock, Expiry};
 use crate::trust::{Root, Unverified};
 use crate::{Error, Result};
@@ -57,7 +59,13 @@ impl NodeReleases {
     pub fn new(config: &NodeConfig, dry_run: bool) -> Result<Self> {
         let store: Box<dyn Reader> = match &config.store {
             StoreLocation::Path(path) => Box::new(LocalStore::new(path)),
-            StoreLocation::Url(url) => Box::new(HttpStore::new(url)?),
+            StoreLocation::Url(url) => {
+                let store = HttpStore::with_options(url, &config.http)?;
+                Box::new(match dry_run {
+                    true => store,
+                    false => store.keeping(KeptHeads::in_state(&config.state)),
+                })
+            }
         };
         Ok(NodeReleases {
             store,
@@ -79,6 +87,37 @@ impl NodeReleases {
         Ok(root)
     }
 
+    /// The tag that the node's environment has agreed on; whether it may be installed is asked when
+    /// it is verified. Remembers nothing.
+    ///
+    /// # Errors
+    /// Usage: a `local` node. Refused: metadata that does not verify; nothing was promoted yet.
+    pub fn agreed(&self) -> Result<String> {
+        let name = &self.environment;
+        if name == LOCAL {
+            return Err(Error::usage("a local node installs what it is told to")
+                .hint("name a release: relman install TAG"));
+        }
+        let root = self.trusted_root()?;
+        let trust = DirCache::new(self.state.join("trust"));
+        let (cache, fetch) = (Overlay::new(&trust), StoreMetadata(self.store.as_ref()));
+        let clock = Clock {
+            now: clock::now(),
+            expiry: Expiry::Enforce,
+        };
+        let mut refreshed = refresh::refresh(Some(&root), &fetch, &cache, clock)?;
+        let role = refreshed.role(name)?;
+        let target = role.targets.get(&target_name(name));
+        target.and_then(current_tag).ok_or_else(|| {
+            Error::refused(format!("no release has been promoted to {name} yet"))
+                .hint(format!("relman promote TAG --to {name}"))
+        })
+    }
+
+    fn last_seen(&self) -> LastSeen {
+        LastSeen::new(self.state.join("trust").join("last-seen"))
+    }
+
     /// A root that says of itself that it is an example guards nothing.
     fn check_example(&self, root: &[u8]) -> Result<()> {
         let root = Unverified::<Root>::parse(root)?;
@@ -93,6 +132,8 @@ impl NodeReleases {
 
 impl Releases for NodeReleases {
     fn verify(&self, tag: &str, staging: &Path) -> Result<VerifiedRelease> {
+        let now = clock::now();
+        self.last_seen().check(now)?;
         let root = self.trusted_root()?;
         let (trust, seen) = (
             DirCache::new(self.state.join("trust")),
@@ -107,7 +148,7 @@ impl Releases for NodeReleases {
             seen: if self.dry_run { &looking } else { &seen },
             scratch: &PrivateFiles::in_dir(staging),
             clock: Clock {
-                now: clock::now(),
+                now,
                 expiry: Expiry::Enforce,
             },
             threads: process::threads(),
@@ -126,6 +167,10 @@ impl Releases for NodeReleases {
             },
             None,
         );
+        // Only a time at which the metadata was fresh: a clock that is far ahead is not remembered.
+        if !self.dry_run && verdict.report.passed("metadata") {
+            self.last_seen().advance(now)?;
+        }
         let (Some(release), Some(archive)) = (verdict.release, verdict.archive) else {
             return Err(refusal(tag, &verdict.report));
         };
@@ -179,7 +224,9 @@ impl Releases for NodeReleases {
         evidence: &[(String, Vec<u8>)],
         now: Timestamp,
     ) -> Result<VerifiedRelease> {
-        let (release, warnings) = verify_retained(tag, evidence, &self.trusted_root()?, now)?;
+        let (release, mut warnings) = verify_retained(tag, evidence, &self.trusted_root()?, now)?;
+        // Going back must work on a machine that has lost its time.
+        warnings.extend(self.last_seen().check(now).err().map(|e| e.to_string()));
         Ok(verified_release(
             tag,
             &release.released,
@@ -187,6 +234,22 @@ impl Releases for NodeReleases {
             release.evidence,
             warnings,
         ))
+    }
+
+    fn known(&self, now: Timestamp) -> Result<Option<NodeKnows>> {
+        let cache = DirCache::new(self.state.join("trust"));
+        let overlay = Overlay::new(&cache);
+        let environment = (self.environment != LOCAL).then_some(self.environment.as_str());
+        let known = Known::read(&overlay, &self.trusted_root()?, environment, now)?;
+        known
+            .map(|metadata| {
+                Ok(NodeKnows {
+                    metadata,
+                    // Written after each refresh whose history was believed.
+                    refreshed: durable::modified(&self.state.join("log").join("checkpoint"))?,
+                })
+            })
+            .transpose()
     }
 }
 

@@ -38,7 +38,20 @@ impl Signature {
         &self.bytes
     }
 
-    fn parse(line: &str) -> Result<Self> {
+    /// A signature whose bytes were made elsewhere.
+    pub(super) fn new(name: &str, key_id: u32, bytes: Vec<u8>) -> Self {
+        Signature {
+            name: name.to_owned(),
+            key_id,
+            bytes,
+        }
+    }
+
+    /// Reads one signature line, without its newline (signed-note, "Format").
+    ///
+    /// # Errors
+    /// Refused: any other form.
+    pub fn parse(line: &str) -> Result<Self> {
         let malformed = || {
             Error::refused(format!(
                 "signature line is {}, want em dash, space, key name, space, base64",
@@ -166,11 +179,12 @@ impl Note {
     /// Refused: the signature does not verify. Failed: the note would exceed its limits.
     pub fn add_signature(&mut self, key: &VerifierKey, signature: &[u8; 64]) -> Result<()> {
         key.check(&self.text, signature)?;
-        self.signatures.push(Signature {
-            name: key.name().to_owned(),
-            key_id: key.id(),
-            bytes: signature.to_vec(),
-        });
+        self.push(Signature::new(key.name(), key.id(), signature.to_vec()))
+    }
+
+    /// Adds a signature line that the caller has checked.
+    pub(super) fn push(&mut self, signature: Signature) -> Result<()> {
+        self.signatures.push(signature);
         let length = self.to_string().len() as u64;
         if self.signatures.len() > MAX_NOTE_SIGNATURES || length > MAX_CHECKPOINT_LEN {
             self.signatures.pop();

@@ -38,7 +38,7 @@ impl VerifierKey {
         }
         Ok(VerifierKey {
             name: name.to_owned(),
-            id: key_id(name, &key),
+            id: key_id(name, ED25519, key.as_bytes()),
             key,
         })
     }
@@ -59,41 +59,19 @@ impl VerifierKey {
     /// # Errors
     /// Usage: any other form, another signature type, a key ID that is not the one of name and key.
     pub fn parse(vkey: &str) -> Result<Self> {
-        let malformed = |found: String| {
-            Error::usage(format!(
-                "verifier key {}: {found}, want <name>+<8 hex digits>+<base64>",
-                text::quote(vkey)
-            ))
-        };
-        if vkey.len() > MAX_VKEY_LEN {
-            return Err(malformed(format!("{} bytes long", vkey.len())));
-        }
-        let mut parts = vkey.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(malformed("fewer than three parts".to_owned()));
-        };
-        let key = text::base64(key, "public key").map_err(|e| malformed(e.to_string()))?;
-        let key: [u8; 32] = match key.split_first() {
-            Some((&ED25519, key)) => key
-                .try_into()
-                .map_err(|_| malformed(format!("public key has {} bytes, want 32", key.len())))?,
-            Some((kind, _)) => {
-                return Err(malformed(format!(
+        let parts = Parts::split(vkey)?;
+        let key: [u8; 32] = match parts.kind {
+            ED25519 => parts.ed25519()?,
+            kind => {
+                return Err(parts.malformed(format!(
                     "signature type is 0x{kind:02x}, want 0x{ED25519:02x} (Ed25519)"
                 )));
             }
-            None => return Err(malformed("no public key".to_owned())),
         };
         let key = VerifyingKey::from_bytes(&key)
-            .map_err(|_| malformed("public key is not a point of the curve".to_owned()))?;
-        let verifier = VerifierKey::new(name, key)?;
-        let want = hex(&verifier.id.to_be_bytes());
-        if id != want {
-            return Err(malformed(format!(
-                "key ID is {}, which for this name and key is {want}",
-                text::quote(id)
-            )));
-        }
+            .map_err(|_| parts.malformed("public key is not a point of the curve".to_owned()))?;
+        let verifier = VerifierKey::new(parts.name, key)?;
+        parts.check_id(verifier.id)?;
         Ok(verifier)
     }
 
@@ -110,6 +88,14 @@ impl VerifierKey {
     /// The Ed25519 public key.
     pub fn public_key(&self) -> &VerifyingKey {
         &self.key
+    }
+
+    /// The public key in the crate's own form.
+    ///
+    /// # Errors
+    /// None: a weak key is refused when a verifier key is made.
+    pub fn public(&self) -> Result<PublicKey> {
+        PublicKey::from_bytes(self.key.to_bytes())
     }
 
     /// Checks a 64-byte Ed25519 signature over a note's text, strictly: no malleable signatures,
@@ -132,10 +118,7 @@ impl VerifierKey {
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut key = vec![ED25519];
-        key.extend_from_slice(self.key.as_bytes());
-        let id = hex(&self.id.to_be_bytes());
-        write!(f, "{}+{id}+{}", self.name, text::to_base64(&key))
+        f.write_str(&spell(&self.name, self.id, ED25519, self.key.as_bytes()))
     }
 }
 
@@ -183,8 +166,76 @@ pub fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn key_id(name: &str, key: &VerifyingKey) -> u32 {
-    let message = [name.as_bytes(), &[b'\n', ED25519], key.as_bytes()].concat();
+/// The recommended key ID: the first four bytes of SHA-256(name || 0x0A || signature type || public
+/// key), big-endian (signed-note, "Signatures").
+pub(super) fn key_id(name: &str, kind: u8, key: &[u8; 32]) -> u32 {
+    let message = [name.as_bytes(), &[b'\n', kind], key].concat();
     let [a, b, c, d, ..] = Sha256::of(&message).0;
     u32::from_be_bytes([a, b, c, d])
+}
+
+/// The text form of a key: `<name>+<hex key ID>+<base64(signature type || public key)>`.
+pub(super) fn spell(name: &str, id: u32, kind: u8, key: &[u8; 32]) -> String {
+    let mut bytes = vec![kind];
+    bytes.extend_from_slice(key);
+    let id = hex(&id.to_be_bytes());
+    format!("{name}+{id}+{}", text::to_base64(&bytes))
+}
+
+/// A vkey taken apart, whatever its signature type.
+pub(super) struct Parts<'a> {
+    vkey: &'a str,
+    pub(super) name: &'a str,
+    id: &'a str,
+    pub(super) kind: u8,
+    key: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn split(vkey: &'a str) -> Result<Self> {
+        let mut out = Parts {
+            vkey,
+            name: "",
+            id: "",
+            kind: 0,
+            key: Vec::new(),
+        };
+        if vkey.len() > MAX_VKEY_LEN {
+            return Err(out.malformed(format!("{} bytes long", vkey.len())));
+        }
+        let mut parts = vkey.splitn(3, '+');
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(out.malformed("fewer than three parts".to_owned()));
+        };
+        let key = text::base64(key, "public key").map_err(|e| out.malformed(e.to_string()))?;
+        let Some((&kind, key)) = key.split_first() else {
+            return Err(out.malformed("no public key".to_owned()));
+        };
+        (out.name, out.id, out.kind, out.key) = (name, id, kind, key.to_vec());
+        Ok(out)
+    }
+
+    pub(super) fn ed25519(&self) -> Result<[u8; 32]> {
+        let found = self.key.len();
+        <[u8; 32]>::try_from(self.key.as_slice())
+            .map_err(|_| self.malformed(format!("public key has {found} bytes, want 32")))
+    }
+
+    pub(super) fn check_id(&self, id: u32) -> Result<()> {
+        let want = hex(&id.to_be_bytes());
+        if self.id == want {
+            return Ok(());
+        }
+        Err(self.malformed(format!(
+            "key ID is {}, which for this name and key is {want}",
+            text::quote(self.id)
+        )))
+    }
+
+    pub(super) fn malformed(&self, found: String) -> Error {
+        Error::usage(format!(
+            "verifier key {}: {found}, want <name>+<8 hex digits>+<base64>",
+            text::quote(self.vkey)
+        ))
+    }
 }

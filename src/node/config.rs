@@ -1,6 +1,7 @@
 //! `node.toml`: one daemon on one host. Pure: text and the file's directory come in, values go out.
 
 mod check;
+mod http;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use check::RawConfig;
 
 use crate::error::{Context, Error, Result};
 use crate::limits;
+use crate::store::http::HttpOptions;
 
 /// One binary of the daemon and where the host expects it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,8 @@ pub struct NodeConfig {
     pub environment: String,
     /// Where releases come from.
     pub store: StoreLocation,
+    /// How a store behind an address is reached; `[http]`.
+    pub http: HttpOptions,
     /// The trust root file.
     pub root: PathBuf,
     /// The directory with versions, journal and history.

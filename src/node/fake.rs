@@ -13,7 +13,7 @@ use super::Node;
 use super::config::{Binary, NodeConfig};
 use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging};
 use super::record::{FileRecord, differences};
-use super::release::{Releases, VerifiedFile, VerifiedRelease};
+use super::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
 
@@ -446,6 +446,9 @@ impl Releases for Fake {
             }
             _ => Err(Error::refused("no proof")),
         }
+    }
+    fn known(&self, _: Timestamp) -> Result<Option<NodeKnows>> {
+        Ok(None)
     }
 }
 

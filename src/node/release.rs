@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::Result;
 use crate::hash::Sha256;
+use crate::release::verify::Known;
 
 /// One file of a release, as the signed sums and the provenance have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,4 +79,20 @@ pub trait Releases {
         evidence: &[(String, Vec<u8>)],
         now: Timestamp,
     ) -> Result<VerifiedRelease>;
+
+    /// What the metadata that the last refresh has stored says, without asking the store; none where
+    /// nothing was stored yet.
+    ///
+    /// # Errors
+    /// Kind refused where it does not verify.
+    fn known(&self, now: Timestamp) -> Result<Option<NodeKnows>>;
+}
+
+/// See [`Releases::known`].
+#[derive(Clone, Debug)]
+pub struct NodeKnows {
+    /// The verified metadata.
+    pub metadata: Known,
+    /// When the store was last asked and believed, by this machine's clock.
+    pub refreshed: Option<Timestamp>,
 }

@@ -97,6 +97,7 @@ impl Node<'_> {
         (self.say)(&format!("verifying the retained {tag}"));
         let retained = self.retained_whole(&tag)?;
         let mut warnings = retained.warnings.clone();
+        warnings.extend(self.require_not_dangerous(&tag)?);
         if let Some(left) = history.rolled_back_from(&tag) {
             warnings.push(format!(
                 "{tag} was itself rolled back from at {}: {}",
@@ -133,6 +134,23 @@ impl Node<'_> {
             recovered: None,
         };
         Ok((retained, report))
+    }
+
+    /// A dangerous release is not put back, as far as this node knows; a withdrawn one is, and told.
+    fn require_not_dangerous(&self, tag: &str) -> Result<Option<String>> {
+        let known = match self.releases.known(self.host.now()) {
+            Ok(known) => known,
+            // Going back must work when the rest does not.
+            Err(e) => return Ok(Some(format!("whether {tag} is yanked cannot be told: {e}"))),
+        };
+        match known.as_ref().and_then(|known| known.metadata.yank(tag)) {
+            None => Ok(None),
+            Some(yank) if yank.lets_rollback_pass() => Ok(Some(format!("{tag} is {yank}"))),
+            Some(yank) => Err(
+                Error::refused(format!("{tag} is not put back: it is {yank}"))
+                    .hint("another retained one: relman rollback --to TAG, see relman status"),
+            ),
+        }
     }
 
     fn run_rollback(

@@ -9,8 +9,10 @@ use super::history::{Entry, History};
 use super::host::{Found, Process, Service};
 use super::journal::Journal;
 use super::record::{FileRecord, Origin, differences};
+use super::release::NodeKnows;
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
+use crate::release::standing::Term;
 
 /// The node as it is.
 #[derive(Clone, Debug, Serialize)]
@@ -35,6 +37,10 @@ pub struct Status {
     pub unfinished: Option<Journal>,
     /// The last operation.
     pub last: Option<Entry>,
+    /// When the store was last asked and believed, RFC 3339.
+    pub refreshed: Option<String>,
+    /// The stored metadata and when it expires.
+    pub metadata: Vec<Term>,
     /// What is no fault, but has to be said.
     pub warnings: Vec<String>,
     /// Everything that is wrong or cannot be found out.
@@ -139,6 +145,15 @@ impl Node<'_> {
                 problems.push(format!("{} cannot be rolled back to: {why}", version.tag));
             }
         }
+        let rollback = current
+            .as_ref()
+            .and_then(|c| history.rollback_target(c, &versions));
+        let known = self.known(
+            current.as_deref(),
+            rollback.as_deref(),
+            &retained,
+            (&mut warnings, &mut problems),
+        );
         if history.malformed > 0 {
             problems.push(format!(
                 "{} line(s) of the history cannot be read",
@@ -149,18 +164,63 @@ impl Node<'_> {
             name: self.config.name.clone(),
             environment: self.config.environment.clone(),
             state: self.config.state.display().to_string(),
-            rollback: current
-                .as_ref()
-                .and_then(|c| history.rollback_target(c, &versions)),
+            rollback,
             current: current_status,
             binaries,
             service,
             retained,
             unfinished,
             last: history.entries.last().cloned(),
+            refreshed: known
+                .as_ref()
+                .and_then(|known| known.refreshed.map(|at| at.to_string())),
+            metadata: known.map_or(Vec::new(), |known| known.metadata.terms),
             warnings,
             problems,
         })
+    }
+
+    /// What the stored metadata says of itself and of the versions here.
+    fn known(
+        &self,
+        current: Option<&str>,
+        rollback: Option<&str>,
+        retained: &[VersionStatus],
+        (warnings, problems): (&mut Vec<String>, &mut Vec<String>),
+    ) -> Option<NodeKnows> {
+        let now = self.host.now();
+        let known = match self.releases.known(now) {
+            Ok(known) => known?,
+            Err(error) => {
+                problems.push(error.to_string());
+                return None;
+            }
+        };
+        let terms = known.metadata.terms.iter();
+        let late: Vec<String> = terms.filter_map(|term| term.warning(now)).collect();
+        if !late.is_empty() {
+            problems.push(format!(
+                "this node's metadata: {} (a node learns what is new when it runs: relman install)",
+                late.join(", ")
+            ));
+        }
+        if let Some(tag) = current
+            && let Some(yank) = known.metadata.yank(tag)
+        {
+            problems.push(format!("{tag} runs here and is {yank}"));
+        }
+        for version in retained {
+            if let Some(yank) = known.metadata.yank(&version.tag) {
+                let stuck = rollback == Some(&version.tag) && !yank.lets_rollback_pass();
+                match stuck {
+                    true => {
+                        problems.push(format!("rollback has no way: {} is {yank}", version.tag))
+                    }
+                    false => warnings.push(format!("{} is {yank}", version.tag)),
+                }
+            }
+        }
+        Some(known)
     }
 
     fn unfinished(&self, problems: &mut Vec<String>) -> Option<Journal> {
@@ -384,6 +444,11 @@ impl Status {
         }
         if self.rollback.is_none() && self.current.is_some() {
             lines.push("rollback  nothing to go back to by default".into());
+        }
+        if let Some(at) = &self.refreshed {
+            let expires = self.metadata.iter().map(|term| term.expires).min();
+            let until = expires.map_or(String::new(), |at| format!(", good until {at}"));
+            lines.push(format!("metadata  last refreshed {at}{until}"));
         }
         lines.extend(self.warnings.iter().map(|w| format!("warning   {w}")));
         lines.extend(self.problems.iter().map(|p| format!("problem   {p}")));

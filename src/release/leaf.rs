@@ -1,5 +1,8 @@
 //! Leaves of the log: each one DSSE-signed in-toto statement, typed by its predicate. Pure.
 
+mod promotion;
+mod yank;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -11,6 +14,9 @@ use crate::keys::Signer;
 use crate::limits::MAX_LOG_ENTRY_LEN;
 use crate::trust::policy::Purpose;
 use crate::{Error, Result};
+
+pub use promotion::{ANNOUNCEMENT, AnnouncementLeaf, OVERRIDE, OverrideLeaf};
+pub use yank::{NONE, YANK, YankLeaf};
 
 /// A release: the archive, from which tag and commit, with which evidence.
 pub const RELEASE: &str = "urn:relman:leaf:release:v1";
@@ -52,6 +58,12 @@ pub enum Leaf {
     Release(ReleaseLeaf),
     /// See [`MetadataLeaf`].
     Metadata(MetadataLeaf),
+    /// See [`AnnouncementLeaf`].
+    Announcement(AnnouncementLeaf),
+    /// See [`OverrideLeaf`].
+    Override(OverrideLeaf),
+    /// See [`YankLeaf`].
+    Yank(YankLeaf),
     /// A type that this version does not know; shown and kept, never dropped.
     Unknown {
         /// Its predicate type.
@@ -106,6 +118,9 @@ impl Leaf {
         let statement = match self {
             Leaf::Release(leaf) => leaf.statement(),
             Leaf::Metadata(leaf) => leaf.statement(),
+            Leaf::Announcement(leaf) => leaf.statement(),
+            Leaf::Override(leaf) => leaf.statement(),
+            Leaf::Yank(leaf) => leaf.statement(),
             Leaf::Unknown { predicate_type, .. } => {
                 return Err(Error::bug(format!(
                     "asked to sign a leaf of type {predicate_type}"
@@ -127,6 +142,7 @@ impl Leaf {
     pub fn read(statement: &Statement) -> Result<Self> {
         match statement.predicate_type.as_str() {
             RELEASE => read_release(statement).map(Leaf::Release),
+            YANK => YankLeaf::read(statement),
             METADATA => Ok(Leaf::Metadata(MetadataLeaf {
                 files: statement
                     .digests()
@@ -135,6 +151,8 @@ impl Leaf {
                     .collect(),
                 time: time(statement)?,
             })),
+            ANNOUNCEMENT => AnnouncementLeaf::read(statement).map(Leaf::Announcement),
+            OVERRIDE => OverrideLeaf::read(statement).map(Leaf::Override),
             other => Ok(Leaf::Unknown {
                 predicate_type: other.to_owned(),
                 time: time(statement)?,
@@ -146,7 +164,10 @@ impl Leaf {
     pub fn purpose(&self) -> Purpose {
         match self {
             Leaf::Release(_) => Purpose::Builder,
-            Leaf::Metadata(_) | Leaf::Unknown { .. } => Purpose::Publisher,
+            Leaf::Override(leaf) => Purpose::Override(leaf.environment.clone()),
+            Leaf::Metadata(_) | Leaf::Announcement(_) | Leaf::Yank(_) | Leaf::Unknown { .. } => {
+                Purpose::Publisher
+            }
         }
     }
 
@@ -155,6 +176,9 @@ impl Leaf {
         match self {
             Leaf::Release(leaf) => leaf.time,
             Leaf::Metadata(leaf) => leaf.time,
+            Leaf::Announcement(leaf) => leaf.time,
+            Leaf::Override(leaf) => leaf.time,
+            Leaf::Yank(leaf) => leaf.time,
             Leaf::Unknown { time, .. } => *time,
         }
     }

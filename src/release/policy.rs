@@ -1,13 +1,19 @@
 //! The pinned policy as the release's checks ask it: whose key counts for what, and when. Pure.
 
-use std::collections::BTreeSet;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::attest::dsse::short;
 use crate::keys::PublicKey;
-use crate::log::VerifierKey;
-use crate::trust::policy::{Environment, Pin, Policy, Purpose};
+use crate::log::{
+    CosignerKey, TlogProof, VerifiedCheckpoint, VerifierKey, WitnessEntry, WitnessPolicy, Witnessed,
+};
+use crate::trust::policy::{Environment, Pin, Policy, PolicyDocument, Purpose};
+use crate::trust::schema::Root;
 use crate::{Error, Result};
 
 /// A policy that root pins, with its log keys ready for use.
@@ -16,23 +22,40 @@ pub struct ReleasePolicy {
     policy: Policy,
     pin: Pin,
     log_keys: Vec<VerifierKey>,
+    witnesses: WitnessPolicy,
 }
 
 impl ReleasePolicy {
+    /// The file of a new policy. Whoever publishes one makes it with this: what
+    /// [`ReleasePolicy::parse`] would refuse on every node is refused here first.
+    ///
+    /// # Errors
+    /// As [`ReleasePolicy::parse`].
+    pub fn to_bytes(document: &PolicyDocument) -> Result<Vec<u8>> {
+        let bytes = document.to_bytes()?;
+        Self::parse(&bytes, Pin::of(&bytes))?;
+        Ok(bytes)
+    }
+
     /// Reads the policy that `pin` names.
     ///
     /// # Errors
-    /// Other bytes than pinned, a malformed policy, a log key that is no vkey.
+    /// Other bytes than pinned, a malformed policy, a log key that is no vkey, a malformed witness
+    /// policy; a witness key with another purpose; a key for the purpose `witness` that is none of
+    /// the witnesses'; soak or notice times that no witness could tell.
     pub fn parse(bytes: &[u8], pin: Pin) -> Result<Self> {
         let policy = Policy::parse_pinned(bytes, &pin)?;
         let vkeys = policy.document().log.vkeys.iter();
         let log_keys = vkeys
             .map(|v| VerifierKey::parse(v))
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        let witnesses = witnesses_of(&policy, &log_keys)
+            .map_err(|e| e.under("policy's witnesses were refused"))?;
         Ok(ReleasePolicy {
             policy,
             pin,
             log_keys,
+            witnesses,
         })
     }
 
@@ -56,9 +79,71 @@ impl ReleasePolicy {
         &self.policy.document().log.origin
     }
 
-    /// Whether the policy asks for no witnesses.
-    pub fn wants_no_witnesses(&self) -> bool {
-        self.policy.document().log.witnesses == "none"
+    /// Who must have cosigned a checkpoint.
+    pub fn witnesses(&self) -> &WitnessPolicy {
+        &self.witnesses
+    }
+
+    /// The witnessed time of a checkpoint; `None` where policy asks for no witnesses. A witness
+    /// whose key is also in the policy's list counts only within the validity given there, judged
+    /// at the time of its cosignature.
+    ///
+    /// # Errors
+    /// Refused: no quorum, saying who is missing; a cosignature of a known witness that does not
+    /// verify.
+    pub fn witnessed(&self, checkpoint: &VerifiedCheckpoint) -> Result<Option<Witnessed>> {
+        let counts = |witness: &WitnessEntry, at: Timestamp| {
+            let listed = self.policy.unchecked_key(&witness.key.public().keyid());
+            listed.is_none_or(|key| key.entry.counts_for(&Purpose::Witness, at))
+        };
+        self.witnesses.witnessed(checkpoint, &counts)
+    }
+
+    /// The witnessed time by which the entry that `proof` carries is known to have been in the log:
+    /// that of the proof's own checkpoint. `None` where policy asks for no witnesses.
+    ///
+    /// This is what soak and notice times begin at. It says nothing of whether the entry is in the
+    /// log that the store shows now: [`super::verify::History::included`] does both.
+    ///
+    /// # Errors
+    /// Refused: the entry is not in the tree of the proof's checkpoint, or no quorum cosigned that.
+    pub fn witnessed_by_proof(&self, proof: &TlogProof) -> Result<Option<Timestamp>> {
+        let entry = proof.unverified_extra();
+        let included = proof.verify(entry, self.log_keys(), self.log_origin())?;
+        let witnessed = self.witnessed(included.checkpoint())?;
+        Ok(witnessed.map(|witnessed| witnessed.time()))
+    }
+
+    /// Checks that root is for this policy: [`Policy::check_root`], and no witness and no log key signs a role.
+    pub fn check_root(&self, root: &Root) -> Vec<String> {
+        let mut problems = self.policy.check_root(root);
+        for log in &self.log_keys {
+            let bytes = log.public_key().to_bytes();
+            if root
+                .keys
+                .values()
+                .any(|key| key.ed25519_bytes() == Some(bytes))
+            {
+                problems.push(format!(
+                    "log key {log} signs a role, want one purpose for each key"
+                ));
+            }
+        }
+        for witness in self.witnesses.witnesses() {
+            let public = witness.key.public();
+            let also = root.keys.values().any(|key| {
+                key.ed25519_bytes()
+                    .is_some_and(|bytes| bytes == *public.bytes())
+            });
+            if also {
+                problems.push(format!(
+                    "key {} signs a role and is the key of witness {:?}, want one purpose for each key",
+                    short(&public.keyid()),
+                    witness.name
+                ));
+            }
+        }
+        problems
     }
 
     /// The public keys that count for `purpose` at a time.
@@ -124,4 +209,74 @@ impl ReleasePolicy {
         let approvals = cut.approvals.iter().map(|name| format!("approval {name}"));
         gates.chain(approvals).collect()
     }
+}
+
+/// The witness policy, held against everything else that the policy says (the witness text is the
+/// truth of who is a witness; the list of keys may add whose a key is and how long it counts).
+fn witnesses_of(policy: &Policy, log_keys: &[VerifierKey]) -> Result<WitnessPolicy> {
+    let document = policy.document();
+    let witnesses = WitnessPolicy::parse(&document.log.witnesses)?;
+    check_logs(witnesses.logs(), log_keys)?;
+    let by_id: BTreeMap<String, &CosignerKey> = witnesses
+        .witnesses()
+        .iter()
+        .map(|witness| (witness.key.public().keyid(), &witness.key))
+        .collect();
+    for key in by_id.values() {
+        let is_log = |log: &&VerifierKey| log.public_key().as_bytes() == key.public().bytes();
+        if let Some(log) = log_keys.iter().find(is_log) {
+            return Err(Error::refused(format!(
+                "witness {key} has the same public key as log {log}, want one purpose for each key"
+            )));
+        }
+    }
+    for entry in &document.keys {
+        match (by_id.get(&entry.id), &entry.purpose) {
+            (Some(_), Purpose::Witness) => {}
+            (Some(key), other) => {
+                return Err(Error::refused(format!(
+                    "the {other} key of {} is also the key of witness {key}, want one purpose for \
+                     each key",
+                    entry.person
+                )));
+            }
+            (None, Purpose::Witness) => {
+                return Err(Error::refused(format!(
+                    "the witness key of {} (key {}) is none of those in log.witnesses",
+                    entry.person,
+                    short(&entry.id)
+                ))
+                .hint("name it there: witness NAME VKEY"));
+            }
+            (None, _) => {}
+        }
+    }
+    let waits = |e: &&Environment| e.soak_hours > 0 || e.notice_hours > 0;
+    match document.environments.iter().find(waits) {
+        Some(environment) if witnesses.is_none() => Err(Error::refused(format!(
+            "{} wants {} hours of soak and {} of notice, and the quorum is none: nobody could tell \
+             the time",
+            environment.name, environment.soak_hours, environment.notice_hours
+        ))
+        .hint("name witnesses in the policy's log, or set soak_hours and notice_hours to 0")),
+        _ => Ok(witnesses),
+    }
+}
+
+/// The witness text may name the logs, for other programs that read it: then the same ones.
+fn check_logs(named: &[VerifierKey], log_keys: &[VerifierKey]) -> Result<()> {
+    let same = named.iter().all(|key| log_keys.contains(key))
+        && log_keys.iter().all(|key| named.contains(key));
+    if named.is_empty() || same {
+        return Ok(());
+    }
+    let spelled = |keys: &[VerifierKey]| {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        keys.join(" ")
+    };
+    Err(Error::refused(format!(
+        "log.witnesses names logs {}, log.vkeys {}, want the same or none",
+        spelled(named),
+        spelled(log_keys)
+    )))
 }

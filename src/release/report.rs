@@ -95,6 +95,12 @@ impl Report {
         self.checks.iter().any(|c| c.outcome == Outcome::Failed)
     }
 
+    /// Whether check `name` was made and found nothing.
+    pub fn passed(&self, name: &str) -> bool {
+        let mut named = self.checks.iter().filter(|c| c.name == name);
+        named.any(|c| c.outcome == Outcome::Ok)
+    }
+
     /// All problems, each with the name of its check.
     pub fn problems(&self) -> impl Iterator<Item = (&'static str, &Problem)> {
         self.checks

@@ -13,6 +13,10 @@ use crate::{Error, Result};
 const MEMBER: &str = "relman";
 /// What every archive's name ends with.
 const SUFFIX: &str = ".tar.gz";
+/// No new installs; going back to it is possible.
+pub const WITHDRAWN: &str = "withdrawn";
+/// Neither installs nor going back to it.
+pub const DANGEROUS: &str = "dangerous";
 /// Tags named in a message at most.
 const MAX_NAMED: usize = 8;
 
@@ -43,6 +47,19 @@ pub struct Yank {
     pub level: String,
     /// In words.
     pub reason: String,
+}
+
+impl Yank {
+    /// Whether only new installs are refused. Any level but `withdrawn` counts as dangerous.
+    pub fn lets_rollback_pass(&self) -> bool {
+        self.level == WITHDRAWN
+    }
+}
+
+impl std::fmt::Display for Yank {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "yanked ({}): {}", self.level, self.reason)
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,5 +1,8 @@
 //! Making foreign text harmless before people see it: in messages, in Markdown, on terminals. Pure.
 
+use crate::limits::{MAX_PERSON_LEN, MAX_SHOWN_NAME};
+use crate::{Error, Result};
+
 /// `text` in quotes with everything unprintable escaped, cut to `max` characters.
 pub fn shown(text: &str, max: usize) -> String {
     let mut out = String::from("\"");
@@ -80,6 +83,21 @@ pub fn is_deceptive(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Checks the name of a person.
+///
+/// # Errors
+/// Usage: an empty name, one of more than [`MAX_PERSON_LEN`] bytes, characters that hide.
+pub fn check_person(person: &str) -> Result<()> {
+    let hidden = |c: char| c.is_control() || is_deceptive(c);
+    if person.trim().is_empty() || person.len() > MAX_PERSON_LEN || person.contains(hidden) {
+        return Err(Error::usage(format!(
+            "{} is no person's name, wanted 1 to {MAX_PERSON_LEN} visible bytes",
+            shown(person, MAX_SHOWN_NAME)
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::policy::ReleasePolicy;
 use super::verify::History;
 use crate::limits::MAX_POLICY_LEN;
+use crate::log::Witnessed;
 use crate::store::Reader;
 use crate::trust::policy::Pin;
 use crate::trust::refresh::{self, Cache, Fetch, Refreshed};
@@ -20,6 +21,8 @@ pub struct View<'a> {
     pub policy: ReleasePolicy,
     /// The log.
     pub history: History<'a>,
+    /// The quorum that cosigned its checkpoint; `None` where policy asks for none.
+    pub witnessed: Option<Witnessed>,
 }
 
 impl<'a> View<'a> {
@@ -48,15 +51,17 @@ impl<'a> View<'a> {
             .ok_or_else(|| wrong(Error::refused(format!("{path} is missing"))))?;
         let policy = ReleasePolicy::parse(&bytes, pin).map_err(wrong)?;
         let mut problems = policy.policy().check_delegations(refreshed.targets());
-        problems.extend(policy.policy().check_root(refreshed.root()));
+        problems.extend(policy.check_root(refreshed.root()));
         if let Some(first) = problems.first() {
             return Err(wrong(Error::refused(first.clone())));
         }
         let history = History::open(store, &policy).map_err(wrong)?;
+        let witnessed = history.witnessed(&policy).map_err(wrong)?;
         Ok(View {
             refreshed,
             policy,
             history,
+            witnessed,
         })
     }
 

@@ -3,7 +3,9 @@
 //! A store is a tree of objects named by `/`-separated relative paths (the layout of
 //! `docs/formats.md`). All objects but the heads are written once.
 
+pub mod http;
 pub mod lease;
+pub mod mirror;
 pub mod plan;
 pub mod stage;
 

@@ -38,7 +38,8 @@ pub struct Put {
 /// heads last.
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
-    /// Its number in the store's one history: the version of the `timestamp.json` in it.
+    /// Its number in the store's one history: one more than the version of the `timestamp.json` that it
+    /// was planned upon. The one in it may be higher still, where a change of keys skips versions.
     pub sequence: u64,
     /// In order.
     pub puts: Vec<Put>,

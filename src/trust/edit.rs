@@ -67,16 +67,20 @@ impl<T: Role> Unsigned<T> {
         &self.canonical
     }
 
+    /// Goes on to collect signatures, of which there are none yet.
+    pub fn open(self) -> Signed<T> {
+        Signed {
+            unsigned: self,
+            signatures: BTreeMap::new(),
+        }
+    }
+
     /// Adds the first signature.
     ///
     /// # Errors
     /// The key cannot be used, or what it gave is no signature of its own.
     pub fn sign(self, key: &dyn Signer) -> Result<Signed<T>> {
-        let signed = Signed {
-            unsigned: self,
-            signatures: BTreeMap::new(),
-        };
-        signed.sign(key)
+        self.open().sign(key)
     }
 }
 
@@ -129,6 +133,45 @@ impl<T: Role> Signed<T> {
         }
         self.signatures.insert(id, hex(&signature));
         Ok(self)
+    }
+
+    /// What is to be signed, as a draft says it: nobody has vouched for it.
+    ///
+    /// # Errors
+    /// None for what [`Unsigned::new`] and [`Signed::parse`] accept.
+    pub fn unverified_body(&self) -> Result<T> {
+        let body = T::deserialize(&self.unsigned.value);
+        body.map_err(|e| Error::bug("a draft is no role any more").caused_by(e))
+    }
+
+    /// Takes over the signatures that another copy of the same draft has collected. They are
+    /// counted like any others: when they are asked for.
+    ///
+    /// # Errors
+    /// A draft of other contents.
+    pub fn merge(&mut self, other: &Signed<T>) -> Result<()> {
+        if self.unsigned.canonical != other.unsigned.canonical {
+            return Err(Error::refused(format!(
+                "the two drafts of {} differ: sha256 {} here, {} there",
+                T::TYPE,
+                crate::hash::Sha256::of(&self.unsigned.canonical),
+                crate::hash::Sha256::of(&other.unsigned.canonical)
+            )));
+        }
+        let theirs = other.signatures.iter();
+        self.signatures
+            .extend(theirs.map(|(id, sig)| (id.clone(), sig.clone())));
+        Ok(())
+    }
+
+    /// Ids of the keys that claim to have signed.
+    pub fn keyids(&self) -> impl Iterator<Item = &String> {
+        self.signatures.keys()
+    }
+
+    /// Drops every signature but those of these keys.
+    pub fn keep_signatures(&mut self, keyids: &[String]) {
+        self.signatures.retain(|id, _| keyids.contains(id));
     }
 
     /// Counts the valid signatures of `signers`.

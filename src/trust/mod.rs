@@ -4,6 +4,7 @@
 //! touch a file, the network, the environment or a clock; the drivers in [`mod@refresh`] do so through
 //! the [`refresh::Fetch`] and [`refresh::Cache`] traits alone.
 
+pub mod clock;
 pub mod edit;
 pub mod envelope;
 pub mod error;

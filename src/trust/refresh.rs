@@ -177,10 +177,16 @@ impl Refreshed<'_> {
     }
 }
 
-/// Names in caches: a role's name, percent-encoded, so that no role can name a path.
+/// The file of a role, without a version: its name encoded, so that no role can name a path.
 pub fn file_name(role: &str) -> String {
+    encoded(role) + ".json"
+}
+
+/// `text` percent-encoded but for the unreserved characters of RFC 3986, section 2.3: one component
+/// of a URL or a path, though perhaps `.` or `..`.
+pub fn encoded(text: &str) -> String {
     let mut out = String::new();
-    for byte in role.bytes() {
+    for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
                 out.push(char::from(byte));
@@ -188,7 +194,7 @@ pub fn file_name(role: &str) -> String {
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }
-    out + ".json"
+    out
 }
 
 struct Driver<'a> {

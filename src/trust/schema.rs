@@ -134,7 +134,7 @@ pub struct Root {
     /// Version, at least 1.
     pub version: u64,
     /// End of validity.
-    #[serde(with = "super::time")]
+    #[serde(with = "super::time::expiry")]
     pub expires: Time,
     /// Whether file names carry versions and hashes.
     #[serde(default)]
@@ -159,7 +159,7 @@ pub struct Timestamp {
     /// Version, at least 1.
     pub version: u64,
     /// End of validity.
-    #[serde(with = "super::time")]
+    #[serde(with = "super::time::expiry")]
     pub expires: Time,
     /// One entry, `snapshot.json`.
     pub meta: BTreeMap<String, MetaFile>,
@@ -179,7 +179,7 @@ pub struct Snapshot {
     /// Version, at least 1.
     pub version: u64,
     /// End of validity.
-    #[serde(with = "super::time")]
+    #[serde(with = "super::time::expiry")]
     pub expires: Time,
     /// Targets roles by file name, as `targets.json`.
     pub meta: BTreeMap<String, MetaFile>,
@@ -199,7 +199,7 @@ pub struct Targets {
     /// Version, at least 1.
     pub version: u64,
     /// End of validity.
-    #[serde(with = "super::time")]
+    #[serde(with = "super::time::expiry")]
     pub expires: Time,
     /// Targets by path.
     pub targets: BTreeMap<String, TargetFile>,
@@ -290,6 +290,11 @@ impl Snapshot {
 }
 
 impl Targets {
+    /// The roles that it delegates to, in order.
+    pub fn roles(&self) -> &[DelegatedRole] {
+        self.delegations.as_ref().map_or(&[], Delegations::roles)
+    }
+
     /// The delegation to role `name`, if there is one.
     pub fn delegation(&self, name: &str) -> Option<(&Delegations, &DelegatedRole)> {
         let delegations = self.delegations.as_ref()?;

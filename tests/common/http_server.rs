@@ -97,7 +97,10 @@ impl Shared {
             .expect("no test panicked")
             .get(&path)
             .cloned();
-        let file = std::fs::read(self.root.join(path.trim_start_matches('/')));
+        // Some repositories have percent signs in the names of their files, others spaces.
+        let asked = path.trim_start_matches('/');
+        let file = std::fs::read(self.root.join(asked))
+            .or_else(|_| std::fs::read(self.root.join(decoded(asked))));
         let head = |status: &str, more: &str| {
             format!("HTTP/1.1 {status}\r\nConnection: close\r\n{more}\r\n")
         };
@@ -131,6 +134,18 @@ impl Shared {
             }
         }
     }
+}
+
+/// The path of a request, without its query.
+fn decoded(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default();
+    let (first, rest) = path.split_at(path.find('%').unwrap_or(path.len()));
+    let mut bytes = first.as_bytes().to_vec();
+    for piece in rest.split('%').skip(1) {
+        bytes.push(u8::from_str_radix(&piece[..2], 16).expect("two digits after a percent sign"));
+        bytes.extend_from_slice(&piece.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).expect("names are UTF-8")
 }
 
 impl Drop for Server {

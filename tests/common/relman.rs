@@ -137,6 +137,23 @@ impl Project {
         }
     }
 
+    /// Makes a new secret key, `<file>` and `<file>.pub`, among the project's secret keys.
+    pub fn add_key(&self, file: &str) -> PathBuf {
+        let path = self.secrets().join(file);
+        fs::create_dir_all(self.secrets()).expect("a directory can be made");
+        fs::set_permissions(self.secrets(), fs::Permissions::from_mode(0o700))
+            .expect("its mode can be set");
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", file, "-f"])
+            .arg(&path)
+            .status();
+        assert!(
+            made.expect("ssh-keygen runs").success(),
+            "ssh-keygen {path:?}"
+        );
+        path
+    }
+
     /// The repository.
     pub fn repo(&self) -> PathBuf {
         self.dir.path().join("repo")

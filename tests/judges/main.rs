@@ -2,8 +2,17 @@
 //! thing, and that it refuses a tampered one. `tests/judges/setup` installs the tools.
 
 mod attestations;
+mod clients;
+mod conformance;
+mod environment;
+mod foreign;
+#[path = "../common/http_server.rs"]
+#[allow(dead_code, reason = "judges want files and no faults")]
+mod http_server;
 mod openssl;
 mod project;
+mod rotation;
+mod tamper;
 mod tlog;
 mod tools;
 mod tuf;

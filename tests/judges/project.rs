@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use git2::{IndexAddOption, Repository, Signature, Time};
+use relman::io::keyring::Keyring;
+use relman::keys::Signer;
 use tempfile::TempDir;
 
 /// The two releases of [`Project::released`].
@@ -13,7 +15,6 @@ pub const TAGS: [&str; 2] = ["phase1-alpha-1.0.0", "phase2-beta-1.0.0"];
 /// A git repository with `relman.toml`, keys and a store.
 pub struct Project {
     dir: TempDir,
-    repo: Repository,
 }
 
 impl Project {
@@ -27,13 +28,13 @@ impl Project {
     pub fn founded_at(name: &str, now: Option<&str>) -> Project {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("project");
-        let repo = Repository::init(&path).unwrap();
+        Repository::init(&path).unwrap();
         let config = format!(
             "project = \"{name}\"\n[build]\nbinaries = [\"out/timed\"]\n\
              command = [\"sh\", \"-c\", \"mkdir -p out && cp timed.sh out/timed\"]\n"
         );
         fs::write(path.join("relman.toml"), config).unwrap();
-        let project = Project { dir, repo };
+        let project = Project { dir };
         project.relman_at(&["init", "--yes"], now);
         project
     }
@@ -49,29 +50,46 @@ impl Project {
 
     /// Commits a change of the daemon, tags it and cuts the tag.
     pub fn release(&self, tag: &str) {
+        let repo = self.repo();
         fs::write(self.path().join("timed.sh"), format!("echo {tag}\n")).unwrap();
-        let mut index = self.repo.index().unwrap();
+        let mut index = repo.index().unwrap();
         index
             .add_all(["timed.sh", "relman.toml"], IndexAddOption::DEFAULT, None)
             .unwrap();
-        let tree = self.repo.find_tree(index.write_tree().unwrap()).unwrap();
-        let parent = self.repo.head().ok().map(|h| h.peel_to_commit().unwrap());
+        let tree = repo.find_tree(index.write_tree().unwrap()).unwrap();
+        let parent = repo.head().ok().map(|h| h.peel_to_commit().unwrap());
         let parents: Vec<_> = parent.iter().collect();
         let time = Time::new(1_700_000_000 + 60 * parents.len() as i64, 0);
         let who = Signature::new("Tester", "tester@example.org", &time).unwrap();
         let message = format!("feat: {tag}");
-        let commit = self
-            .repo
+        let commit = repo
             .commit(Some("HEAD"), &who, &who, &message, &tree, &parents)
             .unwrap();
-        let commit = self.repo.find_object(commit, None).unwrap();
-        self.repo.tag(tag, &commit, &who, &message, false).unwrap();
+        let commit = repo.find_object(commit, None).unwrap();
+        repo.tag(tag, &commit, &who, &message, false).unwrap();
         self.relman_at(&["cut", tag], None);
+    }
+
+    /// Runs `relman`, which has to succeed.
+    pub fn relman(&self, args: &[&str]) {
+        self.relman_at(args, None);
+    }
+
+    /// Makes a secret key, and gives the path of its public half.
+    pub fn new_key(&self, name: &str) -> String {
+        let (key, _) = self.keyring().load_or_generate(name, name).unwrap();
+        let path = self.scratch(&format!("{name}.pub"));
+        fs::write(&path, key.public().to_openssh(name).unwrap()).unwrap();
+        path.into_os_string().into_string().unwrap()
     }
 
     /// Says where the source can be had from now on.
     pub fn set_origin(&self, url: &str) {
-        self.repo.remote("origin", url).unwrap();
+        self.repo().remote("origin", url).unwrap();
+    }
+
+    fn repo(&self) -> Repository {
+        Repository::open(self.path()).unwrap()
     }
 
     fn relman_at(&self, args: &[&str], now: Option<&str>) {
@@ -102,6 +120,13 @@ impl Project {
         self.path().join("keys").join(name)
     }
 
+    /// The secret keys.
+    pub fn keyring(&self) -> Keyring {
+        let dir = self.dir.path().join("config/relman");
+        let mut dirs = fs::read_dir(dir).unwrap();
+        Keyring::new(dirs.next().unwrap().unwrap().path())
+    }
+
     /// A path for a test's own files.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -109,9 +134,7 @@ impl Project {
 
     /// A copy of the store as it is now, which a test may change.
     pub fn copy(&self, name: &str) -> Copy {
-        let copy = Copy(self.dir.path().join("copies").join(name));
-        copy_tree(&self.store(), &copy.0);
-        copy
+        Copy::of(&self.store(), self.dir.path().join("copies").join(name))
     }
 
     /// The state of store and log as it is now, put back: what restoring a sequencer from an old
@@ -126,6 +149,12 @@ impl Project {
 pub struct Copy(pub PathBuf);
 
 impl Copy {
+    /// A copy of a directory.
+    pub fn of(from: &Path, to: PathBuf) -> Copy {
+        copy_tree(from, &to);
+        Copy(to)
+    }
+
     pub fn file(&self, path: &str) -> PathBuf {
         self.0.join(path)
     }

@@ -4,8 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
+use relman::io::keyring::Keyring;
 use relman::io::store_local::LocalStore;
-use relman::log::{Checkpoint, NoteSigner, StoreTiles, TreeHead, plan_append};
+use relman::keys::Signer;
+use relman::log::{
+    Checkpoint, Cosigner, NoteSigner, StoreTiles, TreeHead, VerifiedCheckpoint, plan_append,
+};
 
 use crate::project::{Copy, Project, TAGS, write};
 use crate::tools::{self, Verdict};
@@ -45,7 +49,8 @@ fn go_sumdb_accepts_our_log_its_proofs_and_its_history() {
         &more,
     )
     .accepted();
-    let wanted = serde_json::json!({"size": 5, "inclusions": 5, "older": 2, "proofs": 8});
+    let wanted =
+        serde_json::json!({"size": 5, "inclusions": 5, "older": 2, "proofs": 8, "cosigned": []});
     assert_eq!(seen, wanted);
 }
 
@@ -158,4 +163,55 @@ fn go_sumdb_accepts_a_log_of_many_tiles() {
     bytes[0] ^= 1;
     fs::write(&tile, bytes).unwrap();
     judge(&vkey, &log, &[]).refused("tiles");
+}
+
+#[test]
+#[ignore = "needs Go and golang.org/x/mod: run tests/judges/setup"]
+fn go_accepts_our_cosignatures_and_refuses_tampered_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let store = LocalStore::new(&log);
+    let origin = "example.org/log";
+    let signer = NoteSigner::new(origin, SigningKey::from_bytes(&[7; 32])).unwrap();
+    let vkey = dir.path().join("log.vkey");
+    fs::write(&vkey, format!("{}\n", signer.verifier())).unwrap();
+    let head = TreeHead::empty();
+    let plan = plan_append(&head, &StoreTiles::new(&store, "", 0), &["one", "two"]).unwrap();
+    for (path, bytes) in &plan.files {
+        let path = log.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let note = Checkpoint::new(origin, plan.new).unwrap();
+    let mut note = note.sign(&[&signer]).unwrap();
+    let keys = [signer.verifier().clone()];
+    let signed = VerifiedCheckpoint::verify(&note, &keys, origin).unwrap();
+
+    let keyring = Keyring::new(dir.path().join("secret"));
+    let mut more = Vec::new();
+    for (name, time) in [("witness", 1_700_000_000), ("witness.b", 1_700_000_123)] {
+        let (key, _) = keyring.load_or_generate(name, "a witness").unwrap();
+        let cosigner = Cosigner::new(&format!("example.org/{name}"), &key as &dyn Signer).unwrap();
+        let time = jiff::Timestamp::from_second(time).unwrap();
+        let line = cosigner.cosign(&signed, time).unwrap();
+        note.add_cosignature(cosigner.key(), &line).unwrap();
+        let file = dir.path().join(format!("{name}.vkey"));
+        fs::write(&file, format!("{}\n", cosigner.key())).unwrap();
+        more.push(("-witness", file));
+    }
+    let checkpoint = log.join("checkpoint");
+    fs::write(&checkpoint, note.to_string()).unwrap();
+    let seen = judge(&vkey, &log, &more).accepted();
+    let times = serde_json::json!([1_700_000_000, 1_700_000_123]);
+    assert_eq!(seen["cosigned"], times);
+
+    // Another time under the same signature; then none at all.
+    let text = note.to_string();
+    let line = text.lines().last().unwrap();
+    let (start, signature) = line.rsplit_once(' ').unwrap();
+    let damaged = format!("{start} {}A{}", &signature[..12], &signature[13..]);
+    fs::write(&checkpoint, text.replace(line, &damaged)).unwrap();
+    judge(&vkey, &log, &more).refused("witness");
+    fs::write(&checkpoint, text.replace(&format!("{line}\n"), "")).unwrap();
+    judge(&vkey, &log, &more).refused("witness");
 }

@@ -69,6 +69,70 @@ pub fn python<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) 
     Verdict::of(&out)
 }
 
+/// Runs a script of `tests/judges/js/` with the pinned packages.
+pub fn node<A: AsRef<OsStr>>(script: &str, args: impl IntoIterator<Item = A>) -> Verdict {
+    let out = Command::new("node")
+        .arg(package().join("tests/judges/js").join(script))
+        .args(args)
+        .env("NODE_PATH", installed().join("js/node_modules"))
+        .env_remove("NODE_OPTIONS")
+        .output()
+        .expect(HINT);
+    Verdict::of(&out)
+}
+
+/// What `tuftool` with these arguments says on stdout, or on stderr where it fails.
+pub fn tuftool<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Result<String, String> {
+    said(&tuftool_program(), args)
+}
+
+fn tuftool_program() -> PathBuf {
+    package().join("target/ci-tools/bin/tuftool")
+}
+
+/// Has `tests/judges/tuftool_repository` write a repository to a directory.
+pub fn tuftool_repository(out: &Path) {
+    let script = package().join("tests/judges/tuftool_repository");
+    said(&script, [tuftool_program().as_path(), out]).expect("tuftool writes a repository");
+}
+
+/// As [`tuftool`], of `examples/tuf_conformance.rs`, which is built when first asked for.
+pub fn example<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Result<String, String> {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--example", "tuf_conformance"])
+            .current_dir(package())
+            .status();
+        assert!(built.unwrap().success(), "cargo build --example failed");
+        // This program is in `deps`, beside `examples`.
+        let own = std::env::current_exe().unwrap();
+        own.ancestors()
+            .nth(2)
+            .unwrap()
+            .join("examples/tuf_conformance")
+    });
+    said(program, args)
+}
+
+fn said<A: AsRef<OsStr>>(
+    program: &Path,
+    args: impl IntoIterator<Item = A>,
+) -> Result<String, String> {
+    let out = Command::new(program)
+        .args(args)
+        // Naming the functions of a backtrace takes seconds in what was not optimised.
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .expect(HINT);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    match out.status.code() {
+        Some(0) => Ok(text(&out.stdout)),
+        Some(1) => Err(text(&out.stderr)),
+        _ => panic!("{program:?} broke, {}: {}", out.status, text(&out.stderr)),
+    }
+}
+
 /// Runs our Go program, which is built when first asked for.
 pub fn go<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Verdict {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();

@@ -1,154 +1,147 @@
-//! The repository metadata, judged by python-tuf's client.
+//! The repository metadata, judged by the clients of python-tuf, tuf-js and tuftool.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use relman::hash::Sha256;
+use serde_json::Value;
 
-use crate::project::{Copy, Project, TAGS, write};
-use crate::tools::{self, Verdict};
+use crate::clients::{Client, OTHERS, Why, each, versions};
+use crate::project::{Project, TAGS, write};
+use crate::tamper::attacks;
+use crate::tools::Verdict;
 
-/// A refresh and downloads by a client whose state is in `state`.
-fn client(store: &Path, root: &Path, state: &Path, targets: &[&str]) -> Verdict {
-    let targets = targets.iter().map(Path::new);
-    tools::python(
-        "tuf_client.py",
-        [store, root, state].into_iter().chain(targets),
-    )
-}
-
-fn archive(tag: &str) -> String {
+pub fn archive(tag: &str) -> String {
     format!("{tag}.tar.gz")
 }
 
-#[test]
-#[ignore = "needs python-tuf: run tests/judges/setup"]
-fn python_tuf_refreshes_from_our_root_and_downloads_what_we_published() {
-    let project = Project::released("judge-tuf");
-    let names = TAGS.map(archive);
-    let wanted = [&names[0], &names[1], "mainnet.current.json"];
-    let seen = client(
-        &project.store(),
-        &project.key("root.json"),
-        &project.scratch("client"),
-        &wanted,
-    )
-    .accepted();
-    for (tag, name) in TAGS.iter().zip(&names) {
-        let ours = fs::read(project.store().join(tag).join(name)).unwrap();
-        let got = project.scratch("client/targets").join(name);
-        assert!(fs::read(got).unwrap() == ours, "{name}");
-    }
-    let targets = seen["targets"].as_object().unwrap();
-    assert_eq!(targets["mainnet.current.json"], Value::Null);
-    let versions = json!({"root": 1, "timestamp": 3, "snapshot": 3, "targets": 3, "mainnet": 1});
-    for (role, version) in versions.as_object().unwrap() {
-        assert_eq!(seen["versions"][role], *version, "{role}");
-    }
+/// A client that knows the root alone.
+pub fn fresh(client: Client, store: &Path, root: &Path, targets: &[&str]) -> Verdict {
+    let state = tempfile::tempdir().unwrap();
+    client.visit(store, root, state.path(), targets)
+}
+
+/// Every client gets the right bytes of every target, and refuses every tampered copy.
+pub fn judged(project: &Project, root: &Path, role: &str, targets: &[&str]) {
+    let copy = project.copy("untouched");
+    let digest = |name: &&str| {
+        let bytes = fs::read(copy.file(&copy.target(name))).unwrap();
+        (name.to_string(), Sha256::of(&bytes).hex().into())
+    };
+    let wanted = Value::Object(targets.iter().map(digest).collect());
+    let attacks = attacks(project, role, targets[0]);
+    each(&OTHERS, |client| {
+        let seen = fresh(client, &copy.0, root, targets).accepted();
+        assert_eq!(seen, wanted, "{client:?}");
+        for attack in &attacks {
+            let verdict = fresh(client, &attack.store.0, root, targets);
+            client.refuses(verdict, attack.why, &attack.what);
+        }
+    });
 }
 
 #[test]
-#[ignore = "needs python-tuf: run tests/judges/setup"]
-fn python_tuf_refuses_tampered_copies() {
-    let project = Project::released("judge-tuf-tampered");
-    let name = archive(TAGS[1]);
-    let digest = |copy: &Copy| {
-        let path = copy.find("targets", &name);
-        let file = path.strip_prefix("targets/").unwrap();
-        file.split('.').next().unwrap().to_owned()
-    };
-    let judge = |label: &str, tamper: &dyn Fn(&Copy)| {
-        let copy = project.copy(label);
-        tamper(&copy);
-        let state = project.scratch(&format!("client-{label}"));
-        client(
-            &copy.0,
-            &project.key("root.json"),
-            &state,
-            &[&name, "mainnet.x"],
-        )
-    };
+#[ignore = "needs python-tuf, tuf-js and tuftool: run tests/judges/setup"]
+fn every_client_downloads_after_the_first_publish_and_refuses_tampered_copies() {
+    let project = Project::founded("judge-tuf-first");
+    project.release(TAGS[0]);
+    let root = project.key("root.json");
+    judged(&project, &root, "targets", &[&archive(TAGS[0])]);
+}
 
-    judge("same", &|_| {}).accepted();
-    judge("archive", &|copy| copy.flip(&copy.find("targets", &name)))
-        .refused("LengthOrHashMismatchError");
-    judge("other-archive", &|copy| {
-        let (old, new) = (
-            copy.find("targets", &archive(TAGS[0])),
-            copy.find("targets", &name),
-        );
-        write(&copy.file(&new), &fs::read(copy.file(&old)).unwrap());
-    })
-    .refused("LengthOrHashMismatchError");
-    for (role, file) in [
-        ("timestamp", "timestamp.json"),
-        ("snapshot", "3.snapshot.json"),
-        ("targets", "3.targets.json"),
-        ("mainnet", "1.mainnet.json"),
-    ] {
-        judge(role, &|copy| {
-            copy.replace(
-                &format!("metadata/{file}"),
-                b"\"expires\": \"20",
-                b"\"expires\": \"30",
-            );
-        })
-        .refused(if role == "timestamp" {
-            "UnsignedMetadataError"
-        } else {
-            "LengthOrHashMismatchError"
+#[test]
+#[ignore = "needs python-tuf, tuf-js and tuftool: run tests/judges/setup"]
+fn every_client_follows_a_store_from_its_foundation_on() {
+    let project = Project::founded("judge-tuf");
+    let root = project.key("root.json");
+    let states = OTHERS.map(|client| (client, tempfile::tempdir().unwrap()));
+    let visit = |targets: &[&str]| {
+        each(&OTHERS, |client| {
+            let (_, state) = states.iter().find(|(whose, _)| *whose == client).unwrap();
+            let verdict = client.visit(&project.store(), &root, state.path(), targets);
+            assert_eq!(verdict.accepted().as_object().unwrap().len(), targets.len());
         });
+    };
+    visit(&[]);
+    let names = TAGS.map(archive);
+    project.release(TAGS[0]);
+    visit(&[&names[0]]);
+    project.release(TAGS[1]);
+    visit(&[&names[0], &names[1]]);
+    // A yank is for relman's nodes: others go on to see the target that carries it.
+    project.relman(&["yank", TAGS[0], "--level", "withdrawn", "--reason", "a bug"]);
+    project.relman(&["timestamp"]);
+    visit(&[&names[0], &names[1]]);
+    let wanted = [
+        ("root", 1),
+        ("timestamp", 5),
+        ("snapshot", 4),
+        ("targets", 4),
+    ];
+    let wanted = BTreeMap::from(wanted.map(|(role, version)| (role.to_owned(), version)));
+    for (client, state) in &states {
+        if client.remembers() {
+            assert_eq!(versions(state.path()), wanted, "{client:?}");
+        }
     }
-    judge("digest", &|copy| {
-        let digest = digest(copy);
-        let other = format!("{}{}", &digest[1..], &digest[..1]);
-        copy.replace(
-            "metadata/3.targets.json",
-            digest.as_bytes(),
-            other.as_bytes(),
-        );
-    })
-    .refused("LengthOrHashMismatchError");
 }
 
 #[test]
-#[ignore = "needs python-tuf: run tests/judges/setup"]
-fn python_tuf_refuses_another_root_and_another_root_refuses_us() {
-    let ours = Project::released("judge-tuf-ours");
-    let theirs = Project::founded("judge-tuf-theirs");
-    let judge = |store: &Path, root: &Path, label: &str| {
-        client(store, root, &ours.scratch(label), &[&archive(TAGS[1])])
-    };
-    judge(&ours.store(), &theirs.key("root.json"), "foreign-root").refused("UnsignedMetadataError");
-    judge(&theirs.store(), &ours.key("root.json"), "foreign-store")
-        .refused("UnsignedMetadataError");
+#[ignore = "needs python-tuf, tuf-js and tuftool: run tests/judges/setup"]
+fn every_client_asks_the_environment_for_its_names_and_nobody_else() {
+    let project = Project::founded("judge-tuf-absent");
+    let root = project.key("root.json");
+    each(&OTHERS, |client| {
+        for name in ["mainnet.x", "no-such-release.tar.gz"] {
+            let verdict = fresh(client, &project.store(), &root, &[name]);
+            client.refuses(verdict, Why::Absent, name);
+        }
+    });
+}
 
+#[test]
+#[ignore = "needs python-tuf, tuf-js and tuftool: run tests/judges/setup"]
+fn every_client_refuses_another_root_and_another_root_refuses_us() {
+    let ours = Project::founded("judge-tuf-ours");
+    let theirs = Project::founded("judge-tuf-theirs");
+    let (our_root, their_root) = (ours.key("root.json"), theirs.key("root.json"));
     // A next root that its own keys signed, but not ours.
     let copy = ours.copy("next-root");
-    let next = fs::read(theirs.key("root.json")).unwrap();
-    write(&copy.file("metadata/2.root.json"), &next);
-    judge(&copy.0, &ours.key("root.json"), "next-root").refused("UnsignedMetadataError");
+    write(
+        &copy.file("metadata/2.root.json"),
+        &fs::read(&their_root).unwrap(),
+    );
+    each(&OTHERS, |client| {
+        let refuses = |store: &Path, root: &Path, what: &str| {
+            client.refuses(fresh(client, store, root, &[]), Why::Signatures, what);
+        };
+        refuses(&ours.store(), &their_root, "our store under their root");
+        refuses(&theirs.store(), &our_root, "their store under our root");
+        refuses(&copy.0, &our_root, "their root after ours");
+    });
 }
 
 #[test]
-#[ignore = "needs python-tuf: run tests/judges/setup"]
-fn python_tuf_refuses_a_store_put_back_and_one_that_went_stale() {
+#[ignore = "needs python-tuf, tuf-js and tuftool: run tests/judges/setup"]
+fn clients_that_remember_refuse_a_store_put_back_and_all_refuse_one_that_went_stale() {
     let project = Project::founded("judge-tuf-old");
-    project.release(TAGS[0]);
-    let before = project.copy("before");
-    project.release(TAGS[1]);
-    let state = project.scratch("client");
     let root = project.key("root.json");
-    client(&before.0, &root, &state, &[]).accepted();
-    client(&project.store(), &root, &state, &[]).accepted();
-    client(&before.0, &root, &state, &[]).refused("BadVersionNumberError");
+    let before = project.copy("before");
+    project.release(TAGS[0]);
+    let remember = OTHERS.into_iter().filter(|client| client.remembers());
+    let remember: Vec<_> = remember.collect();
+    each(&remember, |client| {
+        let state = tempfile::tempdir().unwrap();
+        let visit = |store: &Path| client.visit(store, &root, state.path(), &[]);
+        visit(&before.0).accepted();
+        visit(&project.store()).accepted();
+        client.refuses(visit(&before.0), Why::Version, "an older state");
+    });
 
     let stale = Project::founded_at("judge-tuf-stale", Some("2020-01-01T00:00:00Z"));
-    client(
-        &stale.store(),
-        &stale.key("root.json"),
-        &stale.scratch("client"),
-        &[],
-    )
-    .refused("ExpiredMetadataError");
+    each(&OTHERS, |client| {
+        let verdict = fresh(client, &stale.store(), &stale.key("root.json"), &[]);
+        client.refuses(verdict, Why::Expired, "metadata of 2020");
+    });
 }

@@ -10,12 +10,20 @@ use relman::node::config::NodeConfig;
 
 /// Longest page, in lines.
 const MAX_LINES: usize = 200;
-const PAGES: [&str; 6] = [
+const PAGES: &[&str] = &[
     "README.md",
     "docs/architecture.md",
     "docs/benchmarks.md",
+    "docs/cli-authority.md",
+    "docs/cli-store.md",
     "docs/cli.md",
+    "docs/conformance.md",
+    "docs/environments.md",
     "docs/formats.md",
+    "docs/http.md",
+    "docs/judges.md",
+    "docs/mutants.md",
+    "docs/runbook.md",
     "docs/threat-model.md",
 ];
 
@@ -46,6 +54,17 @@ fn sources(below: &str) -> Vec<(PathBuf, String)> {
     out
 }
 
+/// The options of a command and of all below it.
+fn options(command: &clap::Command) -> BTreeSet<String> {
+    let mut out: BTreeSet<String> = command
+        .get_arguments()
+        .filter_map(|a| a.get_long())
+        .map(str::to_owned)
+        .collect();
+    out.extend(command.get_subcommands().flat_map(options));
+    out
+}
+
 /// Names of the functions that carry `#[test]`.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
@@ -65,9 +84,10 @@ fn code_spans(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn every_test_that_the_threat_model_names_exists() {
+fn every_test_that_the_threat_model_and_the_pages_of_judges_name_exists() {
     let tests = tests();
-    let text = page("docs/threat-model.md");
+    let pages = ["threat-model", "conformance", "judges"];
+    let text: String = pages.map(|name| page(&format!("docs/{name}.md"))).concat();
     let named: Vec<&str> = code_spans(&text)
         .filter(|span| span.matches('_').count() > 2)
         .collect();
@@ -78,7 +98,7 @@ fn every_test_that_the_threat_model_names_exists() {
 
 #[test]
 fn every_command_and_option_is_on_the_page_of_commands() {
-    let text = page("docs/cli.md");
+    let text = page("docs/cli.md") + &page("docs/cli-authority.md") + &page("docs/cli-store.md");
     let mut problems = Vec::new();
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();
@@ -88,9 +108,14 @@ fn every_command_and_option_is_on_the_page_of_commands() {
             continue;
         };
         let section = rest.split("\n## ").next().unwrap_or(rest);
-        for option in command.get_arguments().filter_map(|a| a.get_long()) {
+        for option in options(command) {
             if !section.contains(&format!("--{option}")) {
                 problems.push(format!("{name} says nothing of --{option}"));
+            }
+        }
+        for part in command.get_subcommands().map(|part| part.get_name()) {
+            if !section.contains(&format!("`relman {name} {part}")) {
+                problems.push(format!("{name} says nothing of {part}"));
             }
         }
     }
@@ -107,11 +132,10 @@ fn the_page_of_commands_knows_no_option_that_is_not_there() {
     let mut known: BTreeSet<String> = ["help", "version"].map(str::to_owned).into();
     let cli = Cli::command();
     for command in std::iter::once(&cli).chain(cli.get_subcommands()) {
-        let options = command.get_arguments().filter_map(|a| a.get_long());
-        known.extend(options.map(str::to_owned));
+        known.extend(options(command));
     }
     let mut problems = Vec::new();
-    let text = page("docs/cli.md");
+    let text = page("docs/cli.md") + &page("docs/cli-authority.md") + &page("docs/cli-store.md");
     // Anchors of headings look like options.
     let words = text.split(|c: char| !"-#.".contains(c) && !c.is_ascii_alphanumeric());
     for word in words {
@@ -184,4 +208,35 @@ fn links_lead_somewhere_and_pages_stay_short() {
         }
     }
     none(problems);
+}
+
+#[test]
+fn the_unit_runs_a_command_that_there_is() {
+    let unit = page("docs/systemd/relman-timestamp.service");
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="));
+    let words = line.expect("ExecStart").split(' ');
+    Cli::command()
+        .try_get_matches_from(words)
+        .unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+#[ignore = "needs systemd-analyze"]
+fn systemd_finds_nothing_wrong_with_the_units() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let unit = page("docs/systemd/relman-timestamp.service");
+    let unit = unit.replace("/usr/local/bin/relman", env!("CARGO_BIN_EXE_relman"));
+    let service = dir.path().join("relman-timestamp.service");
+    fs::write(&service, unit).expect("a file");
+    let timer = dir.path().join("relman-timestamp.timer");
+    fs::write(&timer, page("docs/systemd/relman-timestamp.timer")).expect("a file");
+    let output = std::process::Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .args([&service, &timer])
+        .output()
+        .expect("systemd-analyze runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
 }

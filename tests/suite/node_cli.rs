@@ -9,32 +9,37 @@ use crate::common::http_server::Server;
 use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree, flip, snapshot};
 
 /// The program of every release: `sleep`, told apart by a line behind its end.
-const BUILD: &str = "mkdir -p out && cp /bin/sleep out/timed && cat prog.sh >> out/timed";
+pub const BUILD: &str = "mkdir -p out && cp /bin/sleep out/timed && cat prog.sh >> out/timed";
 
 /// A project with two releases, and a node beside it.
-struct Node {
-    project: Project,
+pub struct Node {
+    pub project: Project,
 }
 
 impl Node {
-    fn new(name: &str) -> Node {
+    pub fn new(name: &str) -> Node {
         let project = Project::uninitialised(name);
         project.configure(BUILD, "");
         project.relman(&["init", "--yes"]).exits(0);
         project.relman(&["cut", TAG]).exits(0);
         project.second();
         project.relman(&["cut", SECOND]).exits(0);
+        Node::beside(project)
+    }
+
+    /// A node beside a project that has releases.
+    pub fn beside(project: Project) -> Node {
         let node = Node { project };
         fs::create_dir_all(node.path("bin")).expect("a directory");
         node.configure("../repo/releases", "local");
         node
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub fn path(&self, path: &str) -> PathBuf {
         self.project.beside("node").join(path)
     }
 
-    fn configure(&self, store: &str, environment: &str) {
+    pub fn configure(&self, store: &str, environment: &str) {
         let text = format!(
             "name = \"n1\"\nenvironment = \"{environment}\"\nstore = \"{store}\"\nroot = \"../repo/keys/root.json\"\nstate = \"state\"\n\
              [[binary]]\nname = \"timed\"\npath = \"bin/timed\"\n\
@@ -53,7 +58,14 @@ impl Node {
     }
 
     #[track_caller]
-    fn run(&self, words: &str) -> Run {
+    fn run_at(&self, now: &str, words: &str) -> Run {
+        let mut command = self.command(words);
+        command.env("RELMAN_INSECURE_NOW", now);
+        Run::of(command.output().expect("relman runs"))
+    }
+
+    #[track_caller]
+    pub fn run(&self, words: &str) -> Run {
         Run::of(self.command(words).output().expect("relman runs"))
     }
 
@@ -258,11 +270,75 @@ fn an_expired_store_installs_nothing_new_but_rolls_back() {
     let node = Node::new("node-expired");
     node.run(&format!("install {TAG}")).exits(0);
     node.run(&format!("install {SECOND}")).exits(0);
-    let later = |words: &str| {
-        let mut command = node.command(words);
-        command.env("RELMAN_INSECURE_NOW", "2031-01-01T00:00:00Z");
-        Run::of(command.output().expect("relman runs"))
-    };
-    later(&format!("install {TAG}")).exits(3).says(&["expired"]);
-    later("rollback").exits(0).says(&["expired", TAG]);
+    let later = "2031-01-01T00:00:00Z";
+    node.run_at(later, &format!("install {TAG}"))
+        .exits(3)
+        .says(&["expired"]);
+    node.run_at(later, "rollback")
+        .exits(0)
+        .says(&["expired", TAG]);
+}
+
+#[test]
+fn a_clock_that_was_turned_back_installs_nothing_new_but_rolls_back() {
+    let node = Node::new("node-clock-back");
+    node.run(&format!("install {TAG}")).exits(0);
+    node.run_at("2026-02-03T00:00:00Z", &format!("install {SECOND}"))
+        .exits(0);
+    let memory = node.path("state/trust/last-seen");
+    let seen = || fs::read_to_string(&memory).expect("the time that was seen");
+    assert_eq!(seen(), "2026-02-03T00:00:00Z\n");
+    for words in [
+        &format!("install {TAG}"),
+        &format!("install {TAG} --dry-run"),
+    ] {
+        node.run_at("2026-02-02T23:54:59Z", words).exits(3).says(&[
+            "clock is behind",
+            "it says 2026-02-02T23:54:59Z",
+            "2026-02-03T00:00:00Z already",
+            "timedatectl",
+            &format!("rm {}", memory.display()),
+        ]);
+    }
+    assert_eq!(node.installed(), node.released(SECOND));
+    node.run_at("2026-02-01T00:00:00Z", "rollback")
+        .exits(0)
+        .says(&["clock is behind", TAG]);
+    assert_eq!(seen(), "2026-02-03T00:00:00Z\n");
+    node.run_at("2026-02-02T23:55:00Z", &format!("install {SECOND}"))
+        .exits(0);
+    assert_eq!(seen(), "2026-02-03T00:00:00Z\n");
+}
+
+#[test]
+fn a_clock_that_was_once_far_ahead_does_not_stop_a_node_for_ever() {
+    let node = Node::new("node-clock-ahead");
+    node.run_at("2031-01-01T00:00:00Z", &format!("install {TAG}"))
+        .exits(3)
+        .says(&["expired"]);
+    node.run(&format!("install {TAG}")).exits(0);
+    // Within the timestamp's life the wrong time is believed; then one file is the way out.
+    node.run_at("2026-02-05T00:00:00Z", &format!("install {SECOND}"))
+        .exits(0);
+    node.run(&format!("install {TAG}")).exits(3).says(&["rm "]);
+    fs::write(node.path("state/trust/last-seen"), "soon\n").expect("a file");
+    node.run(&format!("install {TAG}"))
+        .exits(3)
+        .says(&["wanted a time", "rm "]);
+    fs::remove_file(node.path("state/trust/last-seen")).expect("it is there");
+    node.run(&format!("install {TAG}")).exits(0);
+}
+
+#[test]
+fn no_store_moves_the_time_that_a_node_has_seen() {
+    let node = Node::new("node-clock-store");
+    // A publisher far ahead of everybody: its metadata is of the future, and expires later still.
+    node.project
+        .command(&["timestamp"])
+        .env("RELMAN_INSECURE_NOW", "2026-02-06T00:00:00Z")
+        .output()
+        .expect("relman runs");
+    node.run(&format!("install {TAG}")).exits(0);
+    let seen = fs::read_to_string(node.path("state/trust/last-seen")).expect("a time");
+    assert_eq!(seen, "2026-02-01T00:00:00Z\n");
 }

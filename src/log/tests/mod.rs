@@ -3,11 +3,14 @@
 
 mod append;
 mod checkpoint;
+mod cosignature;
 mod merkle;
 mod mutation;
 mod note;
 mod proof;
 mod tiles;
+mod witness;
+mod witness_policy;
 
 use std::collections::BTreeMap;
 use std::io::Read;

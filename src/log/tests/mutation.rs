@@ -8,7 +8,7 @@ use crate::log::{Checkpoint, Note, TlogProof, VerifierKey};
 const ROUNDS: u64 = 4_000;
 
 /// One to four edits: a bit flipped, bytes removed, doubled, or replaced by something delicate.
-fn damage(input: &[u8], random: &mut Lcg) -> Vec<u8> {
+pub fn damage(input: &[u8], random: &mut Lcg) -> Vec<u8> {
     const DELICATE: [&[u8]; 8] = [
         b"\n",
         b"\n\n",

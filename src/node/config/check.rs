@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::http::RawHttp;
 use super::{Binary, Control, HealthConfig, NodeConfig, ServiceConfig, StoreLocation};
 use crate::limits;
 
@@ -17,6 +18,7 @@ pub(super) struct RawConfig {
     store: String,
     root: PathBuf,
     state: Option<PathBuf>,
+    http: Option<RawHttp>,
     #[serde(default)]
     binary: Vec<RawBinary>,
     service: Option<RawService>,
@@ -126,6 +128,7 @@ impl RawConfig {
         NodeConfig {
             dir: dir.into(),
             store: check_store(&self.store, dir, problems),
+            http: self.http.unwrap_or_default().check(dir, problems),
             root: dir.join(self.root),
             name: self.name,
             environment: self.environment,

@@ -9,6 +9,7 @@ use crate::node::history::{Entry, History, Outcome};
 use crate::node::journal::{Journal, Operation};
 use crate::node::record::{check_version_name, version_of_tag};
 use crate::node::template::node_toml;
+use crate::store::http::{HttpOptions, Proxy};
 
 fn parse(text: &str) -> crate::Result<NodeConfig> {
     NodeConfig::parse(text, Path::new("/etc/relman"))
@@ -66,6 +67,43 @@ fn unknown_keys_and_foreign_text_are_usage_errors() {
         "\0",
     ] {
         assert_eq!(parse(text).unwrap_err().kind(), Kind::Usage);
+    }
+}
+
+#[test]
+fn how_a_store_behind_http_is_reached_is_read_and_held_to_its_bounds() {
+    let with = |lines: &str| {
+        let text = CONFIG.replace("\"releases\"", "\"https://r.example/timed\"");
+        parse(&format!("{text}\n[http]\n{lines}"))
+    };
+    let http = with("ca = \"ca.pem\"\nproxy = \"http://p:3128\"\nattempts = 2\n")
+        .unwrap()
+        .http;
+    assert_eq!(http.ca, Some("/etc/relman/ca.pem".into()));
+    assert_eq!(http.proxy, Proxy::Url("http://p:3128".into()));
+    assert_eq!(http.attempts, 2);
+    assert_eq!(with("").unwrap().http, HttpOptions::default());
+    assert_eq!(with("proxy = \"none\"").unwrap().http.proxy, Proxy::Direct);
+    for (line, named) in [
+        ("attempts = 0", "http.attempts is 0"),
+        ("read_timeout_seconds = 0", "http.read_timeout_seconds is 0"),
+        (
+            "connect_timeout_seconds = 9999",
+            "http.connect_timeout_seconds is 9999",
+        ),
+        (
+            "download_timeout_seconds = 0",
+            "http.download_timeout_seconds is 0",
+        ),
+        ("min_bytes_per_second = 0", "http.min_bytes_per_second is 0"),
+        ("proxy = \"me:hunter2@p\"", "http.proxy"),
+        ("insecure = true", "unknown field"),
+    ] {
+        let error = with(line).unwrap_err().to_string();
+        assert!(
+            error.contains(named) && !error.contains("hunter2"),
+            "{line}: {error}"
+        );
     }
 }
 

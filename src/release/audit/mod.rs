@@ -1,7 +1,8 @@
 //! The whole history of a store, replayed: log, leaves, every metadata version, every release, and
 //! whatever nobody signed for. Pure: the store comes in through its trait.
 
-mod replay;
+mod environments;
+pub(in crate::release) mod replay;
 mod strays;
 mod versions;
 
@@ -10,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::leaf::{Leaf, ReleaseLeaf};
+use super::leaf::{Leaf, ReleaseLeaf, YankLeaf};
 use super::report::{Outcome, Problem, Report};
 use super::state::{self, Released};
 use super::verify::{Scratch, SeenNothing, Subject, Unpacking, Verifier};
 use super::view::View;
+use super::yank;
 use crate::hash::Sha256;
 use crate::store::Reader;
 use crate::trust::memory::Memory;
@@ -30,7 +32,7 @@ pub struct Event {
     /// When it was signed, by the signer's clock.
     #[serde(with = "crate::trust::time")]
     pub time: Timestamp,
-    /// `release`, `metadata`, or the predicate type of a leaf that is not known.
+    /// `release`, `metadata`, `yank`, or the predicate type of a leaf that is not known.
     pub kind: String,
     /// What it is about.
     pub what: String,
@@ -66,6 +68,7 @@ pub struct Auditor<'a> {
 struct Logged {
     releases: BTreeMap<String, Vec<ReleaseLeaf>>,
     metadata: BTreeMap<String, BTreeSet<Sha256>>,
+    yanks: BTreeMap<String, Vec<YankLeaf>>,
 }
 
 impl Auditor<'_> {
@@ -106,6 +109,7 @@ impl Auditor<'_> {
         let mut problems: Vec<Problem> = problems.collect();
         if let Some(logged) = &logged {
             problems.extend(one_leaf_each(&released, logged));
+            problems.extend(self.yanks(&view, &released, logged));
         }
         for release in &released {
             on_release(&release.tag);
@@ -113,7 +117,10 @@ impl Auditor<'_> {
         }
         let detail = format!("{} releases, every byte of them", released.len());
         audit.report.enter("releases", whole(problems, detail));
-        let found = strays::check(self.store, &view, &released);
+        let mut currents = BTreeSet::new();
+        let found = environments::check(self.store, &mut view, &mut currents);
+        audit.report.enter("environments", found);
+        let found = strays::check(self.store, &view, &released, &currents);
         audit.report.enter("strays", found);
         Ok(audit)
     }
@@ -127,8 +134,12 @@ impl Auditor<'_> {
                 return None;
             }
         };
+        let witnessed = match &view.witnessed {
+            None => "no witnesses asked for".to_owned(),
+            Some(w) => w.to_string(),
+        };
         let detail = format!(
-            "{} entries lead to the root that {} signed",
+            "{} entries lead to the root that {} signed, {witnessed}",
             entries.len(),
             view.policy.log_origin()
         );
@@ -160,6 +171,35 @@ impl Auditor<'_> {
         );
         audit.report.enter("leaves", whole(problems, detail));
         Some(logged)
+    }
+
+    /// What the targets say of yanks is what the log said last; each yank in the log is of a release
+    /// and proved beside it.
+    fn yanks(&self, view: &View, released: &[Released], logged: &Logged) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for release in released {
+            let leaves = logged.yanks.get(&release.tag);
+            let leaves = leaves.map_or(&[][..], Vec::as_slice);
+            let proved = match yank::disagreement(release, leaves) {
+                Some(message) => Err(Error::refused(message)),
+                None => yank::recorded(self.store, &view.policy, release),
+            };
+            let message = match proved {
+                Ok(proved) if proved.len() == leaves.len() => continue,
+                Ok(proved) => format!(
+                    "has {} yanks in the log, {} are proved beside it",
+                    leaves.len(),
+                    proved.len()
+                ),
+                Err(e) => e.to_string(),
+            };
+            problems.push(Problem::new(&release.tag, message));
+        }
+        let strange = logged.yanks.keys();
+        let strange = strange.filter(|tag| !released.iter().any(|r| r.tag == **tag));
+        problems
+            .extend(strange.map(|tag| Problem::new(tag, "is yanked in the log and no release")));
+        problems
     }
 
     /// Everything that `verify` would say of a release.
@@ -223,7 +263,8 @@ impl Logged {
                     self.metadata.entry(name).or_default().insert(digest);
                 }
             }
-            Leaf::Unknown { .. } => {}
+            Leaf::Yank(leaf) => self.yanks.entry(leaf.tag.clone()).or_default().push(leaf),
+            Leaf::Announcement(_) | Leaf::Override(_) | Leaf::Unknown { .. } => {}
         }
     }
 }

@@ -11,11 +11,12 @@ use crate::store::Reader;
 /// What starts the names of relman's own files in a local store.
 const OWN: &str = ".relman-";
 
-/// Finds objects that nobody signed for.
+/// Finds objects that nobody signed for; `currents` are the files that environments' roles listed.
 pub fn check(
     store: &dyn Reader,
     view: &View,
     released: &[Released],
+    currents: &BTreeSet<String>,
 ) -> Result<((), String), Vec<Problem>> {
     let mut problems = Vec::new();
     let tops: BTreeSet<String> = ["metadata", "log", "targets"]
@@ -42,7 +43,9 @@ pub fn check(
         Err(e) => problems.extend(problem(dir, &e)),
     };
     look("", &|name| tops.contains(name) || name.starts_with(OWN));
-    look("targets", &|name| archives.contains(name));
+    look("targets", &|name| {
+        archives.contains(name) || currents.contains(name)
+    });
     look("metadata", &|name| is_metadata(name, view));
     let detail = match listed {
         true => "nothing that nobody signed for",
@@ -63,6 +66,7 @@ fn is_metadata(name: &str, view: &View) -> bool {
         return false;
     };
     let known = ["root", "targets", "snapshot"].contains(&role)
-        || view.policy.environment_names().contains(&role);
+        // Also one that is delegated no more.
+        || view.refreshed.snapshot().meta.contains_key(&format!("{role}.json"));
     known && version.parse::<u64>().is_ok() && matches!(kind, "json" | "tlog-proof")
 }

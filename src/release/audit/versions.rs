@@ -52,13 +52,7 @@ pub fn check(
         true,
         &of_root("targets")(),
     );
-    let names: Vec<String> = view
-        .policy
-        .environment_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    for name in names {
+    for name in view.policy.policy().role_names() {
         let version = match view.refreshed.role(&name) {
             Ok(role) => role.version,
             Err(e) => {
@@ -197,7 +191,9 @@ impl Walk<'_> {
             .ok_or_else(|| Error::refused("is missing"))?;
         let proof = TlogProof::parse(&bytes)?;
         let entry = proof.unverified_extra().to_vec();
-        proof.verify(&entry, self.policy.log_keys(), self.policy.log_origin())?;
+        let (keys, origin) = (self.policy.log_keys(), self.policy.log_origin());
+        let included = proof.verify(&entry, keys, origin)?;
+        self.policy.witnesses().cosigned(included.checkpoint())?;
         match logged_files(&entry, &self.policy)?.get(name) {
             Some(found) if *found == digest => Ok(()),
             _ => Err(Error::refused(format!("is not about {name}"))),

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::super::leaf::{Leaf, MetadataLeaf};
-use super::super::view::View;
-use super::Publisher;
+use super::super::policy::ReleasePolicy;
+use super::witness::Witnesses;
+use super::{Keys, Publisher};
 use crate::hash::Sha256;
-use crate::keys::Signer;
+use crate::keys::{PublicKey, Signer};
 use crate::log::{
-    Checkpoint, Note, StoreTiles, TileHashes, TlogProof, TreeHead, VerifierKey, plan_append,
-    prove_inclusion,
+    Checkpoint, Growth, Note, StoreTiles, TileHashes, TlogProof, TreeHead, VerifiedCheckpoint,
+    VerifierKey, plan_append, prove_consistency, prove_inclusion,
 };
 use crate::store::Reader;
 use crate::store::stage::Transaction;
@@ -23,8 +24,10 @@ use crate::{Error, Result};
 pub struct Batch<'a> {
     store: &'a dyn Reader,
     log: Option<LogEnd>,
+    witnesses: Witnesses<'a>,
     now: Timestamp,
     files: Vec<(String, PathBuf, Sha256)>,
+    objects: Vec<(String, Vec<u8>)>,
     entries: Vec<(Vec<u8>, Vec<String>)>,
     roles: Vec<(String, Vec<u8>)>,
     policy: Option<(String, Vec<u8>)>,
@@ -47,16 +50,20 @@ pub struct LogEnd {
 impl<'a> Batch<'a> {
     /// A batch that adds to the log of an existing store.
     ///
+    /// `policy` is the one that readers will go by; `head` is the log as it is.
+    ///
     /// # Errors
-    /// Keys that policy does not name.
-    pub fn new(publisher: &Publisher<'a>, view: &View) -> Result<Self> {
+    /// Keys that policy does not name, too few witnesses at hand.
+    pub fn new(publisher: &Publisher<'a>, policy: &ReleasePolicy, head: TreeHead) -> Result<Self> {
+        let known = policy.log_keys();
+        let log: Vec<PublicKey> = known.iter().filter_map(|k| k.public().ok()).collect();
+        let publishers = policy.accepted(&Purpose::Publisher, publisher.now);
         let end = LogEnd {
-            head: *view.history.checkpoint.head(),
-            origin: view.policy.log_origin().to_owned(),
-            key: publisher.keys.one("log")?,
-            publisher: publisher.keys.one("publisher")?,
+            head,
+            origin: policy.log_origin().to_owned(),
+            key: publisher.keys.one_of("log", &log)?,
+            publisher: publisher.keys.one_of("publisher", &publishers)?,
         };
-        let known = view.policy.log_keys();
         let mine = VerifierKey::from_public(&end.origin, &end.key.public())?;
         if !known.contains(&mine) {
             return Err(Error::refused(format!(
@@ -72,9 +79,28 @@ impl<'a> Batch<'a> {
             ));
         }
         let key = end.publisher.public();
-        view.policy
-            .check_signer(&Purpose::Publisher, &key, publisher.now)?;
-        Ok(Batch::starting(publisher.store, Some(end), publisher.now))
+        policy.check_signer(&Purpose::Publisher, &key, publisher.now)?;
+        let mut batch = Batch::starting(publisher.store, Some(end), publisher.now);
+        batch.want_witnesses(policy, publisher.keys)?;
+        Ok(batch)
+    }
+
+    /// Wants this policy's quorum for the checkpoint.
+    ///
+    /// # Errors
+    /// Too few of its witnesses are at hand.
+    pub fn want_witnesses(&mut self, policy: &ReleasePolicy, keys: &'a dyn Keys) -> Result<()> {
+        self.witnesses.want(policy, keys)
+    }
+
+    /// Asks the witnesses of the policy that this publication replaces too: readers who have not
+    /// seen the new one yet look at the same checkpoint. Nothing depends on it, or a project whose
+    /// witnesses are lost could never name others.
+    ///
+    /// # Errors
+    /// Keys that cannot be read.
+    pub fn ask_witnesses(&mut self, policy: &ReleasePolicy, keys: &'a dyn Keys) -> Result<()> {
+        self.witnesses.ask(policy, keys)
     }
 
     /// A batch for a log at `end`; without one it can add nothing to a log, and needs no key for it.
@@ -82,8 +108,10 @@ impl<'a> Batch<'a> {
         Batch {
             store,
             log: end,
+            witnesses: Witnesses::default(),
             now,
             files: Vec::new(),
+            objects: Vec::new(),
             entries: Vec::new(),
             roles: Vec::new(),
             policy: None,
@@ -101,6 +129,11 @@ impl<'a> Batch<'a> {
     /// Adds a file that nobody reads before the metadata names it.
     pub fn file(&mut self, path: String, from: PathBuf, sha256: Sha256) {
         self.files.push((path, from, sha256));
+    }
+
+    /// Adds a small file, likewise.
+    pub fn object(&mut self, path: String, bytes: Vec<u8>) {
+        self.objects.push((path, bytes));
     }
 
     /// Adds a log entry, whose proof goes to `proof`.
@@ -141,6 +174,9 @@ impl<'a> Batch<'a> {
         for (path, from, sha256) in std::mem::take(&mut self.files) {
             out.new_file(path, from, sha256);
         }
+        for (path, bytes) in std::mem::take(&mut self.objects) {
+            out.new_object(path, bytes);
+        }
         self.log_metadata()?;
         let proofs = self.log(&mut out)?;
         for (path, proof) in proofs {
@@ -149,11 +185,19 @@ impl<'a> Batch<'a> {
         if let Some((name, bytes)) = self.policy {
             out.new_object(format!("metadata/{name}"), bytes);
         }
-        for (name, bytes) in self.roles {
+        // Readers look for the next root by themselves: all that it leads to is there before it.
+        let (roots, roles): (Vec<_>, Vec<_>) = self
+            .roles
+            .into_iter()
+            .partition(|(name, _)| name.ends_with(".root"));
+        for (name, bytes) in roles {
             out.new_object(format!("metadata/{name}.json"), bytes);
         }
         if let Some((path, bytes)) = self.snapshot {
             out.new_object(path, bytes);
+        }
+        for (name, bytes) in roots {
+            out.new_object(format!("metadata/{name}.json"), bytes);
         }
         out.head("metadata/timestamp.json", timestamp);
         Ok(out)
@@ -194,11 +238,16 @@ impl<'a> Batch<'a> {
         for (path, bytes) in &append.files {
             out.new_object(format!("log/{path}"), bytes.clone());
         }
-        let note = end.sign_checkpoint(append.new)?;
-        out.head("log/checkpoint", note.to_string());
-
         let grown = append.over(&tiles);
         let hashes = TileHashes::open(&grown, &append.new)?;
+        let growth = Growth {
+            old,
+            new: &end.sign_checkpoint(append.new)?,
+            prove: &|from| prove_consistency(from, append.new.size, &hashes),
+        };
+        let note = self.witnesses.cosign(&growth, self.now)?;
+        out.head("log/checkpoint", note.to_string());
+
         let mut proofs = Vec::new();
         for ((entry, paths), index) in self.entries.iter().zip(old.size..) {
             let path = prove_inclusion(index, append.new.size, &hashes)?;
@@ -210,9 +259,10 @@ impl<'a> Batch<'a> {
 }
 
 impl LogEnd {
-    fn sign_checkpoint(&self, head: TreeHead) -> Result<Note> {
+    fn sign_checkpoint(&self, head: TreeHead) -> Result<VerifiedCheckpoint> {
         let text = Checkpoint::new(&self.origin, head)?.to_string();
         let key = VerifierKey::from_public(&self.origin, &self.key.public())?;
-        Note::with_signature(&text, &key, &self.key.sign(text.as_bytes())?)
+        let note = Note::with_signature(&text, &key, &self.key.sign(text.as_bytes())?)?;
+        VerifiedCheckpoint::verify(&note, &[key], &self.origin)
     }
 }

@@ -10,6 +10,7 @@ use super::{Keys, expires};
 use crate::keys::PublicKey;
 use crate::log::{TreeHead, VerifierKey};
 use crate::release::config::Expiry;
+use crate::release::policy::ReleasePolicy;
 use crate::store::Reader;
 use crate::store::stage::Transaction;
 use crate::trust::policy::{Environment, KeyEntry, Pin, PolicyDocument, Purpose};
@@ -32,6 +33,8 @@ pub struct Genesis<'a> {
     pub origin: &'a str,
     /// Whose keys these are.
     pub person: &'a str,
+    /// `none`, or who must cosign the log's checkpoints (C2SP tlog-policy).
+    pub witnesses: &'a str,
     /// Mark the root as an example.
     pub example: bool,
     /// The keys: `root` `targets` `snapshot` `timestamp` `log` `builder` `publisher` `approver`
@@ -65,7 +68,7 @@ impl Genesis<'_> {
     pub fn plan(&self, store: &dyn Reader) -> Result<Founded> {
         let log_key = self.keys.one("log")?;
         let vkey = VerifierKey::from_public(self.origin, &log_key.public())?.to_string();
-        let policy_bytes = self.policy(&vkey)?.to_bytes()?;
+        let policy_bytes = ReleasePolicy::to_bytes(&self.policy(&vkey)?)?;
         let pin = Pin::of(&policy_bytes);
         let (root, root_bytes) = self.root(&pin)?;
 
@@ -76,6 +79,8 @@ impl Genesis<'_> {
             publisher: self.keys.one("publisher")?,
         };
         let mut batch = Batch::starting(store, Some(end), self.now);
+        let policy = ReleasePolicy::parse(&policy_bytes, pin.clone())?;
+        batch.want_witnesses(&policy, self.keys)?;
         batch.policy(pin.file_name(), policy_bytes.clone());
         let mut snapshot = Snapshot::new(1, self.until("snapshot")?);
 
@@ -115,6 +120,7 @@ impl Genesis<'_> {
     fn policy(&self, vkey: &str) -> Result<PolicyDocument> {
         let mut policy = PolicyDocument::new(self.project, self.origin);
         policy.log.vkeys.push(vkey.to_owned());
+        policy.log.witnesses = self.witnesses.to_owned();
         let purposes = [
             ("builder", Purpose::Builder),
             ("publisher", Purpose::Publisher),
@@ -141,6 +147,7 @@ impl Genesis<'_> {
                 soak_hours: 0,
                 notice_hours: 0,
                 halt: None,
+                overriders: None,
             });
         }
         Ok(policy)

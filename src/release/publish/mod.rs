@@ -5,24 +5,34 @@
 mod batch;
 mod genesis;
 mod signing;
+mod witness;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::assemble::{PROOF, PROVENANCE, SUMS};
+use super::ceremony::{Base, FilesInMemory, Kind, Proposal, RoleDraft, voided};
 use super::config;
 use super::draft::{Drafts, Record};
-use super::state::Released;
-use super::verify::signed_release;
+use super::environment::{self, Times};
+use super::leaf::Leaf;
+use super::state::{self, Released};
+use super::verify::{check_logged, signed_release};
 use super::view::View;
-use crate::keys::Signer;
+use super::yank;
+use crate::keys::{PublicKey, Signer};
+use crate::log::WitnessMemory;
 use crate::store::Reader;
-use crate::store::stage::Transaction;
-use crate::trust::schema::{Snapshot, Targets};
+use crate::store::stage::{Content, Transaction};
+use crate::trust::memory::Memory;
+use crate::trust::refresh::StoreMetadata;
+use crate::trust::schema::{Root, Snapshot, Targets};
+use crate::trust::state::withdraws_online_keys;
 use crate::trust::{MetaFile, time};
 use crate::{Error, Result};
 
 pub use genesis::{Founded, Genesis, PEOPLE_MEMBER};
 pub use signing::Waiting;
+pub use witness::{Witness, Witnesses, published};
 
 use batch::Batch;
 use signing::Signed;
@@ -38,6 +48,23 @@ pub trait Keys {
             Error::failed(format!("there is no {purpose} key here"))
                 .hint("name the directory that has it: --secret-keys DIR")
         })
+    }
+
+    /// Where witnesses whose keys are among these write down what they cosigned; none where such
+    /// keys cannot be used.
+    fn witness_memory(&self) -> Option<&dyn WitnessMemory> {
+        None
+    }
+
+    /// The first of `accepted` that is at hand: a key that was replaced may lie beside its successor.
+    /// Where none is, the first key at hand, for the caller to refuse by name.
+    fn one_of(&self, purpose: &str, accepted: &[PublicKey]) -> Result<Box<dyn Signer>> {
+        let mut keys = self.all(purpose)?;
+        let at_hand = |key: &PublicKey| keys.iter().position(|k| k.public() == *key);
+        match accepted.iter().find_map(at_hand) {
+            Some(at) => Ok(keys.swap_remove(at)),
+            None => self.one(purpose),
+        }
     }
 }
 
@@ -62,20 +89,17 @@ pub struct Publisher<'a> {
     pub now: Timestamp,
 }
 
+/// No honest store comes to this version: it is an attacker's, who wants that none can follow.
+const FAST_FORWARDED: u64 = 1 << 40;
 /// A snapshot with less life left than this many timestamps is signed anew with the next one.
 const SNAPSHOT_SLACK: u32 = 2;
 
 impl Publisher<'_> {
-    /// Plans the publication of a draft.
+    /// Proposes to list the release of a draft.
     ///
     /// # Errors
-    /// A store that does not verify, a draft that lacks files, keys that cannot sign.
-    pub fn release(
-        &self,
-        view: &mut View,
-        record: &Record,
-        drafts: &dyn Drafts,
-    ) -> Result<Planned> {
+    /// A draft that readers would refuse.
+    pub fn propose_release(&self, view: &View, record: &Record) -> Result<Proposal> {
         let released = Released {
             tag: record.tag.clone(),
             commit: record.commit.clone(),
@@ -87,39 +111,157 @@ impl Publisher<'_> {
         };
         check_leaf(view, record, &released)?;
         let mut targets: Targets = Targets::clone(view.refreshed.targets());
-        targets.version = self.free_version("targets", targets.version)?;
-        targets.expires = self.until("targets")?;
+        self.renew(&mut targets, "targets")?;
         targets
             .targets
             .insert(released.archive_name(), released.target()?);
-        let targets_file = match signing::sign(&targets, "targets", view, self.keys)? {
-            Signed::Whole(bytes) => bytes,
-            Signed::Waiting(waiting) => return Ok(Planned::Waiting(waiting)),
-        };
-        let mut snapshot = Snapshot::clone(view.refreshed.snapshot());
-        snapshot.meta.insert(
-            "targets.json".into(),
-            MetaFile::of(targets.version, &targets_file),
+        let mut proposal = Proposal::new(
+            &view.policy.policy().document().project,
+            &format!("release-{}", record.tag),
+            Kind::Release,
+            &format!("list release {}", record.tag),
+            self.now,
         );
-        let mut batch = Batch::new(self, view)?;
-        for (name, digest) in &record.files {
-            let path = drafts.file(&record.tag, name);
-            batch.file(format!("{}/{name}", record.tag), path, *digest);
+        proposal
+            .roles
+            .push(RoleDraft::targets("targets", &targets)?);
+        proposal.draft = Some(record.tag.clone());
+        Ok(proposal)
+    }
+
+    /// Gives a role its next version and a new expiry.
+    ///
+    /// # Errors
+    /// A store that cannot be asked which versions are free.
+    pub fn renew(&self, role: &mut Targets, name: &str) -> Result<()> {
+        role.version = self.free_version(name, role.version)?;
+        role.expires = self.until(name)?;
+        Ok(())
+    }
+
+    /// Plans the publication of a proposal that `base` of `view` is the ground of.
+    ///
+    /// # Errors
+    /// A proposal that is not sound, a store that does not verify, keys that cannot sign, a result
+    /// that readers would refuse.
+    pub fn publish(
+        &self,
+        view: &View,
+        base: &Base,
+        proposal: &Proposal,
+        drafts: &dyn Drafts,
+    ) -> Result<Planned> {
+        proposal.require_sound(base, self.now)?;
+        // Counted is what is left then: that is what readers get.
+        let mut proposal = proposal.clone();
+        proposal.keep_what_counts(base)?;
+        let proposal = &proposal;
+        if let Some(demand) = proposal.demands(base)?.iter().find(|d| !d.is_met()) {
+            return Ok(Planned::Waiting(Waiting::of(demand)));
         }
-        let archive = drafts.file(&record.tag, &released.archive_name());
+        let after = base.after(proposal)?;
+        if let Some(witnessed) = &view.witnessed {
+            witnessed.check_clock(self.now)?;
+        }
+        let mut batch = Batch::new(self, &after.policy, *view.history.checkpoint.head())?;
+        batch.ask_witnesses(&view.policy, self.keys)?;
+        if let Some(tag) = &proposal.draft {
+            self.add_draft(&mut batch, view, proposal, tag, drafts)?;
+        }
+        for (path, text) in &proposal.files {
+            batch.object(path.clone(), text.clone().into_bytes());
+        }
+        for statement in &proposal.statements {
+            yank::check_number(self.store, &statement.proof)?;
+            batch.entry(statement.entry()?, statement.proof.clone());
+        }
+        if let Some(text) = &proposal.policy {
+            let lost = voided(view, self.store, &after.policy)?;
+            if let Some((tag, time)) = lost.iter().find(|(_, time)| *time >= proposal.time) {
+                return Err(Error::refused(format!(
+                    "release {tag} was cut at {time} with a key that {} ends before that",
+                    proposal.id
+                ))
+                .hint(format!(
+                    "propose it anew, the key then ends later: relman withdraw {}",
+                    proposal.id
+                )));
+            }
+            batch.policy(after.policy.pin().file_name(), text.clone().into_bytes());
+        }
+        let mut snapshot = Snapshot::clone(view.refreshed.snapshot());
+        for draft in &proposal.roles {
+            let (name, version, bytes) = (draft.name(), draft.version()?, draft.bytes()?);
+            if name != "root" {
+                let meta = MetaFile::of(version, &bytes);
+                snapshot.meta.insert(format!("{name}.json"), meta);
+            }
+            batch.role(name, version, bytes);
+        }
+        // A role that is delegated no more stays listed: to readers one that disappears is a rollback.
+        self.sealed(view, &after.root, batch, snapshot)
+    }
+
+    /// Plans to enter one leaf in the log, with its proof at `path`.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub fn log(&self, view: &View, leaf: &Leaf, path: &str) -> Result<Planned> {
+        let head = *view.history.checkpoint.head();
+        let mut batch = Batch::new(self, &view.policy, head)?;
+        let entry = leaf.sign(self.keys.one("publisher")?.as_ref())?;
+        batch.entry(entry, path.to_owned());
+        let snapshot = view.refreshed.snapshot();
+        let meta = MetaFile::of(snapshot.version, snapshot.bytes());
+        self.stamped(view, view.refreshed.root(), batch, meta)
+    }
+
+    fn add_draft(
+        &self,
+        batch: &mut Batch,
+        view: &View,
+        proposal: &Proposal,
+        tag: &str,
+        drafts: &dyn Drafts,
+    ) -> Result<()> {
+        let record = drafts.load(tag)?.ok_or_else(|| {
+            Error::failed(format!(
+                "proposal {} lists release {tag}, and its draft is not here",
+                proposal.id
+            ))
+            .hint("publish where the release was cut")
+        })?;
+        let Some(RoleDraft::Targets { draft, .. }) = proposal.role("targets") else {
+            return Err(Error::refused(format!(
+                "proposal {} brings a draft and no role targets",
+                proposal.id
+            )));
+        };
+        let released = state::find(&draft.unverified_body()?, tag)?;
+        if released.sha256 != record.archive || released.length != record.archive_len {
+            return Err(Error::refused(format!(
+                "proposal {} lists {tag} with sha256 {}, the draft here has {}",
+                proposal.id, released.sha256, record.archive
+            ))
+            .hint(
+                "the release was cut again since; withdraw the proposal and publish the new draft",
+            ));
+        }
+        check_leaf(view, &record, &released)?;
+        for (name, digest) in &record.files {
+            let path = drafts.file(tag, name);
+            batch.file(format!("{tag}/{name}"), path, *digest);
+        }
+        let archive = drafts.file(tag, &released.archive_name());
         batch.file(released.archive_path(), archive, record.archive);
-        batch.entry(
-            record.leaf.clone().into_bytes(),
-            format!("{}/{PROOF}", record.tag),
-        );
-        batch.role("targets", targets.version, targets_file);
-        self.sealed(view, batch, snapshot)
+        batch.entry(record.leaf.into_bytes(), format!("{tag}/{PROOF}"));
+        Ok(())
     }
 
     /// Plans fresh signatures over the same contents.
     ///
     /// # Errors
-    /// As [`Publisher::release`].
+    /// As [`Publisher::publish`].
     pub fn freshness(&self, view: &mut View) -> Result<Planned> {
         let slack = SignedDuration::from_hours(
             24 * i64::from(self.expiry.timestamp) * i64::from(SNAPSHOT_SLACK),
@@ -127,35 +269,110 @@ impl Publisher<'_> {
         let snapshot = Snapshot::clone(view.refreshed.snapshot());
         let batch = Batch::starting(self.store, None, self.now);
         if snapshot.expires <= self.now.saturating_add(slack).unwrap_or(self.now) {
-            return self.sealed(view, batch, snapshot);
+            return self.sealed(view, view.refreshed.root(), batch, snapshot);
         }
         let meta = MetaFile::of(snapshot.version, view.refreshed.snapshot().bytes());
-        self.stamped(view, batch, meta)
+        self.stamped(view, view.refreshed.root(), batch, meta)
     }
 
     /// Signs a new snapshot, and a timestamp over it.
-    fn sealed(&self, view: &View, mut batch: Batch, mut snapshot: Snapshot) -> Result<Planned> {
-        snapshot.version = self.free_version("snapshot", snapshot.version)?;
+    fn sealed(
+        &self,
+        view: &View,
+        root: &Root,
+        mut batch: Batch,
+        mut snapshot: Snapshot,
+    ) -> Result<Planned> {
+        let withdrawn = withdraws_online_keys(view.refreshed.root(), root);
+        let before = before_next(snapshot.version, withdrawn);
+        snapshot.version = self.free_version("snapshot", before)?;
         snapshot.expires = self.until("snapshot")?;
-        let bytes = match signing::sign(&snapshot, "snapshot", view, self.keys)? {
+        let bytes = match signing::sign(&snapshot, "snapshot", root, self.keys)? {
             Signed::Whole(bytes) => bytes,
             Signed::Waiting(waiting) => return Ok(Planned::Waiting(waiting)),
         };
         let meta = MetaFile::of(snapshot.version, &bytes);
         batch.snapshot(snapshot.version, bytes);
-        self.stamped(view, batch, meta)
+        self.stamped(view, root, batch, meta)
     }
 
-    fn stamped(&self, view: &View, mut batch: Batch, snapshot: MetaFile) -> Result<Planned> {
+    fn stamped(
+        &self,
+        view: &View,
+        root: &Root,
+        mut batch: Batch,
+        snapshot: MetaFile,
+    ) -> Result<Planned> {
         let mut timestamp = crate::trust::Timestamp::clone(view.refreshed.timestamp());
-        timestamp.version += 1;
+        let withdrawn = withdraws_online_keys(view.refreshed.root(), root);
+        let number = timestamp.version.saturating_add(1);
+        timestamp.version = before_next(timestamp.version, withdrawn).saturating_add(1);
         timestamp.expires = self.until("timestamp")?;
         timestamp.meta.insert("snapshot.json".into(), snapshot);
-        match signing::sign(&timestamp, "timestamp", view, self.keys)? {
-            Signed::Whole(bytes) => batch.timestamp(timestamp.version, bytes),
+        match signing::sign(&timestamp, "timestamp", root, self.keys)? {
+            Signed::Whole(bytes) => batch.timestamp(number, bytes),
             Signed::Waiting(waiting) => return Ok(Planned::Waiting(waiting)),
         }
-        batch.transaction().map(Planned::Ready)
+        let transaction = batch.transaction()?;
+        self.rehearse(view, &transaction)?;
+        Ok(Planned::Ready(transaction))
+    }
+
+    /// Reads the store as it would be: nothing is published that readers would refuse.
+    fn rehearse(&self, view: &View, transaction: &Transaction) -> Result<()> {
+        let files = transaction
+            .puts
+            .iter()
+            .filter_map(|put| match &put.content {
+                Content::Bytes(bytes) => Some((put.path.clone(), bytes.clone())),
+                Content::File { .. } => None,
+            });
+        let store = FilesInMemory::over(files, self.store);
+        let (fetch, cache) = (StoreMetadata(&store), Memory::new());
+        let root = view.refreshed.root().bytes();
+        let mut after = View::open(&store, &fetch, &cache, root, self.now)
+            .map_err(|e| e.under("nothing was published: readers would refuse the result"))?;
+        let base = Base::of(&mut after)?;
+        self.rehearse_moves(view, &store, &mut after)?;
+        if base.root.version == view.refreshed.root().version {
+            return Ok(());
+        }
+        // A new policy may end keys that have signed log entries in the meantime.
+        let mut files = vec![
+            ("root", base.root.version, base.root.bytes()),
+            ("targets", base.targets.version, base.targets.bytes()),
+        ];
+        let roles = base.roles.iter();
+        files.extend(roles.map(|(name, role)| (name.as_str(), role.version, role.bytes())));
+        for file in files {
+            check_logged(&after.history, &after.policy, &store, file).map_err(|e| {
+                e.under("nothing was published: readers would refuse the result")
+                    .hint("what was signed since the change was proposed has to be signed anew: relman root renew")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// No environment moves where its nodes would not follow.
+    fn rehearse_moves(&self, view: &View, store: &dyn Reader, after: &mut View) -> Result<()> {
+        let before = environment::versions(view.refreshed.snapshot());
+        let names = environment::versions(after.refreshed.snapshot());
+        let times = Times {
+            waits: Some(self.now),
+            install: None,
+        };
+        for (name, version) in names {
+            if after.policy.environment(&name).is_none() || before.get(&name) == Some(&version) {
+                continue;
+            }
+            let (current, breaches) = environment::check_environment(store, after, &name, times)?;
+            // What was only signed anew stays as it was agreed.
+            if current.is_some_and(|current| current.version != version) {
+                continue;
+            }
+            environment::refuse(&format!("{name} version {version}"), &breaches)?;
+        }
+        Ok(())
     }
 
     /// The next version that no file has: one once used by an orphan is skipped.
@@ -173,6 +390,15 @@ impl Publisher<'_> {
 
     fn until(&self, role: &str) -> Result<Timestamp> {
         expires(self.expiry, role, self.now)
+    }
+}
+
+/// The number that the next version is to follow. Where online keys were withdrawn, readers forget
+/// what these have signed (TUF 1.0, section 5.3.11), and a number that has no successor is left behind.
+fn before_next(version: u64, withdrawn: bool) -> u64 {
+    match withdrawn && version >= FAST_FORWARDED {
+        true => 0,
+        false => version,
     }
 }
 

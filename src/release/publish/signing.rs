@@ -1,6 +1,6 @@
 //! Signing a role with the keys at hand, and saying who is missing. Pure.
 
-use super::super::view::View;
+use super::super::ceremony::{Demand, Holder};
 use super::{Keys, PEOPLE_MEMBER};
 use crate::attest::dsse::short;
 use crate::keys::Signer;
@@ -30,9 +30,21 @@ pub enum Signed {
     Waiting(Waiting),
 }
 
-/// Signs a top-level role of the store that `view` shows.
-pub fn sign<T: Role>(body: &T, role: &str, view: &View, keys: &dyn Keys) -> Result<Signed> {
-    sign_under(body, role, view.refreshed.root(), &keys.all(role)?)
+impl Waiting {
+    /// What a demand lacks.
+    pub fn of(demand: &Demand) -> Self {
+        Waiting {
+            role: demand.purpose.clone(),
+            have: demand.have.len(),
+            threshold: demand.threshold,
+            missing: demand.missing.iter().map(Holder::to_string).collect(),
+        }
+    }
+}
+
+/// Signs a top-level role as `root` demands, with all keys at hand for it.
+pub fn sign<T: Role>(body: &T, role: &str, root: &Root, keys: &dyn Keys) -> Result<Signed> {
+    sign_under(body, role, root, &keys.all(role)?)
 }
 
 /// Signs a top-level role as `root` demands.
@@ -46,23 +58,26 @@ pub fn sign_under<T: Role>(
     keys: &[Box<dyn Signer>],
 ) -> Result<Signed> {
     let signers = Signers::of_root(root, role)?;
-    for key in keys {
-        let id = key.public().keyid();
-        if !signers.keyids.contains(&id) {
-            let wanted: Vec<_> = signers.keyids.iter().map(|id| named(root, id)).collect();
-            return Err(Error::refused(format!(
-                "the {role} key here is {}, root version {} wants one of: {}",
-                short(&id),
-                root.version,
-                wanted.join(", ")
-            ))
-            .hint(
-                "are these the secret keys of this project? name the right ones: --secret-keys DIR",
-            ));
-        }
+    let id = |key: &dyn Signer| key.public().keyid();
+    // A key that was replaced may lie beside its successor; only foreign ones are a mistake.
+    let at_hand = keys.iter().map(Box::as_ref);
+    let known: Vec<&dyn Signer> = at_hand
+        .filter(|key| signers.keyids.contains(&id(*key)))
+        .collect();
+    if let (Some(foreign), true) = (keys.first(), known.is_empty()) {
+        let wanted: Vec<_> = signers.keyids.iter().map(|id| named(root, id)).collect();
+        return Err(Error::refused(format!(
+            "the {role} key here is {}, root version {} wants one of: {}",
+            short(&id(foreign.as_ref())),
+            root.version,
+            wanted.join(", ")
+        ))
+        .hint(
+            "are these the secret keys of this project? name the right ones: --secret-keys DIR",
+        ));
     }
     let unsigned = Unsigned::new(body)?;
-    let Some((first, rest)) = keys.split_first() else {
+    let Some((first, rest)) = known.split_first() else {
         let missing = signers.keyids.iter().map(|id| named(root, id)).collect();
         return Ok(Signed::Waiting(Waiting {
             role: role.into(),
@@ -71,9 +86,9 @@ pub fn sign_under<T: Role>(
             missing,
         }));
     };
-    let mut signed = unsigned.sign(first.as_ref())?;
+    let mut signed = unsigned.sign(*first)?;
     for key in rest {
-        signed = signed.sign(key.as_ref())?;
+        signed = signed.sign(*key)?;
     }
     let have = signed.count(signers).valid_keyids.len();
     if (have as u64) < signers.threshold {

@@ -6,6 +6,7 @@ use crate::hash::Sha256;
 use crate::limits::MAX_POLICY_LEN;
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::{self, Released};
+use crate::release::yank;
 use crate::trust::TrustError;
 use crate::trust::policy::Pin;
 use crate::trust::refresh::{self, Fetch, Refreshed};
@@ -114,7 +115,7 @@ fn load<'a>(
     let policy_bytes = required(v.store, &path, MAX_POLICY_LEN)?;
     let policy = ReleasePolicy::parse(&policy_bytes, pin).map_err(|e| problem(&path, &e))?;
     let in_targets = policy.policy().check_delegations(refreshed.targets());
-    let in_root = policy.policy().check_root(refreshed.root());
+    let in_root = policy.check_root(refreshed.root());
     let problems = in_targets
         .into_iter()
         .map(|message| Problem::new("targets.json", message))
@@ -217,12 +218,9 @@ fn named_by_environment(authority: &mut Authority, subject: &Subject) -> Result<
 }
 
 /// Check 6: the gates and approvals that policy wants.
-pub fn approvals(authority: &Authority, subject: &Subject, report: &mut Report) {
-    let mut wanted = authority.policy.wanted_for_cut();
-    if let Some(environment) = authority.policy.environment(subject.environment) {
-        let approvals = environment.approvals.iter();
-        wanted.extend(approvals.map(|name| format!("approval {name}")));
-    }
+pub fn approvals(authority: &Authority, report: &mut Report) {
+    // Those of the environment are judged with its other rules, which may be set aside.
+    let wanted = authority.policy.wanted_for_cut();
     let result = match wanted.is_empty() {
         true => Ok(((), "policy wants no gates and no approvals".into())),
         // Fail closed: what this version cannot count must not look as if it had been counted.
@@ -234,14 +232,29 @@ pub fn approvals(authority: &Authority, subject: &Subject, report: &mut Report) 
     report.enter("policy", result);
 }
 
-/// Check 7: not yanked.
-pub fn status(released: &Released, report: &mut Report) {
-    let result = match &released.yanked {
-        None => Ok(((), "not yanked".into())),
-        Some(yank) => Err(vec![Problem::new(
-            released.archive_name(),
-            format!("is yanked ({}): {}", yank.level, yank.reason),
-        )]),
+/// Check 7: not yanked, and the log says nothing else.
+pub fn status(v: &Verifier, authority: &Authority, released: &Released, report: &mut Report) {
+    let recorded = yank::recorded(v.store, &authority.policy, released);
+    let result = match (&released.yanked, recorded) {
+        (None, Ok(before)) if before.is_empty() => Ok(((), "not yanked".into())),
+        (None, Ok(_)) => Ok(((), "not yanked any more".into())),
+        (None, Err(e)) => Err(problem(released.archive_name(), &e)),
+        (Some(yank), recorded) => {
+            let mut problems = vec![Problem::new(
+                released.archive_name(),
+                match recorded.as_deref().ok().and_then(<[_]>::last) {
+                    Some(last) => format!("is {yank}, by {} at {}", last.who, last.time),
+                    None => format!("is {yank}"),
+                },
+            )];
+            problems.extend(
+                recorded
+                    .err()
+                    .iter()
+                    .flat_map(|e| problem(released.archive_name(), e)),
+            );
+            Err(problems)
+        }
     };
     report.enter("status", result);
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::authority::Authority;
+use super::history::signed_leaf;
 use super::{
     Digests, Problem, Report, ScratchFile, Subject, Unpacking, Verifier, problem, required,
 };
@@ -12,8 +13,10 @@ use crate::attest::provenance::MemberFacts;
 use crate::attest::{sshsig, sums};
 use crate::hash::{self, CopyError, Hasher, Sha256};
 use crate::limits::{
-    MAX_ARCHIVE_LEN, MAX_ATTESTATION_LEN, MAX_DEFLATE_RATIO, MAX_SUMS_LEN, MAX_UNPACKED_LEN,
+    MAX_ARCHIVE_LEN, MAX_ATTESTATION_LEN, MAX_DEFLATE_RATIO, MAX_SUMS_LEN, MAX_TLOG_PROOF_LEN,
+    MAX_UNPACKED_LEN,
 };
+use crate::log::TlogProof;
 use crate::release::archive::{Member, Sink, UnpackError, unpack};
 use crate::release::assemble::{PROVENANCE, SUMS, SUMS_SIG};
 use crate::release::leaf::ReleaseLeaf;
@@ -218,7 +221,7 @@ fn directory(v: &Verifier, subject: &Subject, known: &Known) -> Result<usize, Ve
         }
     }
     if sums.is_some() {
-        problems.extend(strangers(subject, files));
+        problems.extend(strangers(subject, known, files));
     }
     match problems.is_empty() {
         true => Ok(files.len()),
@@ -283,7 +286,7 @@ fn longest(name: &str, known: &Known) -> u64 {
 }
 
 /// Files that nobody signed for, where the store can list them.
-fn strangers(subject: &Subject, files: &BTreeMap<String, Sha256>) -> Vec<Problem> {
+fn strangers(subject: &Subject, known: &Known, files: &BTreeMap<String, Sha256>) -> Vec<Problem> {
     let own = [
         SUMS,
         SUMS_SIG,
@@ -299,15 +302,28 @@ fn strangers(subject: &Subject, files: &BTreeMap<String, Sha256>) -> Vec<Problem
         Ok(Some(names)) => names
             .into_iter()
             .filter(|name| !tops.contains(name.as_str()))
-            .map(|name| {
-                Problem::new(
-                    format!("{}/{name}", subject.tag),
-                    "is in the release directory and nobody signed for it",
-                )
-            })
+            .map(|name| format!("{}/{name}", subject.tag))
+            .filter(|path| !is_late_evidence(subject, known, path))
+            .map(|path| Problem::new(path, "is in the release directory and nobody signed for it"))
             .collect(),
         _ => Vec::new(),
     }
+}
+
+/// Proofs come later under new names; what one proves was signed, or it is none.
+fn is_late_evidence(subject: &Subject, known: &Known, path: &str) -> bool {
+    let policy = &known.authority.policy;
+    let proved = |bytes: Vec<u8>| {
+        let proof = TlogProof::parse(&bytes)?;
+        let entry = proof.unverified_extra().to_vec();
+        proof.verify(&entry, policy.log_keys(), policy.log_origin())?;
+        signed_leaf(&entry, policy)
+    };
+    let found = match path.ends_with(".tlog-proof") {
+        true => subject.release.read(path, MAX_TLOG_PROOF_LEN),
+        false => Ok(None),
+    };
+    matches!(found.map(|bytes| bytes.map(proved)), Ok(Some(Ok(_))))
 }
 
 /// One file of a release directory against its digest; it may have at most `limit` bytes.

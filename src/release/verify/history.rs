@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::authority::Authority;
 use super::{Digests, Problem, Report, Subject, Verifier, problem, required};
 use crate::attest::Envelope;
@@ -9,8 +11,8 @@ use crate::hash::Sha256;
 use crate::keys::PublicKey;
 use crate::limits::{MAX_CHECKPOINT_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::{
-    Note, StoreTiles, TileHashes, TlogProof, VerifiedCheckpoint, check_inclusion, leaf_hash,
-    prove_consistency, prove_inclusion,
+    Note, StoreTiles, TileHashes, TlogProof, VerifiedCheckpoint, Witnessed, check_inclusion,
+    leaf_hash, prove_consistency, prove_inclusion,
 };
 use crate::release::assemble::PROOF;
 use crate::release::leaf::{Leaf, ReleaseLeaf};
@@ -88,39 +90,101 @@ impl<'a> History<'a> {
         self.checkpoint.check_extends(seen, &proof)
     }
 
-    /// Verifies that `proof` puts its entry into this very log, and gives the entry.
-    fn check_entry(&self, proof: &TlogProof, policy: &ReleasePolicy) -> Result<Vec<u8>> {
+    /// The witnessed time of this checkpoint, the newest that this store shows; `None` where policy
+    /// asks for no witnesses.
+    ///
+    /// # Errors
+    /// Refused: no quorum, saying who is missing; a cosignature that does not verify.
+    pub fn witnessed(&self, policy: &ReleasePolicy) -> Result<Option<Witnessed>> {
+        policy.witnessed(&self.checkpoint)
+    }
+
+    /// Verifies that `proof` puts its entry into this very log, and gives the entry with the
+    /// witnessed time by which it was there.
+    ///
+    /// A proof from before there were witnesses lacks a quorum of its own. The entry is believed
+    /// all the same, since it is in the tree that a quorum has cosigned now; and it is known to have
+    /// been there only since that.
+    ///
+    /// # Errors
+    /// Refused: the entry is not in the proof's tree or not in this one; a cosignature of a known
+    /// witness that does not verify; no quorum for this log's checkpoint.
+    pub fn included(&self, proof: &TlogProof, policy: &ReleasePolicy) -> Result<Included> {
         let entry = proof.unverified_extra().to_vec();
         let included = proof.verify(&entry, policy.log_keys(), policy.log_origin())?;
-        let head = self.checkpoint.head();
-        if included.index() >= head.size {
+        policy.witnesses().cosigned(included.checkpoint())?;
+        let (index, head) = (included.index(), self.checkpoint.head());
+        if index >= head.size {
             return Err(Error::refused(format!(
-                "is about entry {} of a log that has {} here",
-                included.index(),
+                "is about entry {index} of a log that has {} here",
                 head.size
             )));
         }
         let tiles = self.tiles();
         let hashes = TileHashes::open(&tiles, head)?;
-        let path = prove_inclusion(included.index(), head.size, &hashes)?;
-        check_inclusion(included.index(), &leaf_hash(&entry), &path, head)?;
-        Ok(entry)
+        let path = prove_inclusion(index, head.size, &hashes)?;
+        check_inclusion(index, &leaf_hash(&entry), &path, head)?;
+        let here = self.witnessed(policy)?;
+        let by_itself = policy.witnessed(included.checkpoint());
+        let (since, kept) = match (here, by_itself) {
+            (None, _) => (None, proof.clone()),
+            (Some(here), Ok(Some(then))) => (Some(then.time().min(here.time())), proof.clone()),
+            (Some(here), _) => {
+                let note = self.checkpoint.note().clone();
+                (
+                    Some(here.time()),
+                    TlogProof::new(&entry, index, &path, note)?,
+                )
+            }
+        };
+        Ok(Included {
+            entry,
+            index,
+            since,
+            proof: kept.to_string().into_bytes(),
+        })
     }
 }
 
-/// Check 3. Gives the release's leaf, and the proofs as evidence.
+/// An entry that is in the log which the store shows.
+pub struct Included {
+    /// The entry; what it says is not verified yet, see [`signed_leaf`].
+    pub entry: Vec<u8>,
+    /// Its number in the log, from 0.
+    pub index: u64,
+    /// The witnessed time by which it is known to have been in the log: soak and notice begin here.
+    /// `None` where policy asks for no witnesses.
+    pub since: Option<Timestamp>,
+    /// A proof of it that has all that policy asks for by itself, to be kept.
+    pub proof: Vec<u8>,
+}
+
+/// What check 3 gives to those after it.
+pub struct Logged {
+    /// The release's leaf.
+    pub leaf: ReleaseLeaf,
+    /// The witnessed time by which that leaf was in the log; `None` without witnesses.
+    pub since: Option<Timestamp>,
+    /// The proofs as evidence.
+    pub proofs: Proofs,
+    /// The quorum that cosigned the store's checkpoint; `None` where policy asks for none. Its time
+    /// is the newest witnessed one.
+    pub witnessed: Option<Witnessed>,
+}
+
+/// Check 3. Gives the release's leaf, the proofs as evidence, and witnessed times.
 pub fn check(
     v: &Verifier,
     authority: &mut Authority,
     subject: &Subject,
     released: &Released,
     report: &mut Report,
-) -> Option<(ReleaseLeaf, Proofs)> {
+) -> Option<Logged> {
     let result = run(v, authority, subject, released);
     report.enter("log", result)
 }
 
-type Found = ((ReleaseLeaf, Proofs), String);
+type Found = (Logged, String);
 
 fn run(
     v: &Verifier,
@@ -136,13 +200,12 @@ fn run(
         let path = path.to_owned();
         move |e: Error| problem(path.clone(), &e)
     };
-    if !policy.wants_no_witnesses() {
-        return Err(vec![Problem::new(
-            "policy",
-            "wants witnesses, which this version cannot check",
-        )]);
-    }
     let history = History::open(v.store, policy).map_err(at("log/checkpoint"))?;
+    let witnessed = history.witnessed(policy).map_err(at("log/checkpoint"))?;
+    if let Some(witnessed) = &witnessed {
+        let clock = witnessed.check_clock(v.clock.now);
+        clock.map_err(at("log/checkpoint"))?;
+    }
     let seen = v.seen.load().map_err(at("the checkpoint seen before"))?;
     if let Some(bytes) = &seen {
         let seen = Note::parse(bytes)
@@ -159,8 +222,8 @@ fn run(
     let leaf = release_leaf(&history, policy, subject.release, &proof_path, released)
         .map_err(|p| problems.extend(p))
         .ok();
-    if let Some((_, bytes)) = &leaf {
-        proofs.push((PROOF.to_owned(), bytes.clone()));
+    if let Some((_, included)) = &leaf {
+        proofs.push((PROOF.to_owned(), included.proof.clone()));
     }
     for (role, version, digest) in roles {
         let path = format!("metadata/{version}.{role}.tlog-proof");
@@ -170,7 +233,7 @@ fn run(
         }
     }
     match (leaf, problems.is_empty()) {
-        (Some((leaf, _)), true) => {
+        (Some((leaf, included)), true) => {
             let note = history.checkpoint.note().to_string();
             // Remembered before the install goes on: whatever happens next, an older history will
             // not be believed again.
@@ -178,21 +241,37 @@ fn run(
                 .save(note.as_bytes())
                 .map_err(at("the checkpoint seen before"))?;
             proofs.push(("checkpoint".into(), note.into_bytes()));
+            let by = match &witnessed {
+                None => "no witnesses asked for".to_owned(),
+                Some(w) => w.to_string(),
+            };
             let detail = format!(
-                "{} entries, signed by {}, no witnesses asked for",
+                "{} entries, signed by {}, {by}",
                 history.checkpoint.head().size,
                 policy.log_origin()
             );
-            Ok(((leaf, proofs), detail))
+            let logged = Logged {
+                leaf,
+                since: included.since,
+                proofs,
+                witnessed,
+            };
+            Ok((logged, detail))
         }
         _ => Err(problems),
     }
 }
 
-fn read_proof(store: &dyn Reader, path: &str) -> Result<(TlogProof, Vec<u8>), Vec<Problem>> {
+fn read_proof(
+    history: &History,
+    policy: &ReleasePolicy,
+    store: &dyn Reader,
+    path: &str,
+) -> Result<Included, Vec<Problem>> {
     let bytes = required(store, path, MAX_TLOG_PROOF_LEN)?;
-    let proof = TlogProof::parse(&bytes).map_err(|e| problem(path, &e))?;
-    Ok((proof, bytes))
+    TlogProof::parse(&bytes)
+        .and_then(|proof| history.included(&proof, policy))
+        .map_err(|e| problem(path, &e))
 }
 
 fn release_leaf(
@@ -201,15 +280,12 @@ fn release_leaf(
     store: &dyn Reader,
     path: &str,
     released: &Released,
-) -> Result<(ReleaseLeaf, Vec<u8>), Vec<Problem>> {
-    let (proof, bytes) = read_proof(store, path)?;
-    let entry = history
-        .check_entry(&proof, policy)
-        .map_err(|e| problem(path, &e))?;
-    let leaf = signed_release(&entry, policy).map_err(|e| problem(path, &e))?;
+) -> Result<(ReleaseLeaf, Included), Vec<Problem>> {
+    let included = read_proof(history, policy, store, path)?;
+    let leaf = signed_release(&included.entry, policy).map_err(|e| problem(path, &e))?;
     let differences = released.differences(&leaf);
     if differences.is_empty() {
-        Ok((leaf, bytes))
+        Ok((leaf, included))
     } else {
         Err(differences
             .into_iter()
@@ -247,14 +323,11 @@ fn metadata_leaf(
     version: u64,
     digest: Sha256,
 ) -> Result<Vec<u8>, Vec<Problem>> {
-    let (proof, bytes) = read_proof(store, path)?;
-    let files = history
-        .check_entry(&proof, policy)
-        .and_then(|entry| logged_files(&entry, policy))
-        .map_err(|e| problem(path, &e))?;
+    let included = read_proof(history, policy, store, path)?;
+    let files = logged_files(&included.entry, policy).map_err(|e| problem(path, &e))?;
     let name = format!("{version}.{role}.json");
     match files.get(&name) {
-        Some(found) if *found == digest => Ok(bytes),
+        Some(found) if *found == digest => Ok(included.proof),
         Some(found) => Err(vec![Problem::new(
             path,
             format!("the log has {name} with sha256 {found}, the store serves {digest}"),
@@ -263,6 +336,27 @@ fn metadata_leaf(
             path,
             format!("its leaf does not list {name}"),
         )]),
+    }
+}
+
+/// Checks that the log has this version of a role, by a leaf that `policy` believes.
+///
+/// # Errors
+/// No proof in the store, one that does not verify, a leaf by nobody or about other bytes.
+pub fn check_logged(
+    history: &History,
+    policy: &ReleasePolicy,
+    store: &dyn Reader,
+    (role, version, bytes): (&str, u64, &[u8]),
+) -> Result<()> {
+    let path = format!("metadata/{version}.{role}.tlog-proof");
+    let digest = Sha256::of(bytes);
+    let found = metadata_leaf(history, policy, store, &path, role, version, digest);
+    let refused =
+        |problem: &Problem| Error::refused(format!("{} {}", problem.subject, problem.message));
+    match found.as_ref().err().and_then(|problems| problems.first()) {
+        Some(first) => Err(refused(first)),
+        None => Ok(()),
     }
 }
 

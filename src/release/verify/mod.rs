@@ -6,13 +6,17 @@
 
 mod authority;
 mod bytes;
+mod environment;
 mod evidence;
 mod history;
+mod known;
 mod origin;
 mod retained;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+
+use jiff::Timestamp;
 
 use super::archive::Sink;
 use super::leaf::ReleaseLeaf;
@@ -21,13 +25,17 @@ use super::state::Released;
 use crate::Result;
 use crate::attest::provenance::MemberFacts;
 use crate::hash::Sha256;
+use crate::log::Witnessed;
 use crate::store::Reader;
 use crate::trust::refresh::{Cache, StoreMetadata};
 use crate::trust::state::Clock;
 
 pub use authority::{Authority, LOCAL};
 pub use bytes::{check_released_file, unpack_checked};
-pub use history::{History, Seen, SeenNothing, logged_files, signed_leaf, signed_release};
+pub use history::{
+    History, Included, Seen, SeenNothing, check_logged, logged_files, signed_leaf, signed_release,
+};
+pub use known::Known;
 pub use retained::verify_retained;
 
 /// A private file that an archive is fetched to before anything inside it is looked at.
@@ -96,6 +104,8 @@ pub struct VerifiedRelease {
     pub released: Released,
     /// What its log leaf says.
     pub leaf: ReleaseLeaf,
+    /// The witnessed time by which that leaf was in the log; `None` without witnesses.
+    pub logged_since: Option<Timestamp>,
     /// Every member of the archive.
     pub members: BTreeMap<String, MemberFacts>,
     /// What is needed to verify it again, offline: flat name and bytes.
@@ -110,13 +120,17 @@ pub struct Verdict {
     pub release: Option<VerifiedRelease>,
     /// The archive, at its first byte, if its digest was right.
     pub archive: Option<Box<dyn ScratchFile>>,
+    /// The quorum that cosigned the log's newest checkpoint, with its time; `None` where the check
+    /// of the log did not pass or policy asks for no witnesses.
+    pub witnessed: Option<Witnessed>,
 }
 
 /// The names of the checks, in order.
-pub const CHECKS: [&str; 8] = [
+pub const CHECKS: [&str; 9] = [
     "metadata",
     "target",
     "log",
+    environment::NAME,
     "archive",
     "provenance",
     "policy",
@@ -133,7 +147,7 @@ impl Verifier<'_> {
             subject,
             report: &mut report,
         };
-        let (release, archive) = run.all(sink);
+        let (release, archive, witnessed) = run.all(sink);
         for name in CHECKS {
             if name == "files" && subject.unpacking == Unpacking::Later && !report.has_failed() {
                 continue;
@@ -147,6 +161,7 @@ impl Verifier<'_> {
             report,
             release,
             archive,
+            witnessed,
         }
     }
 }
@@ -157,7 +172,11 @@ struct Run<'a, 'b> {
     report: &'a mut Report,
 }
 
-type Done = (Option<VerifiedRelease>, Option<Box<dyn ScratchFile>>);
+type Done = (
+    Option<VerifiedRelease>,
+    Option<Box<dyn ScratchFile>>,
+    Option<Witnessed>,
+);
 
 impl Run<'_, '_> {
     fn stopped(&self) -> bool {
@@ -169,27 +188,32 @@ impl Run<'_, '_> {
         let fetch = StoreMetadata(v.store);
         let authority = authority::check(v, &fetch, self.report);
         let Some(mut authority) = authority else {
-            return (None, None);
+            return (None, None, None);
         };
         if self.stopped() {
-            return (None, None);
+            return (None, None, None);
         }
         let target = authority::resolve(&mut authority, self.subject, self.report);
         let Some(released) = target else {
-            return (None, None);
+            return (None, None, None);
         };
         if self.stopped() {
-            return (None, None);
+            return (None, None, None);
         }
-        let leaf = history::check(v, &mut authority, self.subject, &released, self.report);
+        let log = history::check(v, &mut authority, self.subject, &released, self.report);
+        let witnessed = log.as_ref().and_then(|log| log.witnessed.clone());
         if self.stopped() {
-            return (None, None);
+            return (None, None, witnessed);
+        }
+        let agreed = environment::check(v, &mut authority, self.subject, self.report);
+        if self.stopped() {
+            return (None, None, witnessed);
         }
         let mut archive = bytes::fetch(v, self.subject, &released, self.report);
         if self.stopped() {
-            return (None, None);
+            return (None, None, witnessed);
         }
-        let logged = leaf.as_ref().map(|(leaf, _)| leaf);
+        let logged = log.as_ref().map(|log| &log.leaf);
         let now = v.clock.now;
         let members = origin::check(
             self.subject,
@@ -200,12 +224,12 @@ impl Run<'_, '_> {
             self.report,
         );
         if self.stopped() {
-            return (None, None);
+            return (None, None, witnessed);
         }
-        authority::approvals(&authority, self.subject, self.report);
-        authority::status(&released, self.report);
+        authority::approvals(&authority, self.report);
+        authority::status(v, &authority, &released, self.report);
         if self.stopped() {
-            return (None, None);
+            return (None, None, witnessed);
         }
         if self.subject.unpacking != Unpacking::Later {
             let known = bytes::Known {
@@ -216,18 +240,19 @@ impl Run<'_, '_> {
             };
             bytes::check(v, self.subject, &known, archive.as_mut(), sink, self.report);
         }
-        let release = leaf
-            .zip(members)
-            .map(|((leaf, proofs), (members, provenance))| {
-                let evidence = evidence::collect(&authority, proofs, provenance);
-                VerifiedRelease {
-                    released,
-                    leaf,
-                    members,
-                    evidence,
-                }
-            });
-        (release, archive)
+        let release = log.zip(members).map(|(log, (members, provenance))| {
+            let mut proofs = log.proofs;
+            proofs.extend(agreed.unwrap_or_default());
+            let evidence = evidence::collect(&authority, proofs, provenance);
+            VerifiedRelease {
+                released,
+                leaf: log.leaf,
+                logged_since: log.since,
+                members,
+                evidence,
+            }
+        });
+        (release, archive, witnessed)
     }
 }
 

@@ -9,7 +9,7 @@ use super::history::{logged_files, signed_release};
 use super::{VerifiedRelease, evidence, origin};
 use crate::error::Context;
 use crate::hash::Sha256;
-use crate::log::TlogProof;
+use crate::log::{Note, TlogProof, VerifiedCheckpoint};
 use crate::release::assemble::{PROOF, PROVENANCE};
 use crate::release::policy::ReleasePolicy;
 use crate::release::state;
@@ -82,7 +82,8 @@ pub fn verify_retained(
     let policy = ReleasePolicy::parse(evidence.get(evidence::POLICY)?, pin)?;
     let released = state::find(refreshed.targets(), tag)?;
 
-    let entry = logged(&evidence, PROOF, &policy)?;
+    checkpoint(&evidence, &policy)?;
+    let (entry, logged_since) = logged(&evidence, PROOF, &policy)?;
     let leaf = signed_release(&entry, &policy)?;
     if let Some(difference) = released.differences(&leaf).first() {
         return Err(Error::refused(difference.clone()));
@@ -95,7 +96,7 @@ pub fn verify_retained(
             refreshed.targets().bytes(),
         ),
     ] {
-        let entry = logged(&evidence, &format!("{role}.tlog-proof"), &policy)?;
+        let (entry, _) = logged(&evidence, &format!("{role}.tlog-proof"), &policy)?;
         let name = format!("{version}.{role}.json");
         if logged_files(&entry, &policy)?.get(&name) != Some(&Sha256::of(bytes)) {
             return Err(Error::refused(format!(
@@ -120,19 +121,34 @@ pub fn verify_retained(
     let release = VerifiedRelease {
         released,
         leaf,
+        logged_since,
         members,
         evidence: stored.to_vec(),
     };
     Ok((release, warnings))
 }
 
-fn logged(evidence: &Evidence, name: &str, policy: &ReleasePolicy) -> Result<Vec<u8>> {
+/// The log's checkpoint of that day, with the witnesses that the policy of that day wants. No clock
+/// is held against them: a rollback must work on a machine whose clock is wrong.
+fn checkpoint(evidence: &Evidence, policy: &ReleasePolicy) -> Result<()> {
+    const NAME: &str = "checkpoint";
+    Note::parse(evidence.get(NAME)?)
+        .and_then(|note| VerifiedCheckpoint::verify(&note, policy.log_keys(), policy.log_origin()))
+        .and_then(|checkpoint| policy.witnessed(&checkpoint).map(drop))
+        .map_err(|e| e.under(NAME))
+}
+
+/// An entry that a stored proof puts into the log, and since when it was there.
+fn logged(
+    evidence: &Evidence,
+    name: &str,
+    policy: &ReleasePolicy,
+) -> Result<(Vec<u8>, Option<Timestamp>)> {
     let proof = TlogProof::parse(evidence.get(name)?).map_err(|e| e.under(name))?;
-    let entry = proof.unverified_extra().to_vec();
-    proof
-        .verify(&entry, policy.log_keys(), policy.log_origin())
+    let since = policy
+        .witnessed_by_proof(&proof)
         .map_err(|e| e.under(name))?;
-    Ok(entry)
+    Ok((proof.unverified_extra().to_vec(), since))
 }
 
 /// The evidence lies in the node's own state; still, it must belong to the root that the node

@@ -106,6 +106,14 @@ impl Policy {
         problems
     }
 
+    /// Names of the delegated roles that policy knows: environments and their halt roles.
+    pub fn role_names(&self) -> Vec<String> {
+        self.wanted()
+            .into_iter()
+            .map(|wanted| wanted.role)
+            .collect()
+    }
+
     /// The environment or halt role, delegated or not, that alone may list `path`.
     fn owner(&self, path: &str) -> Option<String> {
         self.document

@@ -91,16 +91,20 @@ pub struct Environment {
     pub soak_hours: u64,
     /// Hours between announcement and release, on witnessed time.
     pub notice_hours: u64,
-    /// Who may stop installs; nobody where it is left out.
+    /// Who may stop installs (role `halt-<environment>`); nobody where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub halt: Option<Halt>,
+    pub halt: Option<KeyGroup>,
+    /// Who may set aside soak, notice, order and approvals, with a written reason in the log;
+    /// nobody where it is left out.
+    #[serde(rename = "override", default, skip_serializing_if = "Option::is_none")]
+    pub overriders: Option<KeyGroup>,
 }
 
-/// The role `halt-<environment>`.
+/// Keys, and how many of them must sign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Halt {
-    /// Ids of its keys.
+pub struct KeyGroup {
+    /// Ids of the keys.
     pub keys: Vec<String>,
     /// How many of them must sign.
     pub threshold: u64,
@@ -136,6 +140,8 @@ pub enum Purpose {
     Environment(String),
     /// Stops installs in the environment.
     Halt(String),
+    /// Sets rules of the environment aside.
+    Override(String),
     /// Not known to this version; counts for nothing.
     Unknown(String),
 }
@@ -151,6 +157,7 @@ impl From<String> for Purpose {
             ("node", _) => Self::Node,
             (_, Some(("environment", name))) => Self::Environment(name.into()),
             (_, Some(("halt", name))) => Self::Halt(name.into()),
+            (_, Some(("override", name))) => Self::Override(name.into()),
             _ => Self::Unknown(text),
         }
     }
@@ -173,6 +180,7 @@ impl fmt::Display for Purpose {
             Self::Node => f.write_str("node"),
             Self::Environment(name) => write!(f, "environment/{name}"),
             Self::Halt(name) => write!(f, "halt/{name}"),
+            Self::Override(name) => write!(f, "override/{name}"),
             Self::Unknown(text) => f.write_str(text),
         }
     }
@@ -335,6 +343,16 @@ impl PolicyDocument {
                 &halt.keys,
                 halt.threshold,
                 &Purpose::Halt(name.clone()),
+                keys,
+            )?;
+        }
+        if let Some(group) = &environment.overriders {
+            let purpose = Purpose::Override(name.clone());
+            check_role(
+                &format!("override/{name}"),
+                &group.keys,
+                group.threshold,
+                &purpose,
                 keys,
             )?;
         }

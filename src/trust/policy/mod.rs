@@ -17,7 +17,7 @@ use crate::{Error, Result};
 mod delegations;
 mod document;
 
-pub use document::{Cut, Environment, Halt, KeyEntry, Log, PolicyDocument, Purpose};
+pub use document::{Cut, Environment, KeyEntry, KeyGroup, Log, PolicyDocument, Purpose};
 
 /// What root says of the policy file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Making and signing metadata.
 
 use super::*;
+use crate::limits::MAX_JSON_INTEGER;
 use crate::trust::edit::{Signed, Unsigned};
 use crate::trust::envelope::Unverified;
 use crate::trust::state::RootStage;
@@ -105,6 +106,9 @@ fn a_draft_that_no_client_would_read_is_not_made() {
     foreign.keys.insert(id(1), public(9));
     refused(Unsigned::new(&foreign), "by its content");
     refused(Unsigned::new(&Snapshot::new(0, later())), "version is 0");
+    let newest = |version| Unsigned::new(&Snapshot::new(version, later())).map(|_| ());
+    newest(MAX_JSON_INTEGER).unwrap();
+    refused(newest(MAX_JSON_INTEGER + 1), "is accepted");
     let mut float = Snapshot::new(1, later());
     float.extra.insert("x".into(), serde_json::json!(1.5));
     refused(Unsigned::new(&float), "no canonical form");
@@ -136,4 +140,34 @@ fn replacing_a_delegation_keeps_its_place_and_drops_keys_that_nobody_uses() {
             .collect::<std::collections::BTreeSet<_>>(),
         [id(2), id(3)].into()
     );
+}
+
+#[test]
+fn what_is_signed_is_the_canonical_form_of_the_role() {
+    let root = two_of_three();
+    let wanted = crate::trust::json::canonical(&value(&root)).unwrap();
+    let draft = Unsigned::new(&root).unwrap();
+    assert_eq!(draft.message(), wanted);
+    assert_eq!(draft.sign(&key(1)).unwrap().message(), wanted);
+}
+
+#[test]
+fn copies_of_one_draft_give_their_signatures_to_each_other_and_other_drafts_do_not() {
+    let draft = || Unsigned::new(&two_of_three()).unwrap();
+    let mut ours = draft().sign(&key(1)).unwrap();
+    ours.merge(&draft().sign(&key(2)).unwrap()).unwrap();
+    let mut both = [id(1), id(2)];
+    both.sort();
+    assert_eq!(ours.keyids().cloned().collect::<Vec<_>>(), both);
+    ours.publish_root(None).unwrap();
+
+    let mut other = two_of_three();
+    other.expires = at("2027-01-02T00:00:00Z");
+    let other = Unsigned::new(&other).unwrap().sign(&key(3)).unwrap();
+    refused(ours.merge(&other), "the two drafts of root differ");
+    assert_eq!(ours.keyids().count(), 2);
+
+    ours.keep_signatures(&[id(2), id(3)]);
+    assert_eq!(ours.keyids().cloned().collect::<Vec<_>>(), [id(2)]);
+    refused(ours.publish_root(None), "has 1 valid signatures");
 }

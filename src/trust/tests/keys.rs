@@ -184,6 +184,21 @@ fn ecdsa_p256_and_rsa_pss_signatures_made_by_openssl_verify() {
 }
 
 #[test]
+fn a_p256_key_is_an_uncompressed_point_and_nothing_else() {
+    let point = |text: &str| pem_key("ecdsa", "ecdsa-sha2-nistp256", text);
+    let whole = "04".to_owned() + &"11".repeat(64);
+    assert!(point(&whole).verifier().is_some());
+    for text in [
+        &whole[2..],
+        &("06".to_owned() + &whole[2..]),
+        &whole[..128],
+        "",
+    ] {
+        assert!(point(text).verifier().is_none(), "{text}");
+    }
+}
+
+#[test]
 fn one_pem_key_with_other_line_breaks_is_the_same_key() {
     for (keytype, scheme, pem) in [
         ("ecdsa", "ecdsa-sha2-nistp256", EC_PEM),

@@ -17,12 +17,16 @@ use crate::Result;
 use crate::hash::hex;
 use crate::keys::Signer;
 
+mod attacks;
+mod clock;
 mod delegations;
 mod edit;
+mod holes;
 mod keys;
 mod parsing;
 mod policy;
 mod roots;
+mod stages;
 mod workflow;
 
 /// The time of all tests.

@@ -35,6 +35,18 @@ fn deep_nesting_is_refused_before_the_stack_is_used_up() {
 }
 
 #[test]
+fn the_canonical_form_goes_as_deep_as_the_reader_and_no_deeper() {
+    let wrap: [fn(Value) -> Value; 2] = [|v| json!([v]), |v| json!({"a": v})];
+    for wrap in wrap {
+        let deepest = (0..MAX_JSON_DEPTH).fold(json!(1), |v, _| wrap(v));
+        let bytes = canonical(&deepest).unwrap();
+        assert_eq!(parse(&bytes).unwrap(), deepest);
+        let error = canonical(&wrap(deepest)).unwrap_err().to_string();
+        assert!(error.contains("nested deeper than 64"), "{error}");
+    }
+}
+
+#[test]
 fn bytes_after_the_document_and_broken_unicode_are_refused() {
     parse_refused("{} {}", "trailing");
     parse_refused("", "EOF");
@@ -107,7 +119,13 @@ fn versions_specification_and_expiry_are_strict() {
     }
     for expires in [
         "2027-01-01T00:00:00",
-        "2027-01-01T00:00:00.5Z",
+        "2027-01-01T00:00:00.Z",
+        "2027-01-01T00:00:00.5",
+        "2027-01-01T00:00:00.5+00:00",
+        "2027-01-01T00:00:00.0123456789Z",
+        "2027-01-01T00:00.5Z",
+        "2027-01-01T00:00:00,5Z",
+        "2027-01-01T00:00:00.-5Z",
         "2027-01-01T00:00:00+00:00",
         "2027-01-01t00:00:00z",
         "2027-02-30T00:00:00Z",
@@ -119,6 +137,17 @@ fn versions_specification_and_expiry_are_strict() {
     for spec in ["1.0", "1.0.31", "1.99.0"] {
         let bytes = envelope(&with("spec_version", json!(spec)), &[]);
         assert!(Unverified::<Snapshot>::parse(&bytes).is_ok());
+    }
+}
+
+#[test]
+fn a_fraction_of_a_second_as_tuftool_writes_it_is_cut_off_the_expiry() {
+    for fraction in ["5", "999999999", "0"] {
+        let mut signed = value(&Snapshot::new(1, later()));
+        signed["expires"] = json!(format!("2027-01-01T00:00:00.{fraction}Z"));
+        let parsed = Unverified::<Snapshot>::parse(&envelope(&signed, &[])).unwrap();
+        let body = parsed.unverified_signed();
+        assert_eq!(body.expires, later());
     }
 }
 
@@ -163,12 +192,15 @@ fn one_key_signing_twice_and_endless_signatures_are_refused() {
     let error = Unverified::<Root>::parse(&bytes).unwrap_err().to_string();
     assert!(error.contains("has signed twice"), "{error}");
 
-    let many: Vec<Value> = (0..=MAX_SIGNATURES)
+    let mut many: Vec<Value> = (0..=MAX_SIGNATURES)
         .map(|n| json!({"keyid": n.to_string(), "sig": ""}))
         .collect();
     let bytes = serde_json::to_vec(&json!({"signed": root, "signatures": many})).unwrap();
     let error = Unverified::<Root>::parse(&bytes).unwrap_err().to_string();
     assert!(error.contains("4097 signatures"), "{error}");
+    many.pop();
+    let bytes = serde_json::to_vec(&json!({"signed": root, "signatures": many})).unwrap();
+    assert!(Unverified::<Root>::parse(&bytes).is_ok());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::trust::policy::{
-    Environment, Halt, KeyEntry, Pin, Policy, PolicyDocument, Purpose, quorum,
+    Environment, KeyEntry, KeyGroup, Pin, Policy, PolicyDocument, Purpose, quorum,
 };
 
 const BUILDER: u8 = 21;
@@ -33,6 +33,7 @@ fn environment(name: &str, seeds: &[u8], threshold: u64) -> Environment {
         soak_hours: 0,
         notice_hours: 0,
         halt: None,
+        overriders: None,
     }
 }
 
@@ -50,7 +51,7 @@ fn document() -> PolicyDocument {
         environment("testnet", &[TESTNET], 1),
         environment("mainnet", &MAINNET, quorum(3)),
     ];
-    document.environments[1].halt = Some(Halt {
+    document.environments[1].halt = Some(KeyGroup {
         keys: vec![id(HALT)],
         threshold: 1,
     });
@@ -403,5 +404,87 @@ fn a_plain_false_alone_says_that_root_is_no_example() {
     ] {
         root.extra.insert("x-relman-example".into(), mark);
         assert_eq!(root.is_example(), example);
+    }
+}
+
+#[test]
+fn a_policy_of_one_mebibyte_is_read_and_a_longer_one_is_not() {
+    let mut bytes = document().to_bytes().unwrap();
+    bytes.resize(1_048_576, b' ');
+    Policy::parse_pinned(&bytes, &Pin::of(&bytes)).unwrap();
+    bytes.push(b' ');
+    refused(
+        Policy::parse_pinned(&bytes, &Pin::of(&bytes)),
+        "at most 1048576 are accepted",
+    );
+    let mut longest = document();
+    let room = 1_048_576 - longest.to_bytes().unwrap().len();
+    longest.project.push_str(&"x".repeat(room));
+    assert_eq!(longest.to_bytes().unwrap().len(), 1_048_576);
+    longest.project.push('x');
+    refused(longest.to_bytes(), "at most 1048576 are accepted");
+}
+
+#[test]
+fn a_policy_names_its_project_and_its_log() {
+    let empty = "must not be empty";
+    refused(changed(|d| d["project"] = json!("")), empty);
+    refused(changed(|d| d["log"]["origin"] = json!("")), empty);
+}
+
+#[test]
+fn the_keys_of_a_purpose_are_those_that_are_valid_then() {
+    let policy = policy();
+    let mainnet = Purpose::Environment("mainnet".into());
+    let at_once = |time| {
+        let keys = policy.keys_for(&mainnet, time);
+        keys.map(|key| key.entry.id.clone()).collect::<Vec<_>>()
+    };
+    let mut wanted = MAINNET.map(id);
+    wanted.sort();
+    assert_eq!(at_once(now()), wanted);
+    assert_eq!(at_once(later()), [] as [String; 0]);
+    let frank = policy.unchecked_key(&id(HALT)).unwrap();
+    assert_eq!(frank.entry.person, "frank");
+    assert!(policy.unchecked_key(&id(99)).is_none());
+    assert_eq!(policy.environment("mainnet").unwrap().threshold, 2);
+    assert!(policy.environment("other").is_none());
+}
+
+#[test]
+fn every_purpose_has_one_spelling() {
+    let named = |name: &str| name.to_owned();
+    for (text, purpose) in [
+        ("builder", Purpose::Builder),
+        ("publisher", Purpose::Publisher),
+        ("approver", Purpose::Approver),
+        ("rebuilder", Purpose::Rebuilder),
+        ("witness", Purpose::Witness),
+        ("node", Purpose::Node),
+        (
+            "environment/mainnet",
+            Purpose::Environment(named("mainnet")),
+        ),
+        ("halt/mainnet", Purpose::Halt(named("mainnet"))),
+        ("override/mainnet", Purpose::Override(named("mainnet"))),
+        ("Builder", Purpose::Unknown(named("Builder"))),
+        ("", Purpose::Unknown(String::new())),
+    ] {
+        assert_eq!(Purpose::from(named(text)), purpose);
+        assert_eq!(String::from(purpose), text);
+    }
+}
+
+#[test]
+fn an_environment_may_have_digits_and_hyphens_in_its_name() {
+    for (name, fine) in [
+        ("t-2", true),
+        (&*"t".repeat(32), true),
+        (&*"t".repeat(33), false),
+    ] {
+        let mut document = document();
+        document.keys[1] = entry(TESTNET, "bob", &format!("environment/{name}"));
+        document.environments[0].name = name.into();
+        assert_eq!(document.to_bytes().is_ok(), fine, "{name}");
     }
 }

@@ -362,3 +362,25 @@ fn a_stored_file_that_was_damaged_is_fetched_again_and_said_so() {
         assert_eq!(cache.get(name), good);
     }
 }
+
+#[test]
+fn refusals_that_somebody_can_act_on_say_who_and_how() {
+    let (mut repo, cache) = refreshed();
+    let hint = |repo: &Repo| {
+        let error = repo.refresh(&cache).err().unwrap();
+        error.hint_text().unwrap_or_default().to_owned()
+    };
+    let old = repo.store.get("timestamp.json").unwrap();
+    repo.timestamp.expires = now();
+    repo.publish();
+    assert!(hint(&repo).contains("the sequencer runs `relman timestamp`"));
+    repo.timestamp.expires = later();
+    repo.targets.expires = now();
+    repo.targets.version = 2;
+    repo.publish();
+    assert!(hint(&repo).contains("the holders of the targets keys"));
+    repo.store.put("timestamp.json", &old);
+    assert!(hint(&repo).contains("older than one seen before"));
+    repo.store.take("timestamp.json");
+    assert!(hint(&repo).contains("use another mirror"));
+}

@@ -1,15 +1,18 @@
 // Judges a transparency log with Go's own implementation, golang.org/x/mod/sumdb.
 //
-// usage: tlog VKEY LOG [-older CHECKPOINT]... [-proof TLOG-PROOF]...
+// usage: tlog VKEY LOG [-older CHECKPOINT]... [-proof TLOG-PROOF]... [-witness VKEY]...
 //
 // VKEY is a file with the log's verifier key, LOG the log's directory. The checkpoint, every tile,
 // every entry, the inclusion of entries, and the consistency with older checkpoints are checked;
-// so is each tlog-proof, whose extra data must be the entry that it proves. Prints what it saw as
+// so is each tlog-proof, whose extra data must be the entry that it proves; each witness, in a file
+// with its vkey, must have cosigned the checkpoint (C2SP tlog-cosignature). Prints what it saw as
 // JSON; ends with 3 and the reason if something does not add up.
 package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -188,6 +191,52 @@ func checkProof(data []byte, verifier note.Verifier) tlog.Tree {
 	return tree
 }
 
+// cosigner verifies timestamped cosignatures, which x/mod does not know.
+type cosigner struct {
+	name string
+	key  ed25519.PublicKey
+	time *uint64
+}
+
+func newCosigner(vkey string) cosigner {
+	parts := strings.SplitN(vkey, "+", 3)
+	if len(parts) != 3 {
+		refuse("witness: no vkey: %q", vkey)
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil || len(key) != 33 || key[0] != 4 {
+		refuse("witness: no cosignature key: %q", vkey)
+	}
+	c := cosigner{parts[0], ed25519.PublicKey(key[1:]), new(uint64)}
+	if parts[1] != fmt.Sprintf("%08x", c.KeyHash()) {
+		refuse("witness: key ID %s, want %08x", parts[1], c.KeyHash())
+	}
+	return c
+}
+
+func (c cosigner) Name() string { return c.name }
+
+func (c cosigner) KeyHash() uint32 {
+	sum := sha256.Sum256(append([]byte(c.name+"\n\x04"), c.key...))
+	return binary.BigEndian.Uint32(sum[:])
+}
+
+func (c cosigner) Verify(msg, sig []byte) bool {
+	if len(sig) != 72 {
+		return false
+	}
+	*c.time = binary.BigEndian.Uint64(sig)
+	head := fmt.Sprintf("cosignature/v1\ntime %d\n", *c.time)
+	return ed25519.Verify(c.key, append([]byte(head), msg...), sig[8:])
+}
+
+// checkCosigned returns the time at which the witness cosigned a checkpoint.
+func checkCosigned(checkpoint []byte, witness cosigner) uint64 {
+	_, err := note.Open(checkpoint, note.VerifierList(witness))
+	check("witness", err)
+	return *witness.time
+}
+
 func read(path string) []byte {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -199,7 +248,7 @@ func read(path string) []byte {
 
 func main() {
 	if len(os.Args) < 3 || len(os.Args)%2 == 0 {
-		fmt.Fprintln(os.Stderr, "usage: tlog VKEY LOG [-older CHECKPOINT]... [-proof TLOG-PROOF]...")
+		fmt.Fprintln(os.Stderr, "usage: tlog VKEY LOG [-older CHECKPOINT]... [-proof TLOG-PROOF]... [-witness VKEY]...")
 		os.Exit(1)
 	}
 	verifier, err := note.NewVerifier(strings.TrimSpace(string(read(os.Args[1]))))
@@ -217,6 +266,7 @@ func main() {
 	checkEntries(tree, source, hashes)
 	inclusions := checkInclusion(tree, hashes)
 	older, proofs := 0, 0
+	cosigned := []uint64{}
 	for args := os.Args[3:]; len(args) > 0; args = args[2:] {
 		switch data := read(args[1]); args[0] {
 		case "-older":
@@ -225,11 +275,15 @@ func main() {
 		case "-proof":
 			checkConsistency("proof", checkProof(data, verifier), tree, hashes)
 			proofs++
+		case "-witness":
+			witness := newCosigner(strings.TrimSpace(string(data)))
+			cosigned = append(cosigned, checkCosigned(read(filepath.Join(dir, "checkpoint")), witness))
 		default:
 			refuse("argument: %s", args[0])
 		}
 	}
 	json.NewEncoder(os.Stdout).Encode(map[string]any{
 		"size": tree.N, "inclusions": inclusions, "older": older, "proofs": proofs,
+		"cosigned": cosigned,
 	})
 }

@@ -13,7 +13,7 @@ use relman::node::Node;
 use relman::node::activate::ChangeReport;
 use relman::node::config::{Control, NodeConfig};
 use relman::node::host::Service;
-use relman::node::release::{Releases, VerifiedFile, VerifiedRelease};
+use relman::node::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
 use relman::node::status::Status;
 
 pub const ONE: &str = "phase1-a-1.0.0";
@@ -247,5 +247,9 @@ impl Releases for Shelf {
             }
             _ => Err(Error::refused("no sums")),
         }
+    }
+
+    fn known(&self, _: jiff::Timestamp) -> Result<Option<NodeKnows>> {
+        Ok(None)
     }
 }

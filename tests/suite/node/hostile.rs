@@ -6,7 +6,7 @@ use std::path::Path;
 use relman::error::{Kind, Result};
 use relman::io::node_fs::NodeFs;
 use relman::node::host::Host;
-use relman::node::release::{Releases, VerifiedRelease};
+use relman::node::release::{NodeKnows, Releases, VerifiedRelease};
 
 use super::bench::{Bench, ONE, Shelf, TWO};
 
@@ -64,6 +64,9 @@ impl<F: Fn(&Path)> Releases for Spoiled<F> {
         now: jiff::Timestamp,
     ) -> Result<VerifiedRelease> {
         self.0.verify_retained(tag, evidence, now)
+    }
+    fn known(&self, now: jiff::Timestamp) -> Result<Option<NodeKnows>> {
+        self.0.known(now)
     }
 }
 

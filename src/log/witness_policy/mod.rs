@@ -1,0 +1,241 @@
+//! Which witnesses must have cosigned (C2SP tlog-policy), and the time that they vouch for.
+//!
+//! **Witnessed time** of a checkpoint is the smallest T such that the witnesses that cosigned it at
+//! or before T form a quorum: at T, and not before, a quorum knew it. So a quorum's honest members
+//! bound it from both sides: of k that are needed, the latest of the k earliest counts. Witnesses
+//! beyond the quorum, and clocks that are far ahead, do not move it. Pure.
+
+mod parse;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::checkpoint::VerifiedCheckpoint;
+use super::cosignature::CosignerKey;
+use super::text;
+use super::vkey::VerifierKey;
+use crate::limits::MAX_WITNESS_SKEW_SECONDS;
+use crate::{Error, Result};
+
+/// A witness as the policy names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessEntry {
+    /// Its name within the policy.
+    pub name: String,
+    /// Its key; the key's own name is the one in signature lines.
+    pub key: CosignerKey,
+    /// Where to submit checkpoints, if it says so.
+    pub url: Option<String>,
+}
+
+/// A group: at least `threshold` of its members must have witnessed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Group {
+    name: String,
+    threshold: usize,
+    members: Vec<Member>,
+}
+
+/// Index of a witness, or of a group that is defined before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Member {
+    Witness(usize),
+    Group(usize),
+}
+
+/// A parsed witness policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WitnessPolicy {
+    logs: Vec<VerifierKey>,
+    witnesses: Vec<WitnessEntry>,
+    groups: Vec<Group>,
+    quorum: Option<Member>,
+}
+
+/// That a quorum has cosigned a checkpoint. Only [`WitnessPolicy::witnessed`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witnessed {
+    time: Timestamp,
+    by: Vec<String>,
+}
+
+impl Witnessed {
+    /// The witnessed time; see the head of this module.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// The witnesses that had cosigned by then, as the policy names them.
+    pub fn by(&self) -> &[String] {
+        &self.by
+    }
+
+    /// Refuses a clock that is more than [`MAX_WITNESS_SKEW_SECONDS`] behind witnessed time: a
+    /// quorum says that it is later, so what this clock calls not expired may be. One witness that
+    /// is ahead is no reason, unless no quorum can be had without it.
+    ///
+    /// # Errors
+    /// Refused, with both times.
+    pub fn check_clock(&self, now: Timestamp) -> Result<()> {
+        let skew = SignedDuration::from_secs(MAX_WITNESS_SKEW_SECONDS);
+        if self.time <= now.saturating_add(skew).unwrap_or(now) {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "witnesses {} cosigned the log at {}, it is now {now}: a clock is wrong by more than \
+             {MAX_WITNESS_SKEW_SECONDS} seconds",
+            self.by.join(", "),
+            self.time
+        ))
+        .hint("compare this machine's clock with others: timedatectl status"))
+    }
+}
+
+impl fmt::Display for Witnessed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "witnessed at {} by {}", self.time, self.by.join(", "))
+    }
+}
+
+impl WitnessPolicy {
+    /// The policy without witnesses.
+    pub fn none() -> Self {
+        WitnessPolicy::default()
+    }
+
+    /// Whether no cosignature is asked for.
+    pub fn is_none(&self) -> bool {
+        self.quorum.is_none()
+    }
+
+    /// The logs that the text names, perhaps none.
+    pub fn logs(&self) -> &[VerifierKey] {
+        &self.logs
+    }
+
+    /// All witnesses, in order, also those that no quorum needs.
+    pub fn witnesses(&self) -> &[WitnessEntry] {
+        &self.witnesses
+    }
+
+    /// Whether a quorum of `checkpoint` cosigned, and when; `None` where none is asked for.
+    /// `counts` says whether a witness's key counted at the time of its cosignature.
+    ///
+    /// # Errors
+    /// Refused: a cosignature by a known witness that does not verify; no quorum, with who is
+    /// missing of which group.
+    pub fn witnessed(
+        &self,
+        checkpoint: &VerifiedCheckpoint,
+        counts: &dyn Fn(&WitnessEntry, Timestamp) -> bool,
+    ) -> Result<Option<Witnessed>> {
+        if self.is_none() {
+            return Ok(None);
+        }
+        let mut times = self.cosigned(checkpoint)?;
+        for (witness, time) in self.witnesses.iter().zip(&mut times) {
+            *time = time.filter(|time| counts(witness, *time));
+        }
+        self.decide(&times).map(Some).map_err(|missing| {
+            missing.under(format!(
+                "checkpoint of size {} has no quorum of witnesses",
+                checkpoint.head().size
+            ))
+        })
+    }
+
+    /// When each witness cosigned, in their order; no quorum is asked for.
+    ///
+    /// # Errors
+    /// Refused: a cosignature by a known witness that does not verify.
+    pub fn cosigned(&self, checkpoint: &VerifiedCheckpoint) -> Result<Vec<Option<Timestamp>>> {
+        let keys: Vec<CosignerKey> = self.witnesses.iter().map(|w| w.key.clone()).collect();
+        checkpoint.cosigned(&keys)
+    }
+
+    /// Whether these witnesses, by their keys, would be a quorum.
+    ///
+    /// # Errors
+    /// Refused: who is missing of which group.
+    pub fn check_reachable(&self, at_hand: &BTreeSet<CosignerKey>) -> Result<()> {
+        if self.is_none() {
+            return Ok(());
+        }
+        let times = self.witnesses.iter();
+        let times: Vec<Option<Timestamp>> = times
+            .map(|w| at_hand.contains(&w.key).then_some(Timestamp::UNIX_EPOCH))
+            .collect();
+        self.decide(&times).map(drop)
+    }
+
+    /// The smallest time at which those who cosigned are a quorum. A group's time is the k-th
+    /// smallest of its members', so each is judged after its members and nothing recurses.
+    fn decide(&self, times: &[Option<Timestamp>]) -> Result<Witnessed> {
+        let mut of_groups: Vec<Option<Timestamp>> = Vec::new();
+        let mut lacking: Vec<Option<String>> = Vec::new();
+        for group in &self.groups {
+            let time_of = |member: &Member| match member {
+                Member::Witness(at) => times.get(*at).copied().flatten(),
+                Member::Group(at) => of_groups.get(*at).copied().flatten(),
+            };
+            let mut found: Vec<Timestamp> = group.members.iter().filter_map(time_of).collect();
+            found.sort_unstable();
+            let time = found.get(group.threshold.saturating_sub(1)).copied();
+            let missing = group.members.iter().filter(|m| time_of(m).is_none());
+            let missing: Vec<&str> = missing.map(|m| self.name(*m)).collect();
+            lacking.push(time.is_none().then(|| {
+                format!(
+                    "group {} has {} of the {} that it wants, missing: {}",
+                    text::quote(&group.name),
+                    found.len(),
+                    group.threshold,
+                    text::quote(&missing.join(" "))
+                )
+            }));
+            of_groups.push(time);
+        }
+        let decided = match self.quorum {
+            None => None,
+            Some(Member::Witness(at)) => times.get(at).copied().flatten(),
+            Some(Member::Group(at)) => of_groups.get(at).copied().flatten(),
+        };
+        if let Some(time) = decided {
+            let by = self.witnesses.iter().zip(times);
+            let by = by.filter(|(_, cosigned)| cosigned.is_some_and(|t| t <= time));
+            return Ok(Witnessed {
+                time,
+                by: by.map(|(witness, _)| witness.name.clone()).collect(),
+            });
+        }
+        let mut why = Vec::new();
+        let mut todo: Vec<Member> = self.quorum.into_iter().collect();
+        while let Some(member) = todo.pop() {
+            match member {
+                Member::Witness(at) if times.get(at).copied().flatten().is_none() => {
+                    let name = self.name(member);
+                    why.push(format!("witness {} is missing", text::quote(name)));
+                }
+                Member::Group(at) => {
+                    if let (Some(Some(lack)), Some(group)) = (lacking.get(at), self.groups.get(at))
+                    {
+                        why.push(lack.clone());
+                        let inner = group.members.iter().copied();
+                        todo.extend(inner.filter(|m| matches!(m, Member::Group(_))));
+                    }
+                }
+                Member::Witness(_) => {}
+            }
+        }
+        Err(Error::refused(why.join("; ")))
+    }
+
+    fn name(&self, member: Member) -> &str {
+        let name = match member {
+            Member::Witness(at) => self.witnesses.get(at).map(|w| &w.name),
+            Member::Group(at) => self.groups.get(at).map(|g| &g.name),
+        };
+        name.map_or("", String::as_str)
+    }
+}

@@ -1,0 +1,1 @@
+//! The rules, one at a time, over facts made by hand.

@@ -1,0 +1,119 @@
+//! What each network runs, and since when by the log. Pure.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::Result;
+use crate::hash::Sha256;
+use crate::limits::{MAX_LISTED_METADATA_LEN, MAX_TLOG_PROOF_LEN};
+use crate::log::TlogProof;
+use crate::release::ceremony::Base;
+use crate::release::leaf::Leaf;
+use crate::release::state::{self, Yank};
+use crate::release::verify::signed_leaf;
+use crate::store::Reader;
+use crate::trust::{Targets, Unverified};
+
+/// Earlier versions of a role that are looked at to find since when it names a release.
+const MAX_VERSIONS_BACK: u64 = 64;
+
+/// One network.
+#[derive(Clone, Debug, Serialize)]
+pub struct EnvironmentStanding {
+    /// Its name.
+    pub name: String,
+    /// Version of its role.
+    pub version: u64,
+    /// The release that it runs; none before the first.
+    pub tag: Option<String>,
+    /// When that was decided, by the publisher's clock, as far as the log proves it.
+    pub since: Option<String>,
+    /// The release is yanked.
+    pub yanked: Option<Yank>,
+}
+
+impl EnvironmentStanding {
+    /// What to tell somebody, if anything.
+    pub fn warning(&self) -> Option<String> {
+        let (tag, yank) = (self.tag.as_ref()?, self.yanked.as_ref()?);
+        Some(format!("{} runs {tag}, which is {yank}", self.name))
+    }
+}
+
+/// All environments, in the order that releases move through them.
+///
+/// # Errors
+/// A store that fails.
+pub fn all(store: &dyn Reader, base: &Base) -> Result<Vec<EnvironmentStanding>> {
+    let mut out = Vec::new();
+    for name in base.policy.environment_names() {
+        let Some(role) = base.roles.get(name) else {
+            continue;
+        };
+        let tag = current(name, role);
+        let released = tag
+            .as_ref()
+            .and_then(|tag| state::find(&base.targets, tag).ok());
+        let since = match &tag {
+            Some(tag) => since(store, base, name, role.version, tag)?,
+            None => None,
+        };
+        out.push(EnvironmentStanding {
+            name: name.to_owned(),
+            version: role.version,
+            yanked: released.and_then(|released| released.yanked),
+            since: since.map(|at| at.to_string()),
+            tag,
+        });
+    }
+    Ok(out)
+}
+
+fn current(name: &str, role: &Targets) -> Option<String> {
+    let target = role.targets.get(&format!("{name}.current.json"))?;
+    state::current_tag(target)
+}
+
+/// The time of the oldest version, of those in a row up to now, that names `tag`.
+fn since(
+    store: &dyn Reader,
+    base: &Base,
+    name: &str,
+    version: u64,
+    tag: &str,
+) -> Result<Option<Timestamp>> {
+    let mut found = None;
+    for version in (version.saturating_sub(MAX_VERSIONS_BACK).max(1)..=version).rev() {
+        let path = format!("metadata/{version}.{name}");
+        // A number that an orphan used has no file.
+        let Some(bytes) = store.read(&format!("{path}.json"), MAX_LISTED_METADATA_LEN)? else {
+            continue;
+        };
+        let Ok(role) = Unverified::<Targets>::parse(&bytes) else {
+            break;
+        };
+        if current(name, role.unverified_signed()).as_deref() != Some(tag) {
+            break;
+        }
+        let proof = store.read(&format!("{path}.tlog-proof"), MAX_TLOG_PROOF_LEN)?;
+        let file = format!("{version}.{name}.json");
+        match proof.and_then(|proof| logged_at(&proof, base, &file, &bytes)) {
+            Some(time) => found = Some(time),
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+/// When exactly these bytes were logged.
+fn logged_at(proof: &[u8], base: &Base, file: &str, bytes: &[u8]) -> Option<Timestamp> {
+    let policy = &base.policy;
+    let proof = TlogProof::parse(proof).ok()?;
+    let entry = proof.unverified_extra().to_vec();
+    let verified = proof.verify(&entry, policy.log_keys(), policy.log_origin());
+    verified.ok()?;
+    match signed_leaf(&entry, policy).ok()?.0 {
+        Leaf::Metadata(leaf) if leaf.files.get(file) == Some(&Sha256::of(bytes)) => Some(leaf.time),
+        _ => None,
+    }
+}

@@ -1,0 +1,71 @@
+//! What a node's stored metadata says, without asking any store: how long it is good for, and what it
+//! knows of yanks. Older than the store's, perhaps: nobody offline knows better. Pure.
+
+use jiff::Timestamp;
+
+use crate::Result;
+use crate::error::Context;
+use crate::release::standing::{Limits, Term};
+use crate::release::state::{self, Yank};
+use crate::trust::refresh::{self, Cache};
+use crate::trust::state::{Clock, Expiry};
+
+/// Verified metadata that was stored by an earlier refresh.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The roles that a node needs, and when they expire.
+    pub terms: Vec<Term>,
+    yanked: Vec<(String, Yank)>,
+}
+
+impl Known {
+    /// Reads what is stored in `cache`; `None` where nothing is. Expiry is told, not refused.
+    ///
+    /// # Errors
+    /// Stored metadata that does not verify from `trusted_root` on.
+    pub fn read(
+        cache: &dyn Cache,
+        trusted_root: &[u8],
+        environment: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Self>> {
+        if cache.load("timestamp.json")?.is_none() {
+            return Ok(None);
+        }
+        let clock = Clock {
+            now,
+            expiry: Expiry::Report,
+        };
+        let mut r = refresh::stored(Some(trusted_root), cache, clock)
+            .or_refused(|| "the stored metadata does not verify".into())?;
+        let limits = Limits::usual();
+        let term = |role: &str, version, expires| Term::new(role, version, expires, &limits, now);
+        let mut terms = vec![
+            term("root", r.root().version, r.root().expires),
+            term("targets", r.targets().version, r.targets().expires),
+            term("snapshot", r.snapshot().version, r.snapshot().expires),
+            term("timestamp", r.timestamp().version, r.timestamp().expires),
+        ];
+        if let Some(name) = environment
+            && let Ok(role) = r.role(name)
+        {
+            terms.push(term(name, role.version, role.expires));
+        }
+        let released = state::released(r.targets()).0;
+        let yanked = released
+            .into_iter()
+            .filter_map(|release| Some((release.tag, release.yanked?)));
+        Ok(Some(Known {
+            terms,
+            yanked: yanked.collect(),
+        }))
+    }
+
+    /// The yank of a release, if the stored metadata has one.
+    pub fn yank(&self, tag: &str) -> Option<&Yank> {
+        self.yanked
+            .iter()
+            .find(|(name, _)| name == tag)
+            .map(|(_, yank)| yank)
+    }
+}
