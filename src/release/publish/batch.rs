@@ -156,9 +156,9 @@ impl<'a> Batch<'a> {
         self.snapshot = Some((format!("metadata/{version}.snapshot.json"), bytes));
     }
 
-    /// Sets the timestamp.
-    pub fn timestamp(&mut self, version: u64, bytes: Vec<u8>) {
-        self.timestamp = Some((version, bytes));
+    /// Sets the timestamp; `sequence` is the number of the publication.
+    pub fn timestamp(&mut self, sequence: u64, bytes: Vec<u8>) {
+        self.timestamp = Some((sequence, bytes));
     }
 
     /// Everything, in order: files, log, metadata, timestamp.
