@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "object-store")]
+mod bucket;
 mod ceremony_cli;
 mod ceremony_fault_cli;
 mod cut_cli;
