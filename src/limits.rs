@@ -40,6 +40,8 @@ pub const MAX_WITNESS_LINE_LEN: usize = 32_768;
 pub const MAX_CLOCK_STEP_SECONDS: i64 = 300;
 /// Seconds that witnessed time may be ahead of the reader's clock.
 pub const MAX_WITNESS_SKEW_SECONDS: i64 = 300;
+/// Seconds that a proposal may be dated ahead of the clock of whoever looks at it.
+pub const MAX_PROPOSAL_SKEW_SECONDS: i64 = 300;
 /// What a witness remembers of one log.
 pub const MAX_WITNESS_MEMORY_LEN: u64 = 16_384;
 /// Leaves in a log.
@@ -142,6 +144,18 @@ pub const MAX_SNAPSHOTS_BACK: u64 = 100_000;
 pub const MAX_YANKS: u64 = 1_000;
 /// Largest integer every JSON reader agrees on (2^53 - 1).
 pub const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
+/// The plan of a publication in an object store, with the small objects in it.
+pub const MAX_PLAN_LEN: u64 = 8 * 1024 * 1024;
+/// An object that travels inside a plan; larger ones are staged beside it.
+pub const MAX_INLINE_LEN: u64 = 65_536;
+/// All objects inside one plan.
+pub const MAX_INLINE_TOTAL: u64 = 1_048_576;
+/// The lease of an object store.
+pub const MAX_LEASE_LEN: u64 = 16_384;
+/// Bytes asked of an object store at a time while an object is streamed in either direction.
+pub const OBJECT_PART_LEN: u64 = 8 * 1024 * 1024;
+/// Characters of an object store's own error that are shown.
+pub const MAX_SHOWN_ANSWER: usize = 400;
 /// Bytes a second that a server has to send, averaged over a while; less is an attack or as good as
 /// one (TUF 1.0, section 1.5.2, "slow retrieval").
 pub const MIN_TRANSFER_RATE: u64 = 1_024;

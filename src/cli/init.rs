@@ -121,7 +121,7 @@ fn git_files(project: &Project) -> [(&'static str, Vec<String>); 2] {
 fn answer(project: &Project, keyring: &Keyring, made: &[String]) -> Answer {
     let data = json!({
         "project": project.config.project,
-        "store": project.store().root(),
+        "store": project.store_place(),
         "secret_keys": keyring.dir(),
         "made": made,
     });

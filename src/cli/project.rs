@@ -7,6 +7,8 @@ use super::args::{Cli, HttpArgs, StoreArgs};
 use crate::io::keyring::Keyring;
 use crate::io::store_http::HttpStore;
 use crate::io::store_local::LocalStore;
+#[cfg(feature = "object-store")]
+use crate::io::store_object::{BucketStore, Settings};
 use crate::io::{durable, process};
 use crate::limits::{MAX_CONFIG_LEN, MAX_ROOT_LEN};
 use crate::release::config::{Config, FILE_NAME};
@@ -84,7 +86,47 @@ impl Project {
     /// The store that this project publishes to.
     #[cfg(feature = "maintainer")]
     pub fn authoritative(&self) -> Result<Box<dyn Authoritative>> {
-        Ok(Box::new(self.store()))
+        match &self.config.store.url {
+            #[cfg(feature = "object-store")]
+            Some(url) => Ok(Box::new(BucketStore::open(&self.bucket(url))?)),
+            #[cfg(not(feature = "object-store"))]
+            Some(url) => Err(no_object_stores(url)),
+            None => Ok(Box::new(self.store())),
+        }
+    }
+
+    /// The store that this project publishes to, for reading.
+    fn reader(&self) -> Result<Box<dyn Reader>> {
+        match &self.config.store.url {
+            #[cfg(feature = "object-store")]
+            Some(url) => Ok(Box::new(BucketStore::open(&self.bucket(url))?)),
+            #[cfg(not(feature = "object-store"))]
+            Some(url) => Err(no_object_stores(url)),
+            None => open_store(
+                &self.store().root().to_string_lossy(),
+                &HttpOptions::default(),
+            ),
+        }
+    }
+
+    #[cfg(feature = "object-store")]
+    fn bucket(&self, url: &str) -> Settings {
+        let store = &self.config.store;
+        Settings {
+            url: url.to_owned(),
+            endpoint: store.endpoint.clone(),
+            region: store.region.clone(),
+            allow_http: store.allow_http,
+        }
+    }
+
+    /// Where the store is, for people.
+    #[cfg(feature = "maintainer")]
+    pub fn store_place(&self) -> String {
+        match &self.config.store.url {
+            Some(url) => url.clone(),
+            None => self.store().root().display().to_string(),
+        }
     }
 
     /// The directory of public keys.
@@ -142,11 +184,28 @@ pub fn http_options(cli: &Cli, args: &HttpArgs) -> Result<HttpOptions> {
     })
 }
 
+#[cfg(not(feature = "object-store"))]
+fn no_object_stores(url: &str) -> Error {
+    Error::usage(format!(
+        "this relman was built without object stores, so not for {url}"
+    ))
+    .hint("use one that was built with them: cargo install relman")
+}
+
 /// A store by its path or URL; the options are for URLs.
 ///
 /// # Errors
 /// No such directory; a URL or options that cannot be used.
 pub fn open_store(place: &str, options: &HttpOptions) -> Result<Box<dyn Reader>> {
+    if place.starts_with("s3://") {
+        #[cfg(feature = "object-store")]
+        return Ok(Box::new(BucketStore::open(&Settings {
+            url: place.to_owned(),
+            ..Settings::default()
+        })?));
+        #[cfg(not(feature = "object-store"))]
+        return Err(no_object_stores(place));
+    }
     if place.contains("://") {
         return Ok(Box::new(HttpStore::with_options(place, options)?));
     }
@@ -174,7 +233,7 @@ pub fn store_and_root(cli: &Cli, args: &StoreArgs) -> Result<(Box<dyn Reader>, V
     let store: Box<dyn Reader> = match (&args.store, &project) {
         (Some(place), _) if place.contains("://") => open_store(place, &options)?,
         (Some(place), _) => open_store(&start.join(place).to_string_lossy(), &options)?,
-        (None, Some(project)) => open_store(&project.store().root().to_string_lossy(), &options)?,
+        (None, Some(project)) => project.reader()?,
         (None, None) => return Err(Error::bug("neither a store nor a project")),
     };
     let root = match (&args.root, &project) {

@@ -33,10 +33,17 @@ fn status(cli: &Cli, args: &RepoStatusArgs) -> Result<Answer> {
         Some(_) => None,
     };
     let (mut waiting, mut drafts, mut limits) = (Vec::new(), Vec::new(), Limits::usual());
+    let mut damaged = Vec::new();
     if let Some(project) = &project {
         let proposals = LocalProposals::new(project.work_dir().join("proposals"));
         for id in proposals.ids()? {
-            waiting.extend(proposals.load(&id)?);
+            // One that cannot be read must not hide how the store stands.
+            match proposals.load(&id) {
+                Ok(exchange) => waiting.extend(exchange),
+                Err(e) => damaged.push(format!(
+                    "proposal {id} cannot be read: {e}; give it up: relman withdraw {id}"
+                )),
+            }
         }
         drafts = LocalDrafts::new(project.work_dir().join("drafts")).tags()?;
         limits = Limits::of_timestamp_days(project.config.expiry.timestamp);
@@ -45,6 +52,7 @@ fn status(cli: &Cli, args: &RepoStatusArgs) -> Result<Answer> {
     let (cache, now) = (Memory::new(), clock::now());
     let mut view = View::open(store.as_ref(), &fetch, &cache, &root, now)?;
     let mut standing = Standing::of(store.as_ref(), &mut view, &waiting, drafts, &limits, now)?;
+    standing.warnings.extend(damaged);
     let http = http_options(cli, &args.store.http)?;
     for place in &args.mirror {
         let opened = match place.contains("://") {
@@ -87,7 +95,8 @@ fn lines(standing: &Standing, store: &str, now: Timestamp) -> String {
             text::line(&proposal.id),
             text::line(&proposal.summary)
         ));
-        for demand in &proposal.demands {
+        let open = proposal.problems.is_empty();
+        for demand in proposal.demands.iter().filter(|_| open) {
             out.push_str(&format!("      {}\n", text::line(&demand.line())));
         }
     }

@@ -53,7 +53,7 @@ fn how(change: &RootChange) -> HowArgs {
 
 fn propose(cli: &Cli, args: &RootChange, progress: &mut Progress) -> Result<Answer> {
     let how = how(args);
-    let desk = Desk::open(cli, progress)?;
+    let mut desk = Desk::open(cli, progress)?;
     let base = desk.with_view(Base::of)?;
     let id = root_id(&base);
     let pending = desk.proposals.load(&id)?;
@@ -65,7 +65,7 @@ fn propose(cli: &Cli, args: &RootChange, progress: &mut Progress) -> Result<Answ
         proposal.require_sound(&base, clock::now())?;
         Exchange::new(proposal, desk.store.reader(), view)
     })?;
-    let mut review = sign::review(&exchange, &base, Some(desk.store.reader()))?;
+    let mut review = sign::review(&exchange, &base)?;
     let after = base.after(&exchange.proposal)?;
     let lost = desk.with_view(|view| voided(view, desk.store.reader(), &after.policy))?;
     for (tag, time) in &lost {
@@ -94,7 +94,7 @@ fn propose(cli: &Cli, args: &RootChange, progress: &mut Progress) -> Result<Answ
             "review": review.lines().collect::<Vec<_>>() });
         return Ok(Answer::named("draft", data, said));
     }
-    sign::confirm(cli, how.yes, &review)?;
+    desk.while_asking(cli, &id, || sign::confirm(cli, how.yes, &review))?;
     let mut answer = sign::answer(desk.settle(exchange)?, "");
     answer.text = format!("{review}{}", answer.text);
     Ok(answer)
@@ -269,7 +269,7 @@ fn show(cli: &Cli) -> Result<Answer> {
             }
         }
     }
-    let (said, pending) = waiting(&project, store.reader(), &base)?;
+    let (said, pending) = waiting(&project, &base, store.reader())?;
     out.push_str(&said);
     let data = json!({ "version": root.version, "expires": root.expires.to_string(), "roles": roles,
         "policy": document, "pending": pending });
@@ -294,7 +294,7 @@ fn entry(key: &KeyEntry) -> String {
 }
 
 /// The proposal that would follow, with what it changes and whom it waits for.
-fn waiting(project: &Project, store: &dyn Reader, base: &Base) -> Result<(String, Value)> {
+fn waiting(project: &Project, base: &Base, store: &dyn Reader) -> Result<(String, Value)> {
     let proposals = LocalProposals::new(project.work_dir().join("proposals"));
     let Some(exchange) = proposals.load(&root_id(base))? else {
         return Ok((String::new(), Value::Null));

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::args::{Cli, ExportArgs, ImportArgs, SignArgs, WithdrawArgs};
@@ -11,7 +12,7 @@ use crate::io::keyring::OneKey;
 use crate::io::proposals::{self, LocalProposals};
 use crate::io::{ask, clock, process};
 use crate::keys::Signer;
-use crate::release::ceremony::{Base, Demand, Exchange, Kind, Signing};
+use crate::release::ceremony::{self, Base, Demand, Exchange, Signing};
 use crate::release::environment;
 use crate::release::publish::Keys;
 use crate::release::view::View;
@@ -19,7 +20,7 @@ use crate::store::Reader;
 use crate::trust::memory::Memory;
 use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
-use crate::{Error, Result};
+use crate::{Error, Kind, Result};
 
 /// `relman sign`.
 pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answer> {
@@ -27,6 +28,11 @@ pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answe
         None => waiting(cli, args),
         Some(what) => match file_named(cli, what)? {
             Some(path) => sign_file(cli, args, &path, false),
+            None if Project::find(cli).is_err() => Err(Error::failed(format!(
+                "there is no file {}",
+                start_dir(cli)?.join(what).display()
+            ))
+            .hint("name the file that was exported; ids of proposals are for their project's directory")),
             None => sign_here(cli, args, what, false, progress),
         },
     }
@@ -43,18 +49,31 @@ pub fn agree(cli: &Cli, args: &SignArgs, what: &str, progress: &mut Progress) ->
 /// What a proposal is, whom it waits for and what it changes, as it stands.
 pub fn described(exchange: &Exchange, base: &Base, store: &dyn Reader) -> Result<(String, Value)> {
     let proposal = &exchange.proposal;
-    let demands = proposal.demands(base)?;
     let mut out = format!(
         "{}: {}\n",
         text::line(&proposal.id),
         text::line(&proposal.summary)
     );
+    let problems = exchange.check(base, store, clock::now())?;
+    for problem in &problems {
+        out.push_str(&format!("  problem: {}\n", text::line(problem)));
+    }
+    // Nobody need sign what can never be published; what only has to wait is not given up.
+    let demands = match proposal.check(base, clock::now())?.is_empty() {
+        true => proposal.demands(base)?,
+        false => {
+            out.push_str(&format!("  give it up: relman withdraw {}\n", proposal.id));
+            Vec::new()
+        }
+    };
     for demand in &demands {
         out.push_str(&format!("  {}\n", text::line(&demand.line())));
     }
-    let problems = exchange.check(base, clock::now(), Some(store))?;
-    for problem in &problems {
-        out.push_str(&format!("  problem: {}\n", text::line(problem)));
+    if problems.is_empty() && demands.iter().all(Demand::is_met) {
+        let id = &proposal.id;
+        out.push_str(&format!(
+            "  has all signatures: relman sign {id} where the store's keys are, to publish it\n"
+        ));
     }
     let data = json!({ "id": proposal.id, "kind": proposal.kind, "summary": proposal.summary,
         "demands": demands, "problems": problems });
@@ -71,17 +90,35 @@ fn waiting(cli: &Cli, args: &SignArgs) -> Result<Answer> {
     let base = Base::open(store.reader(), &root, clock::now())?;
     let (mut out, mut all) = (String::new(), Vec::new());
     for id in proposals.ids()? {
-        let Some(exchange) = proposals.load(&id)? else {
-            continue;
+        let found = proposals.load(&id).and_then(|exchange| {
+            exchange
+                .map(|exchange| described(&exchange, &base, store.reader()))
+                .transpose()
+        });
+        // One that cannot be read must not hide the others.
+        let (said, data) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(e) => unreadable(&id, &e),
         };
-        let (text, data) = described(&exchange, &base, store.reader())?;
-        out.push_str(&text);
+        out.push_str(&said);
         all.push(data);
     }
     if all.is_empty() {
         out.push_str("nothing waits for signatures here\n");
     }
     Ok(Answer::done(json!({ "proposals": all }), out))
+}
+
+fn unreadable(id: &str, error: &Error) -> (String, Value) {
+    let said = format!(
+        "{id}\n  problem: {}\n  give it up: relman withdraw {id}\n",
+        text::line(&error.to_string())
+    );
+    let problems = [error.to_string()];
+    let data =
+        json!({ "id": id, "kind": null, "summary": null, "demands": [], "problems": problems });
+    (said, data)
 }
 
 fn trusted_root(cli: &Cli, named: Option<&Path>) -> Result<Vec<u8>> {
@@ -104,19 +141,20 @@ fn sign_file(cli: &Cli, args: &SignArgs, path: &Path, agree: bool) -> Result<Ans
     let root = trusted_root(cli, args.root.as_deref())?;
     let mut exchange = read(path)?;
     let base = exchange.base(&root, clock::now())?;
-    exchange.require_sound(&base, clock::now(), None)?;
+    exchange.require_sound(&base, &exchange.files(), clock::now())?;
     let keys = keys(cli, args, &exchange.proposal.project)?;
     let keys = match agree {
         true => only_of(&exchange, &base, keys)?,
         false => keys,
     };
-    let review = review(&exchange, &base, None)?;
+    let mut review = review(&exchange, &base)?;
+    review.push_str(&age(&base, clock::now()));
     if args.dry_run {
-        return Ok(looked_at(&exchange, &review));
+        return looked_at(&exchange, &base, &review);
     }
     confirm(cli, args.yes, &review)?;
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
-    require_use(&signing, &exchange)?;
+    require_use(&signing, &exchange, &path.display().to_string())?;
     let out = match &args.out {
         Some(out) => start_dir(cli)?.join(out),
         None => path.to_owned(),
@@ -141,15 +179,15 @@ fn sign_here(
     agree: bool,
     progress: &mut Progress,
 ) -> Result<Answer> {
-    let desk = Desk::open(cli, progress)?;
+    let mut desk = Desk::open(cli, progress)?;
     let mut exchange = load(&desk, id)?;
     let base = desk.with_view(Base::of)?;
-    exchange.require_sound(&base, clock::now(), Some(desk.store.reader()))?;
-    let review = review(&exchange, &base, Some(desk.store.reader()))?;
+    exchange.require_sound(&base, desk.store.reader(), clock::now())?;
+    let review = review(&exchange, &base)?;
     if args.dry_run {
-        return Ok(looked_at(&exchange, &review));
+        return looked_at(&exchange, &base, &review);
     }
-    confirm(cli, args.yes, &review)?;
+    desk.while_asking(cli, id, || confirm(cli, args.yes, &review))?;
     let keys = keys(cli, args, &desk.project.config.project)?;
     let keys = match agree {
         true => only_of(&exchange, &base, keys)?,
@@ -158,7 +196,7 @@ fn sign_here(
     let signing = exchange.proposal.sign(&base, keys.as_ref())?;
     // What has all signatures may have waited for a key of the sequencer alone.
     if !exchange.proposal.demands(&base)?.iter().all(Demand::is_met) {
-        require_use(&signing, &exchange)?;
+        require_use(&signing, &exchange, id)?;
     }
     let settled = desk.keep(exchange, signing)?;
     Ok(answer(settled, ""))
@@ -181,7 +219,7 @@ impl Keys for OnlyOf {
 
 fn only_of(exchange: &Exchange, base: &Base, keys: Box<dyn Keys>) -> Result<Box<dyn Keys>> {
     let moves = environment::touched(&exchange.proposal, base)?;
-    if moves.is_empty() || exchange.proposal.kind != Kind::Promotion {
+    if moves.is_empty() || exchange.proposal.kind != ceremony::Kind::Promotion {
         let id = &exchange.proposal.id;
         return Err(
             Error::refused(format!("{id} is not only about what an environment runs")).hint(
@@ -212,24 +250,40 @@ fn keys(cli: &Cli, args: &SignArgs, project: &str) -> Result<Box<dyn Keys>> {
     })
 }
 
+/// What a file shows is as old as its metadata: a signer without network cannot know what came since.
+fn age(base: &Base, now: Timestamp) -> String {
+    let until = base.fresh_until;
+    match until > now {
+        true => format!("  compared with the store as it was vouched for until {until}\n"),
+        false => format!(
+            "  warning: compared with a store that was vouched for until {until}, and it is now {now}: \
+             what it changed since is not shown; ask for a new export\n"
+        ),
+    }
+}
+
 /// What is about to be signed, in words.
-pub fn review(exchange: &Exchange, base: &Base, store: Option<&dyn Reader>) -> Result<String> {
+pub fn review(exchange: &Exchange, base: &Base) -> Result<String> {
     let proposal = &exchange.proposal;
     let mut out = format!(
-        "{}: {}\n",
+        "{}, as its proposer says: {}\n",
         text::line(&proposal.id),
         text::line(&proposal.summary)
     );
-    let meaning = environment::meaning(proposal, base, &exchange.files(store))?;
+    let meaning = environment::meaning(proposal, base, &exchange.files())?;
     for line in meaning.into_iter().chain(proposal.review(base)?) {
-        out.push_str(&format!("  {}\n", text::line(&line)));
+        out.push_str(&format!("  {}\n", text::whole_line(&line)));
     }
     Ok(out)
 }
 
-fn looked_at(exchange: &Exchange, review: &str) -> Answer {
-    let data = json!({ "id": exchange.proposal.id, "review": review.lines().collect::<Vec<_>>() });
-    Answer::named("planned", data, format!("{review}nothing was signed\n"))
+fn looked_at(exchange: &Exchange, base: &Base, review: &str) -> Result<Answer> {
+    let demands = exchange.proposal.demands(base)?;
+    let said = said(&Signing::default(), &demands);
+    let data = json!({ "id": exchange.proposal.id, "demands": demands,
+        "review": review.lines().collect::<Vec<_>>() });
+    let said = format!("{review}signatures\n{said}nothing was signed\n");
+    Ok(Answer::named("planned", data, said))
 }
 
 /// Asks whether to sign what is shown.
@@ -251,14 +305,16 @@ pub fn confirm(cli: &Cli, yes: bool, review: &str) -> Result<()> {
 }
 
 /// A key that was named and not wanted is an error, not a silent success.
-fn require_use(signing: &Signing, exchange: &Exchange) -> Result<()> {
+fn require_use(signing: &Signing, exchange: &Exchange, what: &str) -> Result<()> {
     if !signing.signed.is_empty() {
         return Ok(());
     }
     let id = &exchange.proposal.id;
     Err(match signing.strange.is_empty() {
-        true => Error::failed(format!("no key here is asked to sign {id} (any more)"))
-            .hint(format!("see who is: relman sign {id} --dry-run")),
+        true => Error::failed(format!(
+            "the keys here have signed {id} already, or it asks for none of them"
+        ))
+        .hint(format!("see who is missing: relman sign {what} --dry-run")),
         false => Error::refused(format!(
             "{id} does not ask for the keys here: {}",
             signing.strange.join(", ")
@@ -316,12 +372,19 @@ pub fn answer(settled: Settled, next: &str) -> Answer {
 /// `relman export`.
 pub fn export(cli: &Cli, args: &ExportArgs) -> Result<Answer> {
     let project = Project::find(cli)?;
-    let store = LocalProposals::new(project.work_dir().join("proposals"));
-    let exchange = store.load(&args.id)?.ok_or_else(|| {
+    let waiting = LocalProposals::new(project.work_dir().join("proposals"));
+    let exchange = waiting.load(&args.id)?.ok_or_else(|| {
         Error::failed(format!("there is no proposal {} here", args.id))
             .hint("see which there are: relman sign")
     })?;
-    let exchange = renewed(&project, &exchange)?.unwrap_or(exchange);
+    // The store as it is now: what its signers compare with is as fresh as can be.
+    let store = project.authoritative()?;
+    let (fetch, cache) = (StoreMetadata(store.reader()), Memory::new());
+    let root = project.root()?;
+    let mut view = View::open(store.reader(), &fetch, &cache, &root, clock::now())?;
+    let base = Base::of(&mut view)?;
+    exchange.require_sound(&base, store.reader(), clock::now())?;
+    let exchange = Exchange::new(exchange.proposal, store.reader(), &mut view)?;
     let path = start_dir(cli)?.join(&args.out);
     proposals::write(&path, &exchange)?;
     let out = format!(
@@ -332,53 +395,65 @@ pub fn export(cli: &Cli, args: &ExportArgs) -> Result<Answer> {
     Ok(Answer::done(json!({ "id": args.id, "file": path }), out))
 }
 
-/// A proposal with the store's metadata as it is now, so that whoever is asked looks at what holds now;
-/// none where the store has moved on so far that nobody can sign it any more.
-fn renewed(project: &Project, exchange: &Exchange) -> Result<Option<Exchange>> {
-    let store = project.authoritative()?;
-    let (fetch, cache, root) = (
-        StoreMetadata(store.reader()),
-        Memory::new(),
-        project.root()?,
-    );
-    let mut view = View::open(store.reader(), &fetch, &cache, &root, clock::now())?;
-    let proposal = exchange.proposal.clone();
-    Ok(match proposal.stale(&Base::of(&mut view)?)?.is_empty() {
-        true => Some(Exchange::new(proposal, store.reader(), &mut view)?),
-        false => None,
-    })
-}
-
 /// `relman import`.
 pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<Answer> {
     let desk = Desk::open(cli, progress)?;
     let (mut out, mut all) = (String::new(), Vec::new());
     for file in &args.files {
-        let theirs = read(&start_dir(cli)?.join(file))?;
-        let base = desk.with_view(Base::of)?;
-        theirs
-            .require_sound(&base, clock::now(), Some(desk.store.reader()))
-            .map_err(|e| e.under(format!("{} was not imported", file.display())))?;
-        let id = theirs.proposal.id.clone();
-        let exchange = match desk.proposals.load(&id)? {
-            Some(mut mine) => {
-                let new = mine.proposal.merge(&theirs.proposal, &base)?;
-                out.push_str(&format!("{id}: {new} new signatures\n"));
-                mine
+        match import_one(&desk, &start_dir(cli)?.join(file)) {
+            Ok((said, data)) => {
+                out.push_str(&said);
+                all.push(data);
             }
-            None => {
-                let mut clean = theirs;
-                let copy = clean.proposal.clone();
-                clean.proposal.merge(&copy, &base)?;
-                out.push_str(&format!("{id}: new here\n"));
-                clean
+            Err(e) if all.is_empty() => {
+                return Err(e.under(format!("{} was not imported", file.display())));
             }
-        };
-        let answer = answer(desk.keep(exchange, Signing::default())?, "");
-        out.push_str(&answer.text);
-        all.push(answer.data);
+            Err(e) => {
+                let done: Vec<&str> = all
+                    .iter()
+                    .filter_map(|one: &Value| one.get("id")?.as_str())
+                    .collect();
+                let (many, done) = (args.files.len(), done.join(", "));
+                return Err(e
+                    .under(format!("{} was not imported", file.display()))
+                    .under(format!(
+                        "{} of {many} files were imported: {done}",
+                        all.len()
+                    ))
+                    .with_kind(Kind::Partial));
+            }
+        }
     }
     Ok(Answer::done(json!({ "proposals": all }), out))
+}
+
+fn import_one(desk: &Desk, file: &Path) -> Result<(String, Value)> {
+    let theirs = read(file)?;
+    if theirs.proposal.is_published(desk.store.reader())? {
+        let id = theirs.proposal.id;
+        let said = format!("{}: published already\n", text::line(&id));
+        return Ok((
+            said,
+            json!({ "id": id, "state": "published", "signing": Signing::default() }),
+        ));
+    }
+    let base = desk.with_view(Base::of)?;
+    theirs.require_sound(&base, desk.store.reader(), clock::now())?;
+    let id = theirs.proposal.id.clone();
+    let (news, exchange) = match desk.proposals.load(&id)? {
+        Some(mut mine) => {
+            let new = mine.proposal.merge(&theirs.proposal, &base)?;
+            (format!("{id}: {new} new signatures\n"), mine)
+        }
+        None => {
+            let mut clean = theirs;
+            clean.proposal.keep_what_counts(&base)?;
+            // Nobody here has seen it.
+            (review(&clean, &base)?, clean)
+        }
+    };
+    let answer = answer(desk.keep(exchange, Signing::default())?, "");
+    Ok((news + &answer.text, answer.data))
 }
 
 /// `relman withdraw`.

@@ -228,6 +228,11 @@ pub fn reserve(file: &File, len: u64) -> std::io::Result<()> {
     }
 }
 
+/// The length of a file in bytes.
+pub fn file_len(path: &Path) -> Result<u64> {
+    Ok(metadata(path)?.len())
+}
+
 /// fsync of a file's data.
 pub fn sync_file(path: &Path) -> Result<()> {
     File::open(path)

@@ -26,6 +26,8 @@ pub mod service;
 pub mod stage_local;
 pub mod store_http;
 pub mod store_local;
+#[cfg(feature = "object-store")]
+pub mod store_object;
 pub mod unsynced;
 pub mod witness_memory;
 pub mod workshop;

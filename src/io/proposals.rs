@@ -38,13 +38,20 @@ impl LocalProposals {
     /// The proposal with this id; `None` where there is none.
     ///
     /// # Errors
-    /// I/O; a file that is damaged.
+    /// I/O; a file that is damaged, or that has another proposal.
     pub fn load(&self, id: &str) -> Result<Option<Exchange>> {
-        if !is_id(id) {
-            return Err(Error::usage(format!("{id:?} is no proposal's name"))
-                .hint("see which there are: relman sign"));
+        let path = self.path_named(id)?;
+        let hint = || format!("give it up: relman withdraw {id}");
+        let Some(exchange) = read(&path).map_err(|e| e.hint(hint()))? else {
+            return Ok(None);
+        };
+        let found = &exchange.proposal.id;
+        match found == id {
+            true => Ok(Some(exchange)),
+            false => Err(
+                Error::failed(format!("{} has proposal {found:?}", path.display())).hint(hint()),
+            ),
         }
-        read(&self.path_of(id))
     }
 
     /// Writes a proposal, in place of an earlier copy of it.
@@ -63,9 +70,19 @@ impl LocalProposals {
     /// # Errors
     /// I/O.
     pub fn remove(&self, id: &str) -> Result<bool> {
-        let there = self.load(id)?.is_some();
-        durable::remove_all(&self.path_of(id))?;
+        // A file that cannot be read can be given up.
+        let path = self.path_named(id)?;
+        let there = durable::is_file(&path);
+        durable::remove_all(&path)?;
         Ok(there)
+    }
+
+    fn path_named(&self, id: &str) -> Result<PathBuf> {
+        if !is_id(id) {
+            return Err(Error::usage(format!("{id:?} is no proposal's name"))
+                .hint("see which there are: relman sign"));
+        }
+        Ok(self.path_of(id))
     }
 }
 

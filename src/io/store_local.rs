@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::durable;
-use crate::store::Reader;
+use crate::store::{Reader, is_object_name};
 use crate::{Error, Result};
 
 /// A store in a local directory.
@@ -26,11 +26,7 @@ impl LocalStore {
     /// Where an object lives. Object names come from metadata that others wrote, so a name that
     /// could leave the store is refused here and not only where it was parsed.
     pub fn path_of(&self, path: &str) -> Result<PathBuf> {
-        let fine = !path.is_empty()
-            && path.split('/').all(|part| {
-                !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '\\'])
-            });
-        if !fine {
+        if !is_object_name(path) {
             return Err(Error::refused(format!("{path:?} is no name of an object")));
         }
         Ok(self.root.join(path))

@@ -138,12 +138,24 @@ impl ExtraFile {
 pub struct Store {
     /// The store's directory, relative to this file.
     pub path: String,
+    /// The store in an object store instead: `s3://bucket/prefix`.
+    pub url: Option<String>,
+    /// That object store's server, for anything but Amazon's own.
+    pub endpoint: Option<String>,
+    /// Its region.
+    pub region: Option<String>,
+    /// Whether its server may be reached without TLS.
+    pub allow_http: bool,
 }
 
 impl Default for Store {
     fn default() -> Self {
         Store {
             path: "releases".into(),
+            url: None,
+            endpoint: None,
+            region: None,
+            allow_http: false,
         }
     }
 }

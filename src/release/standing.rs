@@ -143,7 +143,10 @@ impl WaitingProposal {
     fn warnings(&self) -> Vec<String> {
         let unmet: Vec<&Demand> = self.demands.iter().filter(|d| !d.is_met()).collect();
         match (self.problems.first(), unmet.is_empty()) {
-            (Some(first), _) => vec![format!("proposal {} cannot be published: {first}", self.id)],
+            (Some(first), _) => vec![format!(
+                "proposal {} cannot be published: {first}; give it up: relman withdraw {0}",
+                self.id
+            )],
             (None, true) => vec![format!(
                 "proposal {} has all signatures and is not published: relman sign {0} where the \
                  store's keys are",

@@ -4,7 +4,9 @@
 //! `docs/formats.md`). All objects but the heads are written once.
 
 pub mod http;
+pub mod lease;
 pub mod mirror;
+pub mod plan;
 pub mod stage;
 
 use std::io::Read;
@@ -28,4 +30,13 @@ pub trait Reader: Send + Sync {
     /// Names (not paths) of the objects directly below `prefix`, sorted; `None` where this kind
     /// of store cannot list.
     fn list(&self, prefix: &str) -> Result<Option<Vec<String>>>;
+}
+
+/// Whether `path` can be the name of an object: relative, `/`-separated, without empty, `.` and `..`
+/// parts, NUL and backslashes.
+pub fn is_object_name(path: &str) -> bool {
+    !path.is_empty()
+        && path.split('/').all(|part| {
+            !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '\\'])
+        })
 }

@@ -38,6 +38,9 @@ pub struct Put {
 /// heads last.
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
+    /// Its number in the store's one history: one more than the version of the `timestamp.json` that it
+    /// was planned upon. The one in it may be higher still, where a change of keys skips versions.
+    pub sequence: u64,
     /// In order.
     pub puts: Vec<Put>,
 }
@@ -109,8 +112,11 @@ pub trait Lease {
 
     /// Stages the whole transaction durably, carries it out and clears the stage.
     ///
+    /// The transaction was planned from a view that read `timestamp.json` before all else.
+    ///
     /// # Errors
     /// Nothing was staged, and nothing will be seen; or it stopped after staging, and the next
-    /// holder of the lease finishes it; or the lease was lost, and the caller has to plan again.
+    /// holder of the lease finishes it; or somebody else published meanwhile, and the caller has
+    /// to plan again.
     fn publish(&self, transaction: &Transaction) -> Result<()>;
 }

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::release::text::is_deceptive;
+
 /// Longest foreign text shown in one piece, in characters.
 const MAX_SHOWN: usize = 400;
 
@@ -23,9 +25,20 @@ pub fn line(text: &str) -> String {
     out
 }
 
+/// As [`line`], but all of it: for whoever answers for every word.
+pub fn whole_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_hostile(c) {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
 fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    c.is_control() || is_deceptive(c)
 }
 
 /// Bytes with a unit that keeps three digits: `512 B`, `11.8 MiB`.
@@ -76,6 +89,13 @@ mod tests {
     fn a_tag_annotation_cannot_drive_the_terminal() {
         assert_eq!(line("a\x1b[2Jb\rc\nd"), "a\\u{1b}[2Jb\\rc\\nd");
         assert_eq!(line("x\u{202e}y"), "x\\u{202e}y");
+    }
+
+    #[test]
+    fn what_is_signed_is_shown_to_its_end() {
+        let long = format!("{}\u{e0041}evil\u{ad}", "x".repeat(2 * MAX_SHOWN));
+        let shown = whole_line(&long);
+        assert!(shown.ends_with("\\u{e0041}evil\\u{ad}"), "{shown}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ const PAGES: &[&str] = &[
     "docs/cli-store.md",
     "docs/cli.md",
     "docs/conformance.md",
+    "docs/environments.md",
     "docs/formats.md",
     "docs/http.md",
     "docs/judges.md",

@@ -233,12 +233,10 @@ fn a_rule_that_came_after_a_proposal_stops_its_agreement_too() {
         .relman(&agree)
         .exits(3)
         .says(&["soak", "wanted 48 hours"]);
-    let file = export(&project, "promote-mainnet-2", "file.json");
-    let operator = Operator::new(&project, key.clone());
-    operator
-        .agree(NOW, &file, &["--yes"])
-        .exits(3)
-        .says(&["soak"]);
+    let out = project.beside("file.json");
+    let export = ["export", "promote-mainnet-2", "--out"];
+    let export = [&export[..], &[out.to_str().unwrap()]].concat();
+    project.relman(&export).exits(3).says(&["soak"]);
     run_at(&project, "2026-02-03T00:00:00Z", &agree)
         .exits(0)
         .says(&["published"]);

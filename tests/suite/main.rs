@@ -3,7 +3,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "object-store")]
+mod bucket;
 mod ceremony_cli;
+mod ceremony_fault_cli;
 mod cut_cli;
 mod cut_config_cli;
 mod cut_keys_cli;

@@ -299,3 +299,34 @@ fn the_directory_of_another_project_is_no_mirror() {
         published_of(&snapshot(&other.store()))
     );
 }
+
+#[test]
+fn a_true_proof_of_something_else_is_not_put_in_a_proofs_place() {
+    let project = Project::published("mirror-swapped-proofs");
+    project
+        .relman(&[
+            "yank",
+            TAG,
+            "--level",
+            "withdrawn",
+            "--reason",
+            "loses coins",
+        ])
+        .exits(0);
+    let (hostile, to) = (project.beside("hostile"), project.beside("mirror"));
+    let release = format!("{TAG}/release.tlog-proof");
+    let yank = format!("{TAG}/yank-1.tlog-proof");
+    let targets = "metadata/2.targets.tlog-proof".to_owned();
+    for (place, of) in [(&release, &targets), (&yank, &release), (&targets, &yank)] {
+        let _ = fs::remove_dir_all(&hostile);
+        fs::create_dir(&hostile).unwrap();
+        copy_tree(&project.store().join("."), &hostile);
+        fs::copy(project.store().join(of), hostile.join(place)).unwrap();
+        let run = project.relman(&["mirror", text(&hostile), text(&to)]);
+        run.exits(3).says(&[place, "proves nothing of this log"]);
+        assert!(!to.join(place).exists(), "{place} was copied");
+    }
+    let run = project.relman(&["mirror", text(&project.store()), text(&to)]);
+    run.exits(0);
+    same(&project.store(), &to);
+}

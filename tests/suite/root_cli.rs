@@ -364,7 +364,7 @@ fn what_would_lock_the_project_out_is_refused() {
     for purpose in ["root", "targets", "snapshot", "timestamp", "mainnet"] {
         let key = public(&project, purpose);
         let run = later(&project, &["root", "remove", purpose, &key, "--yes"]).exits(3);
-        run.says(&["threshold"]);
+        run.says(&["no key left", "relman root rotate"]);
         let run = later(&project, &["root", "threshold", purpose, "2", "--yes"]).exits(3);
         run.says(&["threshold 2 of 1"]);
         later(&project, &["root", "threshold", purpose, "0", "--yes"]).exits(3);
@@ -465,7 +465,7 @@ fn witnesses_and_soak_times_come_together_and_old_roles_need_no_new_signature() 
     ];
     later(&project, &set).exits(0).says(&[
         "mainnet: soak hours: 0 → 48",
-        "mainnet: approvals:  → qa, security",
+        "mainnet: approvals: none → qa, security",
     ]);
     assert!(!project.store().join("metadata/2.mainnet.json").exists());
     verifies_from(&project, &node, TAG);

@@ -61,7 +61,7 @@ pub struct AddArgs {
     /// How many of the role's keys must sign from then on.
     #[arg(long, value_name = "N")]
     pub threshold: Option<u64>,
-    /// When the key ends to count, e.g. 2027-01-01T00:00:00Z [default: never].
+    /// When the key ends to count, e.g. 2027-01-01T00:00:00Z [default: never]. Not for keys of TUF roles, the log, environments and halts.
     #[arg(long, value_name = "TIME")]
     pub not_after: Option<Timestamp>,
     /// How.

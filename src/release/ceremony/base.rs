@@ -28,6 +28,8 @@ pub struct Base {
     pub roles: BTreeMap<String, Arc<Verified<Targets>>>,
     /// The policy that root pins.
     pub policy: ReleasePolicy,
+    /// Until when the timestamp said that this is the newest.
+    pub fresh_until: Timestamp,
 }
 
 /// What the metadata would say with a proposal in it; nobody has vouched for it yet.
@@ -83,6 +85,7 @@ impl Base {
             targets,
             roles,
             policy: policy.clone(),
+            fresh_until: refreshed.timestamp().expires,
         })
     }
 

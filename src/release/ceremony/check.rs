@@ -1,5 +1,7 @@
 //! Holds a proposal against verified metadata: what nobody should sign and nothing may publish. Pure.
 
+mod said;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -31,13 +33,24 @@ impl Proposal {
                 self.project
             ));
         }
-        problems.extend(self.stale(base)?);
+        let stale = self.stale(base)?;
+        if !stale.is_empty() {
+            // What follows from that is no help to anybody.
+            problems.extend(stale);
+            return Ok(problems);
+        }
         let after = base.after(self)?;
         for draft in &self.roles {
             let expires = match draft {
                 RoleDraft::Root(draft) => draft.unverified_body()?.expires,
                 RoleDraft::Targets { draft, .. } => draft.unverified_body()?.expires,
             };
+            if !draft.is_plain()? {
+                problems.push(format!(
+                    "role {} is in a form that is not shown",
+                    draft.name()
+                ));
+            }
             if expires <= now {
                 problems.push(format!(
                     "role {} would expire at {expires}, it is now {now}",
@@ -56,6 +69,8 @@ impl Proposal {
         problems.extend(self.left_behind(base, &after));
         problems.extend(self.strange_files()?);
         problems.extend(self.strange_proofs());
+        problems.extend(self.strange_statements(base, now));
+        problems.extend(self.strange_releases(base, &after));
         Ok(problems)
     }
 
@@ -204,7 +219,7 @@ impl Proposal {
                 "the store has moved on since: relman withdraw {}, then propose it again",
                 self.id
             )),
-            false => error.hint(format!("look at it: relman sign {} --dry-run", self.id)),
+            false => error.hint("do not sign it as it is: ask whoever proposed it"),
         })
     }
 }

@@ -126,7 +126,10 @@ impl Proposal {
             let at_hand = keys.all(purpose)?;
             for key in &at_hand {
                 let id = key.public().keyid();
-                let known = asked().any(|d| d.have.iter().chain(&d.missing).any(|h| h.keyid == id));
+                // A key that is named by its file alone is tried for every purpose, and has only one.
+                let asked_at_all =
+                    |d: &Demand| d.have.iter().chain(&d.missing).any(|h| h.keyid == id);
+                let known = demands.iter().any(asked_at_all);
                 if !known {
                     foreign.push(format!("{purpose} key {}", short(&id)));
                 }
@@ -165,7 +168,10 @@ impl Proposal {
     }
 
     /// Drops signatures that count for nothing: what a stranger added, what is not valid.
-    pub(super) fn keep_what_counts(&mut self, base: &Base) -> Result<()> {
+    ///
+    /// # Errors
+    /// As [`Proposal::demands`].
+    pub fn keep_what_counts(&mut self, base: &Base) -> Result<()> {
         let demands = self.demands(base)?;
         let counted = |what: &str| -> Vec<String> {
             let of = demands.iter().filter(|d| d.what == what);
@@ -288,7 +294,8 @@ fn group(policy: &ReleasePolicy, purpose: &Purpose) -> Option<(Vec<String>, u64)
             .environment(name)
             .and_then(|e| e.halt.as_ref())
             .map(|group| (group.keys.clone(), group.threshold)),
-        Purpose::Unknown(_) => None,
+        // Environments agree by their roles, never by statements.
+        Purpose::Environment(_) | Purpose::Unknown(_) => None,
         _ => Some((Vec::new(), 1)),
     }
 }

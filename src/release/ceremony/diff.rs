@@ -1,9 +1,12 @@
-//! What a proposal changes, in words, for whoever is about to sign it. Pure.
+//! What a proposal changes, in words, for whoever is about to sign it: all that a signature
+//! covers is there. Pure.
+
+mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::until;
-use super::{Base, Proposal, RoleDraft, demand};
+use super::{Base, Proposal, RoleDraft, StatementDraft, demand};
 use crate::Result;
 use crate::attest::dsse::short;
 use crate::release::publish::PEOPLE_MEMBER;
@@ -11,6 +14,7 @@ use crate::release::state::Released;
 use crate::trust::policy::{Environment, KeyGroup, PolicyDocument};
 use crate::trust::schema::{RoleKeys, TargetFile};
 use crate::trust::{Root, Targets};
+use rest::plain;
 
 impl Proposal {
     /// The changes that this proposal makes to `base`, a line each.
@@ -51,16 +55,50 @@ impl Proposal {
             lines.extend(policy(old, new, &who).into_iter().map(|l| format!("  {l}")));
         }
         for draft in &self.statements {
-            lines.push(format!("statement for the log, by {}", draft.purpose));
-            if let Some(members) = draft.statement.predicate.as_object() {
-                let members = members.iter().map(|(k, v)| match v.as_str() {
-                    Some(text) => format!("  {k}: {text}"),
-                    None => format!("  {k}: {v}"),
-                });
-                lines.extend(members);
-            }
+            statement(&mut lines, draft);
+        }
+        for (path, text) in &self.files {
+            lines.push(format!("file {}", plain(path)));
+            lines.extend(text.lines().map(|line| format!("  {line}")));
+        }
+        if let Some(tag) = &self.draft {
+            lines.push(format!("with the files of draft {}", plain(tag)));
         }
         Ok(lines)
+    }
+}
+
+fn statement(lines: &mut Vec<String>, draft: &StatementDraft) {
+    let (by, said) = (&draft.purpose, &draft.statement);
+    let kind = plain_type(&said.predicate_type);
+    lines.push(format!("statement for the log, by {by}: {kind}"));
+    for subject in &said.subject {
+        let digests: Vec<String> = subject
+            .digest
+            .iter()
+            .map(|(a, d)| format!("{a} {d}"))
+            .collect();
+        let mut line = format!("  about {}, {}", plain(&subject.name), digests.join(", "));
+        for (name, value) in &subject.annotations {
+            line.push_str(&format!(", {}: {value}", plain(name)));
+        }
+        lines.push(line);
+    }
+    match said.predicate.as_object() {
+        Some(members) => lines.extend(members.iter().map(|(k, v)| match v.as_str() {
+            Some(text) => format!("  {}: {text}", plain(k)),
+            None => format!("  {}: {v}", plain(k)),
+        })),
+        None => lines.push(format!("  {}", said.predicate)),
+    }
+    lines.push(format!("  proved by {}", plain(&draft.proof)));
+}
+
+/// A type of statements, which is a URI.
+fn plain_type(name: &str) -> String {
+    match name.chars().all(|c| c.is_ascii_graphic()) {
+        true => name.to_owned(),
+        false => format!("{name:?}"),
     }
 }
 
@@ -95,12 +133,7 @@ fn root(old: &Root, new: &Root) -> Vec<String> {
         let field = format!("{name}: threshold");
         changed(&mut lines, &field, before.threshold, now.threshold);
     }
-    let members: BTreeSet<&String> = old.extra.keys().chain(new.extra.keys()).collect();
-    for member in members {
-        if member != PEOPLE_MEMBER && old.extra.get(member) != new.extra.get(member) {
-            lines.push(format!("member {member} changes"));
-        }
-    }
+    rest::of_root(&mut lines, old, new);
     lines
 }
 
@@ -116,12 +149,17 @@ fn keys(
     new: &[String],
     person: impl Fn(&str) -> Option<String>,
 ) {
+    // A short id can be made to order: whoever lets a key in compares all of it.
+    let whole = |id: &String| match person(id) {
+        Some(person) => format!("{person} (key {})", plain(id)),
+        None => format!("key {}", plain(id)),
+    };
     let named = |id: &String| match person(id) {
         Some(person) => format!("{person} (key {})", short(id)),
         None => format!("key {}", short(id)),
     };
     for id in new.iter().filter(|id| !old.contains(id)) {
-        lines.push(format!("{role}: + {}", named(id)));
+        lines.push(format!("{role}: + {}", whole(id)));
     }
     for id in old.iter().filter(|id| !new.contains(id)) {
         lines.push(format!("{role}: - {}", named(id)));
@@ -139,21 +177,23 @@ fn targets(old: Option<&Targets>, new: &Targets, who: &Who) -> Vec<String> {
     let none = BTreeMap::new();
     let before = old.map_or(&none, |old| &old.targets);
     for (name, target) in &new.targets {
-        match before.get(name) {
-            None => lines.push(format!("+ {name}: {}", described(name, target))),
-            Some(old) if old != target => {
-                lines.push(format!("- {name}: {}", described(name, old)));
-                lines.push(format!("+ {name}: {}", described(name, target)));
-            }
-            Some(_) => {}
+        let old = before.get(name);
+        if old == Some(target) {
+            continue;
         }
+        if let Some(old) = old {
+            lines.push(format!("- {}: {}", plain(name), described(name, old)));
+        }
+        lines.push(format!("+ {}: {}", plain(name), described(name, target)));
+        rest::of_target(&mut lines, name, old, target);
     }
     for (name, target) in before {
         if !new.targets.contains_key(name) {
-            lines.push(format!("- {name}: {}", described(name, target)));
+            lines.push(format!("- {}: {}", plain(name), described(name, target)));
         }
     }
     delegations(&mut lines, old, new, who);
+    rest::of_targets(&mut lines, old, new);
     lines
 }
 
@@ -162,7 +202,12 @@ fn described(name: &str, target: &TargetFile) -> String {
     let digest = target.sha256().map_or("no sha256".into(), |d| d.hex());
     let mut text = format!("{} bytes, sha256 {digest}", target.length);
     if let Ok(released) = Released::read(name, target) {
-        text.push_str(&format!(", commit {}", released.commit));
+        let (commit, repository) = (plain(&released.commit), &released.repository);
+        text.push_str(&format!(", commit {commit}"));
+        if let Some(tag) = &released.tag_object {
+            text.push_str(&format!(", tag object {}", plain(tag)));
+        }
+        text.push_str(&format!(", repository {}", plain_type(repository)));
         if let Some(yank) = released.yanked {
             text.push_str(&format!(", yanked ({}): {}", yank.level, yank.reason));
         }
@@ -178,7 +223,7 @@ fn delegations(lines: &mut Vec<String>, old: Option<&Targets>, new: &Targets, wh
         let was = before.iter().find(|r| r.name == role.name);
         let none = Vec::new();
         let ids = was.map_or(&none, |was| &was.keyids);
-        let name = format!("delegation {}", role.name);
+        let name = format!("delegation {}", plain(&role.name));
         keys(lines, &name, ids, &role.keyids, who);
         let field = format!("{name}: threshold");
         let threshold = was.map_or(0, |was| was.threshold);
@@ -186,13 +231,14 @@ fn delegations(lines: &mut Vec<String>, old: Option<&Targets>, new: &Targets, wh
     }
     for was in before {
         if !new.roles().iter().any(|role| role.name == was.name) {
-            lines.push(format!("- delegation {}", was.name));
+            lines.push(format!("- delegation {}", plain(&was.name)));
         }
     }
 }
 
 fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> {
     let mut lines = Vec::new();
+    changed(&mut lines, "project", &old.project, &new.project);
     changed(&mut lines, "log origin", &old.log.origin, &new.log.origin);
     let (was, is) = (&old.log.vkeys, &new.log.vkeys);
     changed(&mut lines, "log keys", was.join(", "), is.join(", "));
@@ -202,8 +248,8 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> 
         let name = format!("{} {} (key {})", key.purpose, key.person, short(&key.id));
         match old.keys.iter().find(|k| k.id == key.id) {
             None => lines.push(format!(
-                "+ {name}, valid from {} until {}",
-                key.not_before, key.not_after
+                "+ {} {} (key {}), valid from {} until {}",
+                key.purpose, key.person, key.id, key.not_before, key.not_after
             )),
             Some(was) if was != key => lines.push(format!(
                 "{name}: valid from {} until {} → from {} until {}, {} of {} → {} of {}",
@@ -228,21 +274,33 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> 
     for environment in &new.environments {
         let name = &environment.name;
         let was = old.environments.iter().find(|e| e.name == *name);
-        match was {
-            None => lines.push(format!("+ environment {name}")),
-            Some(was) => self::environment(&mut lines, was, environment, who),
+        if was.is_none() {
+            lines.push(format!("+ environment {name}"));
         }
+        let none = Environment {
+            name: name.clone(),
+            keys: Vec::new(),
+            threshold: 0,
+            approvals: Vec::new(),
+            soak_hours: 0,
+            notice_hours: 0,
+            halt: None,
+            overriders: None,
+        };
+        self::environment(&mut lines, was.unwrap_or(&none), environment, who);
     }
     for environment in &old.environments {
         if !new.environments.iter().any(|e| e.name == environment.name) {
             lines.push(format!("- environment {}", environment.name));
         }
     }
-    let (was, is) = (&old.cut, &new.cut);
-    let words = |names: &[String]| match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
+    let order = |policy: &PolicyDocument| {
+        let names = policy.environments.iter().map(|e| e.name.as_str());
+        names.collect::<Vec<_>>().join(", ")
     };
+    let field = "order of environments";
+    changed(&mut lines, field, order(old), order(new));
+    let (was, is) = (&old.cut, &new.cut);
     let field = "approvals before a cut";
     changed(
         &mut lines,
@@ -255,6 +313,13 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> 
     lines
 }
 
+fn words(names: &[String]) -> String {
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    }
+}
+
 fn environment(lines: &mut Vec<String>, old: &Environment, new: &Environment, who: &Who) {
     let name = &new.name;
     let field = |what: &str| format!("{name}: {what}");
@@ -263,7 +328,7 @@ fn environment(lines: &mut Vec<String>, old: &Environment, new: &Environment, wh
     changed(lines, &field("soak hours"), old.soak_hours, new.soak_hours);
     let (was, is) = (old.notice_hours, new.notice_hours);
     changed(lines, &field("notice hours"), was, is);
-    let (was, is) = (old.approvals.join(", "), new.approvals.join(", "));
+    let (was, is) = (words(&old.approvals), words(&new.approvals));
     changed(lines, &field("approvals"), was, is);
     for (what, was, is) in [
         ("halt", &old.halt, &new.halt),

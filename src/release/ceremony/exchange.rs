@@ -92,18 +92,13 @@ impl Exchange {
     }
 
     /// Every reason not to sign or publish its proposal over `base` at `now`; none if all is well.
-    /// Where `store` is at hand, what the file does not bring is looked up there.
+    /// `files` lead to the evidence: a store, or [`Exchange::files`] where there is none.
     ///
     /// # Errors
     /// As [`Proposal::check`].
-    pub fn check(
-        &self,
-        base: &Base,
-        now: Timestamp,
-        store: Option<&dyn Reader>,
-    ) -> Result<Vec<String>> {
+    pub fn check(&self, base: &Base, files: &dyn Reader, now: Timestamp) -> Result<Vec<String>> {
         let mut problems = self.proposal.check(base, now)?;
-        let (breaches, _) = breaches_of(&self.proposal, base, &self.files(store), now)?;
+        let (breaches, _) = breaches_of(&self.proposal, base, files, now)?;
         problems.extend(breaches.iter().map(ToString::to_string));
         Ok(problems)
     }
@@ -112,29 +107,20 @@ impl Exchange {
     ///
     /// # Errors
     /// Refused, with every problem as a cause.
-    pub fn require_sound(
-        &self,
-        base: &Base,
-        now: Timestamp,
-        store: Option<&dyn Reader>,
-    ) -> Result<()> {
+    pub fn require_sound(&self, base: &Base, files: &dyn Reader, now: Timestamp) -> Result<()> {
         self.proposal.require_sound(base, now)?;
-        let (breaches, _) = breaches_of(&self.proposal, base, &self.files(store), now)?;
+        let (breaches, _) = breaches_of(&self.proposal, base, files, now)?;
         refuse(&self.proposal.summary, &breaches)
     }
 
-    /// The store's files in it, before those of `store`; none of them trusted.
-    pub fn files<'a>(&self, store: Option<&'a dyn Reader>) -> FilesInMemory<'a> {
+    /// The store's files in it, none of them trusted.
+    pub fn files(&self) -> FilesInMemory<'static> {
         let base = self.base.iter();
         let base = base.map(|(name, text)| (format!("metadata/{name}"), text));
         let evidence = self.evidence.iter();
         let evidence = evidence.map(|(path, text)| (path.clone(), text));
         let files = evidence.chain(base);
-        let files = files.map(|(path, text)| (path, text.clone().into_bytes()));
-        FilesInMemory {
-            files: files.collect(),
-            below: store,
-        }
+        FilesInMemory::new(files.map(|(path, text)| (path, text.clone().into_bytes())))
     }
 
     /// Reads an exchange file.
@@ -195,8 +181,10 @@ impl Exchange {
                 .iter()
                 .map(|(name, text)| (format!("metadata/{name}"), text.clone().into_bytes())),
         );
-        Base::open(&files, trusted_root, now)
-            .map_err(|e| e.under("the metadata in the exchange file does not verify"))
+        Base::open(&files, trusted_root, now).map_err(|e| {
+            e.under("the metadata in the exchange file does not verify")
+                .hint("is --root the trust root of that project? if it is, ask for a new export")
+        })
     }
 }
 

@@ -119,6 +119,22 @@ impl RoleDraft {
         }
     }
 
+    /// Whether all that a signature covers is in the body, in the form that relman writes: what a review
+    /// shows is then what is signed.
+    ///
+    /// # Errors
+    /// None for a draft that was parsed or made here.
+    pub fn is_plain(&self) -> Result<bool> {
+        Ok(match self {
+            RoleDraft::Root(draft) => {
+                Unsigned::new(&draft.unverified_body()?)?.message() == draft.message()
+            }
+            RoleDraft::Targets { draft, .. } => {
+                Unsigned::new(&draft.unverified_body()?)?.message() == draft.message()
+            }
+        })
+    }
+
     /// How many signatures it has, valid or not.
     pub fn signatures(&self) -> usize {
         match self {

@@ -52,14 +52,20 @@ impl StatementDraft {
             let same = envelope.is_over(&self.statement);
             same.then(|| envelope.verify(accepted).ok()).flatten()
         });
-        verified.map_or_else(BTreeSet::new, |verified| verified.signers().clone())
+        let mut signers =
+            verified.map_or_else(BTreeSet::new, |verified| verified.signers().clone());
+        // Signatures are carried by the ids of their keys: one under another's id would get lost.
+        let named: BTreeSet<&str> = self.envelope.iter().flat_map(Envelope::keyids).collect();
+        signers.retain(|key| named.contains(key.keyid().as_str()));
+        signers
     }
 
     pub(super) fn sign(&mut self, key: &dyn Signer) -> Result<()> {
         match &mut self.envelope {
-            Some(envelope) => envelope.add_signature(key),
-            none => {
-                *none = Some(Envelope::sign(&self.statement, key)?);
+            Some(envelope) if envelope.is_over(&self.statement) => envelope.add_signature(key),
+            // What lies below another statement than the one that was shown is nobody's signature here.
+            other => {
+                *other = Some(Envelope::sign(&self.statement, key)?);
                 Ok(())
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Build, Config, Expiry, bad};
+use super::{Build, Config, Expiry, Store, bad};
 use crate::Result;
 
 /// Variables that relman sets itself, or that would undo path remapping.
@@ -34,6 +34,42 @@ pub fn safe_relative(path: &str) -> bool {
         && path.split('/').all(|p| !matches!(p, "" | "." | ".."))
 }
 
+fn check_store(store: &Store) -> Result<()> {
+    if let Some(url) = &store.url {
+        // Credentials have no place in a file that is committed.
+        let bucket = url.strip_prefix("s3://").map(|rest| rest.split('/'));
+        let sound = bucket.is_some_and(|mut parts| {
+            parts.next().is_some_and(is_name)
+                && parts
+                    .all(|part| !matches!(part, "." | "..") && (part.is_empty() || is_name(part)))
+        });
+        if !sound {
+            return Err(bad(
+                "store.url",
+                url,
+                "s3://bucket or s3://bucket/prefix, of letters, digits, `.`, `_` and `-`",
+            ));
+        }
+        if store.path != Store::default().path {
+            return Err(bad(
+                "store.path",
+                &store.path,
+                "either store.path or store.url",
+            ));
+        }
+    }
+    if let Some(endpoint) = &store.endpoint
+        && super::public_url(endpoint).as_deref() != Some(endpoint.as_str())
+    {
+        return Err(bad(
+            "store.endpoint",
+            endpoint,
+            "a URL without credentials, such as https://s3.example.org",
+        ));
+    }
+    Ok(())
+}
+
 pub(super) fn check(config: &Config) -> Result<()> {
     let project = &config.project;
     if !is_name(project) || project.len() > 64 || project.starts_with(['.', '-']) {
@@ -52,6 +88,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
             return Err(bad(key, value, "the path of a directory"));
         }
     }
+    check_store(&config.store)?;
     check_expiry(&config.expiry)?;
     if let Some(origin) = &config.log.origin
         && (origin.is_empty()

@@ -8,6 +8,7 @@ use super::judge::{Facts, Override, Times};
 use super::rule::{Breach, Rule};
 use crate::attest::Statement;
 use crate::keys::PublicKey;
+use crate::limits::MAX_SEARCHED_VERSIONS;
 use crate::release::leaf::{AnnouncementLeaf, Leaf, OverrideLeaf};
 use crate::release::policy::ReleasePolicy;
 use crate::release::state;
@@ -48,11 +49,11 @@ pub fn gather(
         return (Some(current), vec![Breach::new(Rule::Agreement, message)]);
     };
     if pending.is_none() {
-        let past = [
-            unchanged(evidence, &current, role),
-            past(evidence, &current),
-        ];
-        breaches.extend(past.into_iter().filter_map(Result::err).map(broken));
+        let present = evidence.role(name, role.version).map(|_| ());
+        let found = present
+            .and_then(|()| unchanged(evidence, &current, role))
+            .and_then(|()| past(evidence, &current));
+        breaches.extend(found.err().map(broken));
     }
     let mut take = |found: Result<Known>| found.map_err(|e| breaches.push(broken(e))).ok();
     let previous = current.previous.as_ref().and_then(|step| {
@@ -185,14 +186,31 @@ fn end(
             let current = document(evidence, there, &role)?;
             match current == ran.current {
                 true => Ok(None),
-                false => Err(Error::refused(format!(
-                    "{there} runs {} since version {}, no longer {} of version {}",
-                    current.tag, current.version, ran.current.tag, ran.current.version
-                ))
-                .hint("propose it again: relman promote says when it ran there")),
+                false => successor(evidence, there, ran, present).map(Some),
             }
         }
     }
+}
+
+/// The version that took the place of `ran` since somebody wrote that it ran still.
+fn successor(evidence: &Evidence, there: &str, ran: &Known, present: u64) -> Result<Known> {
+    let first = ran.current.version.saturating_add(1);
+    for version in first..=present.min(first.saturating_add(MAX_SEARCHED_VERSIONS)) {
+        if !evidence.has_role(there, version)? {
+            continue;
+        }
+        // A version that was only signed anew is none that took its place.
+        if let Ok(next) = evidence.logged(there, version)
+            && next.current.previous == Some(ran.current.step())
+        {
+            return Ok(next);
+        }
+    }
+    Err(Error::refused(format!(
+        "{there} no longer runs {} of version {}, and nothing in the store says since when",
+        ran.current.tag, ran.current.version
+    ))
+    .hint("fetch the store whole, or propose it again: relman promote says when it ran there"))
 }
 
 fn announcement(evidence: &Evidence, path: &str) -> Result<(AnnouncementLeaf, Option<Timestamp>)> {

@@ -10,6 +10,7 @@ use crate::limits::{MAX_ENTRY_BUNDLE_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::{
     Bundle, Checkpoint, Tile, TileSource, TlogProof, TreeHead, bundles_of, plan_append, tiles_of,
 };
+use crate::release::assemble::PROOF;
 use crate::release::leaf::{Leaf, ReleaseLeaf};
 use crate::release::policy::ReleasePolicy;
 use crate::release::view::View;
@@ -26,6 +27,8 @@ pub struct LogCopy {
     /// Sizes that the log once had, as proofs tell.
     sizes: std::cell::RefCell<BTreeSet<u64>>,
     policy: ReleasePolicy,
+    /// The entries that a proof may be about, by its path.
+    places: BTreeMap<String, BTreeSet<u64>>,
     /// Release leaves by tag.
     pub releases: BTreeMap<String, Vec<ReleaseLeaf>>,
     /// Digests that metadata and policy files may have, by file name.
@@ -52,42 +55,52 @@ impl LogCopy {
             files: append.files,
             sizes: std::cell::RefCell::default(),
             policy: view.policy.clone(),
+            places: BTreeMap::new(),
             releases: BTreeMap::new(),
             metadata: BTreeMap::new(),
             late: BTreeMap::new(),
             entries: Vec::new(),
         };
         let mut numbers = BTreeMap::new();
-        for entry in &entries {
+        for (entry, index) in entries.iter().zip(0..) {
             let statement = Envelope::parse(entry).and_then(|e| e.unverified_statement());
             if let Ok(statement) = statement {
-                log.note(&statement, &mut numbers);
+                log.note(&statement, index, &mut numbers);
             }
         }
         log.entries = entries;
         Ok(log)
     }
 
-    fn note(&mut self, statement: &Statement, numbers: &mut BTreeMap<String, u64>) {
+    fn note(&mut self, statement: &Statement, index: u64, numbers: &mut BTreeMap<String, u64>) {
+        let mut place = |path: String| {
+            self.places.entry(path).or_default().insert(index);
+        };
         match Leaf::read(statement) {
             Ok(Leaf::Release(leaf)) => {
                 let tag = leaf.tag.clone();
+                place(format!("{tag}/{PROOF}"));
                 self.releases.entry(tag).or_default().push(leaf);
             }
             Ok(Leaf::Metadata(leaf)) => {
                 for (name, digest) in leaf.files {
+                    if let Some(file) = name.strip_suffix(".json") {
+                        place(format!("metadata/{file}.tlog-proof"));
+                    }
                     self.metadata.entry(name).or_default().insert(digest);
                 }
             }
             _ => {
                 if let Some((tag, path)) = late_path(statement, numbers) {
+                    place(path.clone());
                     self.late.entry(tag).or_default().insert(path);
                 }
             }
         }
     }
 
-    /// Checks that `bytes` prove an entry of this very log.
+    /// Checks that `bytes` prove an entry of this very log, and one that belongs at `path`: what lies
+    /// there is never overwritten.
     ///
     /// # Errors
     /// They do not.
@@ -101,6 +114,13 @@ impl LogCopy {
             if here.and_then(|i| self.entries.get(i)) != Some(&entry) {
                 return Err(Error::refused(format!(
                     "is about entry {}, which is another one in this log",
+                    included.index()
+                )));
+            }
+            let places = self.places.get(path);
+            if places.is_some_and(|places| !places.contains(&included.index())) {
+                return Err(Error::refused(format!(
+                    "is about entry {}, which belongs elsewhere",
                     included.index()
                 )));
             }

@@ -32,7 +32,7 @@ pub struct Batch<'a> {
     roles: Vec<(String, Vec<u8>)>,
     policy: Option<(String, Vec<u8>)>,
     snapshot: Option<(String, Vec<u8>)>,
-    timestamp: Option<Vec<u8>>,
+    timestamp: Option<(u64, Vec<u8>)>,
 }
 
 /// The log that is to grow, and the keys that make it.
@@ -156,18 +156,21 @@ impl<'a> Batch<'a> {
         self.snapshot = Some((format!("metadata/{version}.snapshot.json"), bytes));
     }
 
-    /// Sets the timestamp.
-    pub fn timestamp(&mut self, bytes: Vec<u8>) {
-        self.timestamp = Some(bytes);
+    /// Sets the timestamp; `sequence` is the number of the publication.
+    pub fn timestamp(&mut self, sequence: u64, bytes: Vec<u8>) {
+        self.timestamp = Some((sequence, bytes));
     }
 
     /// Everything, in order: files, log, metadata, timestamp.
     pub fn transaction(mut self) -> Result<Transaction> {
-        let timestamp = self
+        let (sequence, timestamp) = self
             .timestamp
             .take()
             .ok_or_else(|| Error::bug("a publication without a timestamp"))?;
-        let mut out = Transaction::default();
+        let mut out = Transaction {
+            sequence,
+            ..Transaction::default()
+        };
         for (path, from, sha256) in std::mem::take(&mut self.files) {
             out.new_file(path, from, sha256);
         }

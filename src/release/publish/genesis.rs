@@ -103,7 +103,7 @@ impl Genesis<'_> {
         let meta = MetaFile::of(1, &bytes);
         batch.snapshot(1, bytes);
         let timestamp = crate::trust::Timestamp::new(1, self.until("timestamp")?, meta);
-        batch.timestamp(self.whole(&timestamp, "timestamp", &root)?);
+        batch.timestamp(1, self.whole(&timestamp, "timestamp", &root)?);
         Ok(Founded {
             root: root_bytes,
             policy: policy_bytes,

@@ -152,6 +152,10 @@ impl Publisher<'_> {
         drafts: &dyn Drafts,
     ) -> Result<Planned> {
         proposal.require_sound(base, self.now)?;
+        // Counted is what is left then: that is what readers get.
+        let mut proposal = proposal.clone();
+        proposal.keep_what_counts(base)?;
+        let proposal = &proposal;
         if let Some(demand) = proposal.demands(base)?.iter().find(|d| !d.is_met()) {
             return Ok(Planned::Waiting(Waiting::of(demand)));
         }
@@ -301,11 +305,12 @@ impl Publisher<'_> {
     ) -> Result<Planned> {
         let mut timestamp = crate::trust::Timestamp::clone(view.refreshed.timestamp());
         let withdrawn = withdraws_online_keys(view.refreshed.root(), root);
+        let number = timestamp.version.saturating_add(1);
         timestamp.version = before_next(timestamp.version, withdrawn).saturating_add(1);
         timestamp.expires = self.until("timestamp")?;
         timestamp.meta.insert("snapshot.json".into(), snapshot);
         match signing::sign(&timestamp, "timestamp", root, self.keys)? {
-            Signed::Whole(bytes) => batch.timestamp(bytes),
+            Signed::Whole(bytes) => batch.timestamp(number, bytes),
             Signed::Waiting(waiting) => return Ok(Planned::Waiting(waiting)),
         }
         let transaction = batch.transaction()?;

@@ -184,7 +184,13 @@ impl Draft {
             ))
             .hint("one key, one purpose: ssh-keygen -t ed25519 -N '' -f KEYFILE"));
         }
-        if not_after.is_some() && !matches!(role, KeyRole::Purpose(_)) {
+        // Delegations know no times: a key of an environment counts for every TUF client while it is listed.
+        let timed = match role {
+            KeyRole::Purpose(Purpose::Environment(_) | Purpose::Halt(_)) => false,
+            KeyRole::Purpose(_) => true,
+            KeyRole::Tuf(_) | KeyRole::Log => false,
+        };
+        if not_after.is_some() && !timed {
             return Err(Error::usage(format!(
                 "a {} key has no end of its own, it counts until it is removed",
                 role.name()
@@ -412,7 +418,22 @@ impl Draft {
             KeyRole::Purpose(Purpose::Environment(_)) => quorum(keys),
             _ => 1,
         };
-        if threshold < least.max(1) || threshold > keys as u64 {
+        if keys == 0 {
+            return Err(
+                Error::refused(format!("{name} would have no key left")).hint(format!(
+                    "put another in its place: relman root rotate {name} OLD NEW.pub"
+                )),
+            );
+        }
+        if threshold > keys as u64 {
+            return Err(Error::refused(format!(
+                "{name} would have threshold {threshold} of {keys} keys"
+            ))
+            .hint(format!(
+                "lower it with the same command: --threshold N; or add a key first: relman root add {name} KEY.pub"
+            )));
+        }
+        if threshold < least.max(1) {
             return Err(Error::refused(format!(
                 "{name} would have threshold {threshold} of {keys} keys, wanted {} to {keys}",
                 least.max(1)

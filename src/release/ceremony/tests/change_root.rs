@@ -221,9 +221,58 @@ fn the_holders_names_go_with_their_keys() {
     assert!(lines.contains("root: + bob"), "{lines}");
     assert!(lines.contains("root: threshold: 1 → 2"), "{lines}");
     let lines = review(rotate("mainnet", 30, End::Now));
-    assert!(lines.contains("+ environment/mainnet alice"), "{lines}");
+    let id = Seed(30).public().keyid();
+    let whole = format!("+ environment/mainnet alice (key {id})");
+    assert!(lines.contains(&whole), "{lines}");
     assert!(
         lines.contains("delegation mainnet: + alice (key"),
         "{lines}"
     );
+}
+
+#[test]
+fn a_key_of_an_environment_has_no_end_that_tuf_clients_would_not_see() {
+    let world = World::new(&Ring::one_each());
+    let ends = |purpose: Purpose| {
+        world.changed(&[Change::Add {
+            role: KeyRole::Purpose(purpose),
+            key: Seed(30).public(),
+            person: "bob".into(),
+            not_after: Some("2026-06-01T00:00:00Z".parse().unwrap()),
+            threshold: None,
+        }])
+    };
+    for purpose in [
+        Purpose::Environment("mainnet".into()),
+        Purpose::Halt("mainnet".into()),
+    ] {
+        let error = ends(purpose).unwrap_err();
+        let message = error.message();
+        assert!(message.contains("counts until it is removed"), "{message}");
+    }
+    ends(Purpose::Override("mainnet".into())).unwrap();
+    ends(Purpose::Approver).unwrap();
+}
+
+#[test]
+fn the_last_key_of_a_role_is_replaced_and_not_removed() {
+    let world = World::new(&Ring::one_each());
+    let refused = |change: Change| {
+        let error = world.changed(&[change]).unwrap_err();
+        format!("{error} {}", error.hint_text().unwrap())
+    };
+    let said = refused(Change::Remove {
+        role: role_of("targets"),
+        key: KeyChoice::Key(seed("targets").public()),
+        end: End::Now,
+        threshold: None,
+    });
+    assert!(said.contains("no key left"), "{said}");
+    assert!(said.contains("relman root rotate targets"), "{said}");
+    let said = refused(Change::Threshold {
+        role: role_of("targets"),
+        threshold: 2,
+    });
+    assert!(said.contains("threshold 2 of 1 keys"), "{said}");
+    assert!(said.contains("relman root add targets"), "{said}");
 }

@@ -176,3 +176,159 @@ fn release_signers_who_propose_another_quorum_are_refused_before_anybody_signs()
         "{problems}"
     );
 }
+
+#[test]
+fn a_proposal_that_nobody_has_to_sign_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut proposal = world.proposal();
+    proposal.roles.clear();
+    assert!(problem(&proposal, &world.base()).contains("nothing in it is to be signed"));
+    let policy = world.base();
+    let policy = policy.policy.policy().document().to_bytes().unwrap();
+    proposal.kind = Kind::Root;
+    proposal.policy = Some(String::from_utf8(policy).unwrap());
+    assert!(problem(&proposal, &world.base()).contains("nothing in it is to be signed"));
+}
+
+#[test]
+fn two_statements_with_one_proof_are_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut proposal = world.proposal();
+    proposal.statements.push(statement(Purpose::Approver));
+    proposal.statements.push(statement(Purpose::Builder));
+    assert!(problem(&proposal, &world.base()).contains("is in it twice"));
+}
+
+#[test]
+fn a_proposal_cannot_log_a_release_or_metadata_that_nobody_publishes() {
+    let world = World::new(&Ring::one_each());
+    for kind in ["urn:relman:leaf:release:v1", "urn:relman:leaf:metadata:v1"] {
+        let mut proposal = world.proposal();
+        let mut draft = statement(Purpose::Publisher);
+        draft.statement.predicate_type = kind.into();
+        proposal.statements.push(draft);
+        assert!(
+            problem(&proposal, &world.base()).contains("comes into the log by itself"),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn a_proposal_from_the_future_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let mut proposal = world.proposal();
+    proposal.time = "2026-03-01T00:05:00Z".parse().unwrap();
+    assert_eq!(proposal.check(&world.base(), now()).unwrap(), [""; 0]);
+    proposal.time = "2026-03-01T00:05:01Z".parse().unwrap();
+    assert!(problem(&proposal, &world.base()).contains("it is now 2026-03-01T00:00:00Z"));
+}
+
+#[test]
+fn an_expired_key_does_not_count_again_in_a_proposal_that_is_dated_back() {
+    let world = World::new(&Ring::one_each());
+    let mut base = world.base();
+    let mut document = base.policy.policy().document().clone();
+    for key in &mut document.keys {
+        if key.purpose == Purpose::Approver {
+            key.not_after = "2026-02-20T00:00:00Z".parse().unwrap();
+        }
+    }
+    let bytes = document.to_bytes().unwrap();
+    let pin = crate::trust::policy::Pin::of(&bytes);
+    let mut root = (*base.root).clone();
+    pin.set(&mut root);
+    let root = crate::trust::Unsigned::new(&root).unwrap();
+    let root = root.sign(&seed("root")).unwrap().draft_bytes().unwrap();
+    let root = crate::trust::Unverified::parse(&root).unwrap();
+    base.root = root.verify_self().unwrap();
+    base.policy = crate::release::policy::ReleasePolicy::parse(&bytes, pin).unwrap();
+
+    let mut proposal = world.proposal();
+    proposal.time = "2026-02-10T00:00:00Z".parse().unwrap();
+    proposal.statements.push(statement(Purpose::Approver));
+    assert!(problem(&proposal, &base).contains("no approver key of policy counts both"));
+    let at_that_time = "2026-02-19T00:00:00Z".parse().unwrap();
+    assert_eq!(proposal.check(&base, at_that_time).unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_release_cannot_be_listed_without_its_files() {
+    let world = World::new(&Ring::one_each());
+    let released = |commit: &str| crate::release::state::Released {
+        tag: "v9.0.0".into(),
+        commit: commit.into(),
+        tag_object: None,
+        repository: "https://example.org/timed".into(),
+        sha256: Sha256::of(b"{}"),
+        length: 2,
+        yanked: None,
+    };
+    let mut targets = Targets::clone(&world.base().targets);
+    targets.version += 1;
+    let file = released("abc").target().unwrap();
+    targets.targets.insert("v9.0.0.tar.gz".into(), file);
+    let mut proposal = world.proposal();
+    proposal.roles = vec![RoleDraft::targets("targets", &targets).unwrap()];
+    assert!(problem(&proposal, &world.base()).contains("release v9.0.0 is new"));
+    proposal.draft = Some("v9.0.0".into());
+    assert_eq!(proposal.check(&world.base(), now()).unwrap(), [""; 0]);
+    proposal.draft = Some("../v9.0.0".into());
+    assert!(problem(&proposal, &world.base()).contains("release v9.0.0 is new"));
+}
+
+#[test]
+fn a_signer_signs_the_statement_that_was_shown_and_no_other_that_lies_below_it() {
+    let world = World::new(&Ring::one_each());
+    let base = world.base();
+    let shown = statement(Purpose::Approver);
+    let mut other = shown.statement.clone();
+    other.predicate = serde_json::json!({ "time": now().to_string(), "approves": "everything" });
+    let hidden = crate::attest::Envelope::sign(&other, &Seed(66)).unwrap();
+    let mut proposal = world.proposal();
+    proposal.statements.push(shown.clone());
+    proposal.statements[0].envelope = Some(hidden);
+    proposal.sign(&base, &Ring::only("approver", &[8])).unwrap();
+    let envelope = proposal.statements[0].envelope.as_ref().unwrap();
+    assert!(envelope.is_over(&shown.statement), "another was signed");
+    let approver = base.policy.accepted(&Purpose::Approver, now());
+    assert_eq!(proposal.statements[0].signers(&approver).len(), 1);
+}
+
+#[test]
+fn a_role_with_members_that_no_review_would_show_is_refused() {
+    let world = World::new(&Ring::one_each());
+    let proposal = serde_json::to_value(world.proposal()).unwrap();
+    let with = |path: &str, value: serde_json::Value| {
+        let mut changed = proposal.clone();
+        let (parent, name) = path.rsplit_once('/').unwrap();
+        let parent = changed.pointer_mut(&format!("/roles/0/metadata/signed{parent}"));
+        parent.unwrap()[name] = value;
+        serde_json::from_value::<Proposal>(changed).unwrap()
+    };
+    let base = world.base();
+    let null = with("/targets/some.tar.gz/custom", serde_json::Value::Null);
+    assert!(problem(&null, &base).contains("in a form that is not shown"));
+    let fraction = with("/expires", "2027-01-01T00:00:00.5Z".into());
+    assert!(problem(&fraction, &base).contains("in a form that is not shown"));
+    let same = with("/x-other", 1.into());
+    assert_eq!(same.check(&base, now()).unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_signature_under_another_keys_id_is_asked_for_again() {
+    let world = World::new(&Ring::one_each());
+    let base = world.base();
+    let mut proposal = world.proposal();
+    proposal.statements.push(statement(Purpose::Approver));
+    let ring = Ring::only("approver", &[8]);
+    proposal.sign(&base, &ring).unwrap();
+    let text = serde_json::to_string(&proposal).unwrap();
+    let text = text.replace(&seed("approver").public().keyid(), &"ab".repeat(32));
+    let mut proposal: Proposal = serde_json::from_str(&text).unwrap();
+    let unsigned = |p: &Proposal| p.demands(&base).unwrap()[1].have.is_empty();
+    assert!(unsigned(&proposal));
+    assert_eq!(proposal.sign(&base, &ring).unwrap().signed.len(), 1);
+    proposal.keep_what_counts(&base).unwrap();
+    assert!(!unsigned(&proposal));
+}

@@ -21,6 +21,7 @@ use crate::trust::{TargetFile, Targets};
 mod change_root;
 mod exchange;
 mod hostile;
+mod review;
 mod signatures;
 
 /// The purposes of a new project; the key of each grows from its place here.

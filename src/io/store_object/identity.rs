@@ -1,0 +1,70 @@
+//! Room `io`: who this process is, as a lease names its holder.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::Result;
+use crate::error::Context;
+use crate::hash::hex;
+use crate::io::{clock, process};
+use crate::store::lease::Holder;
+
+/// Whoever publishes.
+#[derive(Clone)]
+pub struct Identity {
+    /// Person and machine, for people.
+    pub who: String,
+    /// Names this running system; see [`Holder::machine`].
+    pub machine: String,
+    /// Now. Judges politeness alone.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl Identity {
+    /// This user on this machine.
+    ///
+    /// # Errors
+    /// A system without `/proc`.
+    pub fn here() -> Result<Self> {
+        // Process numbers mean something between two starts of a machine, inside one container.
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .or_failed(|| "cannot read the machine's boot id".into())?;
+        let space = std::fs::read_link("/proc/self/ns/pid")
+            .or_failed(|| "cannot read this process's namespace".into())?;
+        let name = rustix::system::uname();
+        Ok(Identity {
+            who: format!(
+                "{} at {}",
+                process::login_name(),
+                name.nodename().to_string_lossy()
+            ),
+            machine: format!("{} {}", boot.trim(), space.display()),
+            clock: Arc::new(clock::now),
+        })
+    }
+
+    /// This process running `command`, different from every other holder.
+    pub(super) fn holder(&self, command: &str) -> Result<Holder> {
+        let process = std::process::id();
+        Ok(Holder {
+            who: format!("{}, process {process}, relman {command}", self.who),
+            machine: self.machine.clone(),
+            process,
+            attempt: random()?,
+        })
+    }
+
+    /// Whether a holder cannot come back: its process on this very machine has ended.
+    pub(super) fn is_gone(&self, holder: &Holder) -> bool {
+        holder.machine == self.machine && !Path::new(&format!("/proc/{}", holder.process)).exists()
+    }
+}
+
+/// A name that nobody else has.
+pub(super) fn random() -> Result<String> {
+    let mut bytes = [0u8; 16];
+    aws_lc_rs::rand::fill(&mut bytes).or_failed(|| "the system gives no random bytes".into())?;
+    Ok(hex(&bytes))
+}

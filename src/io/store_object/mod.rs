@@ -1,0 +1,74 @@
+//! Room `io`: a store in an S3-compatible object store. What may be published is decided elsewhere;
+//! here it is made safe without locks: by objects that are created once and replaced by condition.
+
+mod config;
+mod identity;
+mod lease;
+mod objects;
+mod publish;
+mod reader;
+mod upload;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectStore;
+
+pub use config::Settings;
+pub use identity::Identity;
+
+use crate::Result;
+use crate::store::Reader;
+use crate::store::stage::{Authoritative, Lease};
+
+use lease::BucketLease;
+use objects::Objects;
+
+/// What is waited before a write is decided anew.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A store in an object store.
+pub struct BucketStore {
+    objects: Arc<Objects>,
+    identity: Identity,
+}
+
+impl BucketStore {
+    /// The store that `settings` and the environment describe.
+    ///
+    /// # Errors
+    /// Usage: settings that name no bucket. Failed: a system that gives no sockets.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        let (store, prefix) = config::connect(settings)?;
+        let objects = Objects::new(store, &prefix, settings.url.clone(), PAUSE)?;
+        Ok(Self::with(objects, Identity::here()?))
+    }
+
+    /// A store below `prefix` of any object store, used by `identity`; for tests and other kinds.
+    ///
+    /// # Errors
+    /// Failed: a system that gives no timers.
+    pub fn over(store: Arc<dyn ObjectStore>, prefix: &str, identity: Identity) -> Result<Self> {
+        let location = format!("objects:{prefix}");
+        let objects = Objects::new(store, prefix, location, Duration::ZERO)?;
+        Ok(Self::with(objects, identity))
+    }
+
+    fn with(objects: Objects, identity: Identity) -> Self {
+        BucketStore {
+            objects: Arc::new(objects),
+            identity,
+        }
+    }
+}
+
+impl Authoritative for BucketStore {
+    fn lease(&self, command: &str) -> Result<Box<dyn Lease>> {
+        let lease = BucketLease::take(Arc::clone(&self.objects), &self.identity, command)?;
+        Ok(Box::new(lease))
+    }
+
+    fn reader(&self) -> &dyn Reader {
+        self
+    }
+}
