@@ -167,7 +167,7 @@ fn an_emergency_needs_two_overriders_and_a_reason_and_stays_in_the_log() {
     let project = waiting("waits-override", &["--soak-hours", "48"]);
     let keys = overriders(&project);
     promote_at(&project, NOW, TAG, "testnet", &[]).exits(0);
-    let later = "2026-02-01T01:00:00Z";
+    let later = NOW;
     promote_at(&project, later, TAG, "mainnet", &["--override", "soak"])
         .exits(2)
         .says(&["without a reason", "--reason"]);
