@@ -112,13 +112,17 @@ fn waiting(cli: &Cli, what: Option<&str>) -> Result<String> {
     let store = LocalProposals::new(project.work_dir().join("proposals"));
     let mut fit = Vec::new();
     for id in store.ids()? {
+        // Whatever it is about: whether it may be agreed to is said where it is looked at.
+        if what == Some(id.as_str()) {
+            return Ok(id);
+        }
         let Some(exchange) = store.load(&id)? else {
             continue;
         };
         let proposal = &exchange.proposal;
         let fits = match what {
             None => true,
-            Some(what) => what == id || proposal.role(what).is_some(),
+            Some(what) => proposal.role(what).is_some(),
         };
         if proposal.kind == Kind::Promotion && fits {
             fit.push(id);

@@ -131,15 +131,11 @@ fn role_row(role: &RoleStanding, now: Timestamp) -> Vec<String> {
     ]
 }
 
-fn environment_line(environment: &EnvironmentStanding) -> String {
-    let runs = match (&environment.tag, &environment.since) {
-        (None, _) => "runs nothing yet".to_owned(),
-        (Some(tag), Some(since)) => format!("runs {tag} since {since}"),
-        (Some(tag), None) => format!("runs {tag}"),
-    };
+/// `env   mainnet runs phase1-… since …`.
+pub fn environment_line(environment: &EnvironmentStanding) -> String {
     format!(
         "env   {} {}\n",
         text::line(&environment.name),
-        text::line(&runs)
+        text::line(&environment.words())
     )
 }

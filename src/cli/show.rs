@@ -4,14 +4,17 @@ use serde_json::{Value, json};
 
 use super::args::{Cli, ShowArgs, StoreArgs};
 use super::project::{Project, store_and_root};
+use super::repo::environment_line;
 use crate::attest::Envelope;
 use crate::io::clock;
 use crate::io::drafts::LocalDrafts;
 use crate::limits::{MAX_ATTESTATION_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::TlogProof;
 use crate::release::assemble::{PROOF, PROVENANCE};
+use crate::release::ceremony::Base;
 use crate::release::draft::Drafts;
 use crate::release::leaf::Leaf;
+use crate::release::standing::{EnvironmentStanding, environments};
 use crate::release::state::{self, Released};
 use crate::release::verify::signed_leaf;
 use crate::release::view::View;
@@ -38,7 +41,11 @@ struct Row {
 /// `relman list`.
 pub fn list(cli: &Cli, args: &StoreArgs) -> Result<Answer> {
     let (store, root) = store_and_root(cli, args)?;
-    let (rows, notes) = rows(store.as_ref(), &root)?;
+    let (fetch, cache, now) = (StoreMetadata(store.as_ref()), Memory::new(), clock::now());
+    let mut view = View::open(store.as_ref(), &fetch, &cache, &root, now)?;
+    let environments = environments(store.as_ref(), &Base::of(&mut view)?)?;
+    let (rows, mut notes) = rows(store.as_ref(), &view)?;
+    notes.extend(environments.iter().filter_map(EnvironmentStanding::warning));
     let mut drafts = match (&args.store, Project::find(cli)) {
         (None, Ok(project)) => LocalDrafts::new(project.work_dir().join("drafts")).tags()?,
         _ => Vec::new(),
@@ -78,12 +85,15 @@ pub fn list(cli: &Cli, args: &StoreArgs) -> Result<Answer> {
         1 => format!("no releases in {}\n", store.location()),
         _ => text::table(&table),
     };
+    for environment in environments.iter().filter(|e| e.tag.is_some()) {
+        out.push_str(&environment_line(environment));
+    }
     for note in &notes {
         out.push_str(&format!("warning: {}\n", text::line(note)));
     }
     let releases: Vec<Value> = rows.iter().map(value).collect();
     let data = json!({ "store": store.location(), "releases": releases, "drafts": drafts,
-        "warnings": notes });
+        "environments": environments, "warnings": notes });
     Ok(Answer::done(data, out))
 }
 
@@ -94,16 +104,13 @@ fn value(row: &Row) -> Value {
     value
 }
 
-fn rows(store: &dyn Reader, root: &[u8]) -> Result<(Vec<Row>, Vec<String>)> {
-    let fetch = StoreMetadata(store);
-    let cache = Memory::new();
-    let view = View::open(store, &fetch, &cache, root, clock::now())?;
+fn rows(store: &dyn Reader, view: &View) -> Result<(Vec<Row>, Vec<String>)> {
     let (released, bad) = state::released(view.refreshed.targets());
     let mut notes = view.expiries(clock::now());
     notes.extend(bad.iter().map(Error::to_string));
     let mut rows = Vec::new();
     for released in released {
-        let logged = match logged(store, &view, &released) {
+        let logged = match logged(store, view, &released) {
             Ok(logged) => Some(logged),
             Err(e) => {
                 notes.push(format!("{}: {e}", released.tag));
@@ -144,7 +151,9 @@ pub fn show(cli: &Cli, args: &ShowArgs) -> Result<Answer> {
     let (store, root) = store_and_root(cli, &args.store)?;
     let fetch = StoreMetadata(store.as_ref());
     let cache = Memory::new();
-    let view = View::open(store.as_ref(), &fetch, &cache, &root, clock::now())?;
+    let mut view = View::open(store.as_ref(), &fetch, &cache, &root, clock::now())?;
+    let mut environments = environments(store.as_ref(), &Base::of(&mut view)?)?;
+    environments.retain(|e| e.tag.as_deref() == Some(args.tag.as_str()));
     let released = state::find(view.refreshed.targets(), &args.tag)?;
     let (time, index) = logged(store.as_ref(), &view, &released)?;
     let path = format!("{}/{PROVENANCE}", released.tag);
@@ -198,6 +207,10 @@ pub fn show(cli: &Cli, args: &ShowArgs) -> Result<Answer> {
             format!("{}: {}, {when} by {who}", yank.level, yank.reason),
         ));
     }
+    for environment in &environments {
+        let words = format!("{} {}", environment.name, environment.words());
+        rows.push(("network", words));
+    }
     let mut out: String = rows
         .iter()
         .map(|(name, value)| format!("{name:10}  {}\n", text::line(value)))
@@ -222,6 +235,7 @@ pub fn show(cli: &Cli, args: &ShowArgs) -> Result<Answer> {
     data["built_by"] = people.into();
     data["provenance"] = json!(statement);
     data["yanks"] = json!(yanks);
+    data["environments"] = json!(environments);
     Ok(Answer::done(data, out))
 }
 

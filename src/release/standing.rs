@@ -18,7 +18,7 @@ use crate::trust::schema::Role;
 use crate::trust::verify::Signers;
 use crate::trust::{TrustError, Verified};
 
-pub use environments::EnvironmentStanding;
+pub use environments::{EnvironmentStanding, all as environments};
 pub use keys::KeyTerm;
 pub use mirrors::MirrorStanding;
 pub use term::{Limits, State, Term, left};

@@ -12,6 +12,8 @@ mod cut_config_cli;
 mod cut_keys_cli;
 mod disk_cli;
 mod docs;
+mod environment_cli;
+mod environment_waits_cli;
 mod example;
 mod house;
 mod http_download;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::error::Context;
 use crate::hash::Sha256;
-use crate::limits::{MAX_CURRENT_LEN, MAX_TAG_LEN};
+use crate::limits::{MAX_ANNOUNCEMENTS, MAX_CURRENT_LEN, MAX_TAG_LEN};
 use crate::release::state::Released;
 use crate::release::tag::Tag;
 use crate::trust::json;
@@ -203,13 +203,8 @@ impl Current {
             }
         }
         let (tag, version) = (&current.tag, current.version);
-        let announced = current.announcement.as_deref();
-        let number = announced.and_then(|path| {
-            path.strip_prefix(&format!("{tag}/announcement-{environment}-"))?
-                .strip_suffix(".tlog-proof")
-        });
-        if let Some(path) = announced
-            && number.and_then(|n| n.parse::<u32>().ok()).is_none()
+        if let Some(path) = &current.announcement
+            && !is_announcement(path, tag, environment)
         {
             return wrong(format!("names {path:?}, which is no announcement of {tag}"));
         }
@@ -239,6 +234,22 @@ impl Current {
             version: self.version,
         }
     }
+}
+
+/// Where the proof of announcement `n` is.
+pub fn announcement_path(tag: &str, environment: &str, n: u32) -> String {
+    format!("{tag}/announcement-{environment}-{n}.tlog-proof")
+}
+
+/// Whether `path` is one of those paths, in the one way in which they are written.
+fn is_announcement(path: &str, tag: &str, environment: &str) -> bool {
+    let number = path
+        .strip_prefix(&format!("{tag}/announcement-{environment}-"))
+        .and_then(|rest| rest.strip_suffix(".tlog-proof"))
+        .and_then(|number| number.parse().ok());
+    number.is_some_and(|n| {
+        (1..=MAX_ANNOUNCEMENTS).contains(&n) && path == announcement_path(tag, environment, n)
+    })
 }
 
 /// Where the proof of an override is.

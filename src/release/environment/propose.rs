@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::current::{Current, Origin, override_path, target_name};
+use super::current::{Current, Origin, announcement_path, override_path, target_name};
 use super::evidence::{Evidence, Known};
 use super::rule::{Rule, check_reason};
 use crate::limits::{MAX_ANNOUNCEMENTS, MAX_SEARCHED_VERSIONS};
@@ -200,7 +200,7 @@ pub fn announcements(
 ) -> Result<(Vec<String>, String)> {
     let mut found = Vec::new();
     for n in 1..=MAX_ANNOUNCEMENTS {
-        let path = format!("{tag}/announcement-{environment}-{n}.tlog-proof");
+        let path = announcement_path(tag, environment, n);
         if store.open(&path)?.is_none() {
             return Ok((found, path));
         }

@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use crate::Result;
 use crate::hash::Sha256;
-use crate::limits::{MAX_LISTED_METADATA_LEN, MAX_TLOG_PROOF_LEN};
+use crate::limits::{MAX_CURRENT_LEN, MAX_LISTED_METADATA_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::TlogProof;
 use crate::release::ceremony::Base;
+use crate::release::environment::{Current, target_name};
 use crate::release::leaf::Leaf;
 use crate::release::state::{self, Yank};
 use crate::release::verify::signed_leaf;
@@ -28,6 +29,10 @@ pub struct EnvironmentStanding {
     pub tag: Option<String>,
     /// When that was decided, by the publisher's clock, as far as the log proves it.
     pub since: Option<String>,
+    /// From when on its nodes may install it, if that was said.
+    pub not_before: Option<String>,
+    /// What it ran before, and may go back to.
+    pub previous: Option<String>,
     /// The release is yanked.
     pub yanked: Option<Yank>,
 }
@@ -37,6 +42,21 @@ impl EnvironmentStanding {
     pub fn warning(&self) -> Option<String> {
         let (tag, yank) = (self.tag.as_ref()?, self.yanked.as_ref()?);
         Some(format!("{} runs {tag}, which is {yank}", self.name))
+    }
+
+    /// What it runs, in words for people.
+    pub fn words(&self) -> String {
+        let Some(tag) = &self.tag else {
+            return "runs nothing yet".into();
+        };
+        let mut words = format!("runs {tag}");
+        if let Some(since) = &self.since {
+            words.push_str(&format!(" since {since}"));
+        }
+        if let Some(from) = &self.not_before {
+            words.push_str(&format!(", to be installed from {from} on"));
+        }
+        words
     }
 }
 
@@ -58,9 +78,15 @@ pub fn all(store: &dyn Reader, base: &Base) -> Result<Vec<EnvironmentStanding>> 
             Some(tag) => since(store, base, name, role.version, tag)?,
             None => None,
         };
+        let document = document(store, name, role)?;
+        let document = document.as_ref();
         out.push(EnvironmentStanding {
             name: name.to_owned(),
             version: role.version,
+            not_before: document.and_then(|d| d.not_before).map(|at| at.to_string()),
+            previous: document
+                .and_then(|d| d.previous.as_ref())
+                .map(|step| step.tag.clone()),
             yanked: released.and_then(|released| released.yanked),
             since: since.map(|at| at.to_string()),
             tag,
@@ -69,8 +95,20 @@ pub fn all(store: &dyn Reader, base: &Base) -> Result<Vec<EnvironmentStanding>> 
     Ok(out)
 }
 
+/// The document that the role lists; none where it does not verify, which `verify` and `audit` tell.
+fn document(store: &dyn Reader, name: &str, role: &Targets) -> Result<Option<Current>> {
+    let Some(target) = role.targets.get(&target_name(name)) else {
+        return Ok(None);
+    };
+    let Ok(path) = Current::path_of(name, target) else {
+        return Ok(None);
+    };
+    let bytes = store.read(&path, MAX_CURRENT_LEN)?;
+    Ok(bytes.and_then(|bytes| Current::read(name, target, &bytes).ok()))
+}
+
 fn current(name: &str, role: &Targets) -> Option<String> {
-    let target = role.targets.get(&format!("{name}.current.json"))?;
+    let target = role.targets.get(&target_name(name))?;
     state::current_tag(target)
 }
 
