@@ -47,7 +47,7 @@ impl Server {
             endpoint: variable("RELMAN_TEST_S3_ENDPOINT", ""),
             bucket: variable("RELMAN_TEST_S3_BUCKET", "relman"),
             key: variable("AWS_ACCESS_KEY_ID", "key"),
-            secret: variable("AWS_SECRET_ACCESS_KEY", "secret"),
+            secret: variable("AWS_SECRET_ACCESS_KEY", "hushhushhush"),
             prefix: format!("test-{}", since.unwrap().as_nanos()),
             child: None,
         };
