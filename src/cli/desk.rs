@@ -9,6 +9,7 @@ use crate::io::drafts::LocalDrafts;
 use crate::io::keyring::Keyring;
 use crate::io::proposals::LocalProposals;
 use crate::io::{clock, durable, fault};
+use crate::limits::MAX_CHECKPOINT_LEN;
 use crate::limits::MAX_POLICY_LEN;
 use crate::release::ceremony::{Base, Demand, Exchange, Kind, Proposal, Signing};
 use crate::release::cut::Events;
@@ -39,7 +40,7 @@ pub struct Desk {
     pub proposals: LocalProposals,
     /// The bytes of the project's trust root.
     pub root: Vec<u8>,
-    lease: Box<dyn Lease>,
+    lease: Option<Box<dyn Lease>>,
 }
 
 /// What became of a proposal.
@@ -86,7 +87,7 @@ impl Desk {
             root,
             store,
             project,
-            lease,
+            lease: Some(lease),
         };
         desk.renew_public_files()?;
         desk.forget_published()?;
@@ -153,12 +154,46 @@ impl Desk {
         }
     }
 
+    /// Gives the lease up while somebody thinks about proposal `id`, and takes it again. A timer that
+    /// signs freshness in the meantime is welcome; nothing else may have changed.
+    ///
+    /// # Errors
+    /// What `ask` gives; somebody else holds the lease now; store or proposal have changed.
+    pub fn while_asking(
+        &mut self,
+        cli: &Cli,
+        id: &str,
+        ask: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let before = self.ground(id)?;
+        self.lease = None;
+        ask()?;
+        self.lease = Some(self.store.lease(cli.command.name())?);
+        match self.ground(id)? == before {
+            true => Ok(()),
+            false => Err(Error::failed(format!(
+                "the store or proposal {id} has changed while you looked at it"
+            ))
+            .hint("nothing was signed; run the same command again and look once more")),
+        }
+    }
+
+    /// What a decision about a proposal rests on: whatever is published is in the log.
+    fn ground(&self, id: &str) -> Result<[Option<Vec<u8>>; 2]> {
+        let checkpoint = self.store.read("log/checkpoint", MAX_CHECKPOINT_LEN)?;
+        let proposal = self.proposals.load(id)?;
+        let proposal = proposal.map(|proposal| proposal.to_bytes()).transpose()?;
+        Ok([checkpoint, proposal])
+    }
+
     /// Publishes what was planned under this lease.
     ///
     /// # Errors
     /// As [`Lease::publish`].
     pub fn write(&self, transaction: &Transaction) -> Result<()> {
-        self.lease.publish(transaction)?;
+        let lease = self.lease.as_ref();
+        let lease = lease.ok_or_else(|| Error::bug("a publication without the lease"))?;
+        lease.publish(transaction)?;
         publish::published(&self.keyring)?;
         self.renew_public_files()
     }

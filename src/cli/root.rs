@@ -53,7 +53,7 @@ fn how(change: &RootChange) -> HowArgs {
 
 fn propose(cli: &Cli, args: &RootChange, progress: &mut Progress) -> Result<Answer> {
     let how = how(args);
-    let desk = Desk::open(cli, progress)?;
+    let mut desk = Desk::open(cli, progress)?;
     let base = desk.with_view(Base::of)?;
     let id = root_id(&base);
     let pending = desk.proposals.load(&id)?;
@@ -94,7 +94,7 @@ fn propose(cli: &Cli, args: &RootChange, progress: &mut Progress) -> Result<Answ
             "review": review.lines().collect::<Vec<_>>() });
         return Ok(Answer::named("draft", data, said));
     }
-    sign::confirm(cli, how.yes, &review)?;
+    desk.while_asking(cli, &id, || sign::confirm(cli, how.yes, &review))?;
     let mut answer = sign::answer(desk.settle(exchange)?, "");
     answer.text = format!("{review}{}", answer.text);
     Ok(answer)

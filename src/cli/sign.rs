@@ -58,8 +58,8 @@ pub fn described(exchange: &Exchange, base: &Base, store: &dyn Reader) -> Result
     for problem in &problems {
         out.push_str(&format!("  problem: {}\n", text::line(problem)));
     }
-    // Nobody need sign what cannot be published.
-    let demands = match problems.is_empty() {
+    // Nobody need sign what can never be published; what only has to wait is not given up.
+    let demands = match proposal.check(base, clock::now())?.is_empty() {
         true => proposal.demands(base)?,
         false => {
             out.push_str(&format!("  give it up: relman withdraw {}\n", proposal.id));
@@ -179,7 +179,7 @@ fn sign_here(
     agree: bool,
     progress: &mut Progress,
 ) -> Result<Answer> {
-    let desk = Desk::open(cli, progress)?;
+    let mut desk = Desk::open(cli, progress)?;
     let mut exchange = load(&desk, id)?;
     let base = desk.with_view(Base::of)?;
     exchange.require_sound(&base, desk.store.reader(), clock::now())?;
@@ -187,7 +187,7 @@ fn sign_here(
     if args.dry_run {
         return looked_at(&exchange, &base, &review);
     }
-    confirm(cli, args.yes, &review)?;
+    desk.while_asking(cli, id, || confirm(cli, args.yes, &review))?;
     let keys = keys(cli, args, &desk.project.config.project)?;
     let keys = match agree {
         true => only_of(&exchange, &base, keys)?,

@@ -60,3 +60,37 @@ fn a_release_waits_for_the_second_signature_and_is_published_with_it() {
         .says(&["1 new signatures", "published"]);
     project.is_verified(TAG);
 }
+
+#[test]
+fn the_store_is_free_for_others_while_somebody_looks_at_a_change() {
+    let project = with_two_signers("ceremony-free");
+    project.relman(&["cut", TAG]).exits(0);
+    fs::copy(project.beside("bob"), project.secrets().join("targets.bob")).unwrap();
+    let terminal = |answer: &str, meanwhile: &str| {
+        // `script` gives a terminal; its input waits until the question was asked.
+        let relman = env!("CARGO_BIN_EXE_relman");
+        let ask = format!("{relman} sign release-{TAG}");
+        let said = project.beside("said");
+        let shell = format!(
+            "rm -f {said}; mkfifo {said}.in; (script -qec '{ask}' {said} < {said}.in > {said}.out; echo $? > {said}.code) & \
+             exec 3> {said}.in; until grep -q 'type yes' {said}.out 2>/dev/null; do :; done; \
+             {meanwhile}; echo {answer} >&3; exec 3>&-; wait; rm {said}.in; cat {said}.out",
+            said = said.display(),
+        );
+        let mut command = project.command(&[]);
+        let output = std::process::Command::new("sh")
+            .args(["-c", &shell])
+            .current_dir(project.repo())
+            .env_clear()
+            .envs(command.get_envs().filter_map(|(k, v)| Some((k, v?))))
+            .output()
+            .unwrap();
+        let _ = &mut command;
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let relman = env!("CARGO_BIN_EXE_relman");
+    // The timer's signature does no harm; a change of the store is told.
+    let said = terminal("yes", &format!("{relman} -q timestamp >&2 || exit 9"));
+    assert!(said.contains("published release-"), "{said}");
+    project.is_verified(TAG);
+}

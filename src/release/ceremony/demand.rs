@@ -294,7 +294,8 @@ fn group(policy: &ReleasePolicy, purpose: &Purpose) -> Option<(Vec<String>, u64)
             .environment(name)
             .and_then(|e| e.halt.as_ref())
             .map(|group| (group.keys.clone(), group.threshold)),
-        Purpose::Unknown(_) => None,
+        // Environments agree by their roles, never by statements.
+        Purpose::Environment(_) | Purpose::Unknown(_) => None,
         _ => Some((Vec::new(), 1)),
     }
 }

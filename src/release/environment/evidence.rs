@@ -13,9 +13,10 @@ use crate::limits::{MAX_CURRENT_LEN, MAX_TARGETS_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::TlogProof;
 use crate::release::leaf::Leaf;
 use crate::release::policy::ReleasePolicy;
-use crate::release::verify::{History, logged_files, signed_leaf};
+use crate::release::verify::{History, signed_leaf};
 use crate::store::Reader;
 use crate::trust::Unverified;
+use crate::trust::policy::Purpose;
 use crate::trust::schema::{TargetFile, Targets};
 use crate::trust::verify::Signers;
 use crate::{Error, Result};
@@ -120,11 +121,24 @@ impl<'a> Evidence<'a> {
     pub fn role(&self, name: &str, version: u64) -> Result<(Targets, Option<Timestamp>)> {
         let signers = Signers::of_delegation(self.targets, "targets", name)?;
         let by = format!("targets version {}", self.targets.version);
-        let (role, since) = self.logged_role(name, version)?;
+        let threshold = signers.threshold;
+        let (role, since, at) = self.logged_role(name, version)?;
         let role = role
             .verify(name, &by, signers)
             .map_err(|e| Error::from(e).under(role_path(name, version)))?;
-        Ok((Targets::clone(&role), since))
+        // TUF knows no end of a key; policy does.
+        let purpose = Purpose::Environment(name.to_owned());
+        let policy = self.policy.policy();
+        let signed = role.signers().iter();
+        let valid = signed.filter(|id| policy.key(&purpose, id, at).is_some());
+        let found = valid.count() as u64;
+        match found < threshold {
+            true => Err(Error::refused(format!(
+                "{} has {found} signatures by keys that were valid at {at}, wanted {threshold}",
+                role_path(name, version)
+            ))),
+            false => Ok((Targets::clone(&role), since)),
+        }
     }
 
     /// A version of an environment's role that the log has, whoever signed it then: for what later
@@ -133,7 +147,7 @@ impl<'a> Evidence<'a> {
         &self,
         name: &str,
         version: u64,
-    ) -> Result<(Unverified<Targets>, Option<Timestamp>)> {
+    ) -> Result<(Unverified<Targets>, Option<Timestamp>, Timestamp)> {
         let path = role_path(name, version);
         let bytes = self.file(&path, MAX_TARGETS_LEN)?;
         let role = Unverified::<Targets>::parse(&bytes).map_err(|e| Error::from(e).under(&path))?;
@@ -142,9 +156,11 @@ impl<'a> Evidence<'a> {
             return Err(Error::refused(format!("{path} is version {found}")));
         }
         let (entry, since) = self.entry(&format!("metadata/{version}.{name}.tlog-proof"))?;
-        let files = logged_files(&entry, self.policy)?;
-        match files.get(&format!("{version}.{name}.json")) {
-            Some(digest) if *digest == Sha256::of(&bytes) => Ok((role, since)),
+        let Leaf::Metadata(leaf) = signed_leaf(&entry, self.policy)?.0 else {
+            return Err(Error::refused(format!("the log does not have {path}")));
+        };
+        match leaf.files.get(&format!("{version}.{name}.json")) {
+            Some(digest) if *digest == Sha256::of(&bytes) => Ok((role, since, leaf.time)),
             _ => Err(Error::refused(format!("the log does not have {path}"))),
         }
     }
@@ -173,7 +189,7 @@ impl<'a> Evidence<'a> {
     /// # Errors
     /// As [`Evidence::signed`], but for signatures; it was agreed with another version.
     pub fn logged(&self, environment: &str, version: u64) -> Result<Known> {
-        let (role, since) = self.logged_role(environment, version)?;
+        let (role, since, _) = self.logged_role(environment, version)?;
         let known = self.known(environment, role.unverified_signed(), since)?;
         match known.current.version == version {
             true => Ok(known),

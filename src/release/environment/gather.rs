@@ -48,10 +48,10 @@ pub fn gather(
         let message = format!("policy has no environment {name}");
         return (Some(current), vec![Breach::new(Rule::Agreement, message)]);
     };
-    if pending.is_none()
-        && let Err(e) = unchanged(evidence, &current, role)
-    {
-        breaches.push(broken(e));
+    if pending.is_none() {
+        let present = evidence.role(name, role.version).map(|_| ());
+        let found = present.and_then(|()| unchanged(evidence, &current, role));
+        breaches.extend(found.err().map(broken));
     }
     let mut take = |found: Result<Known>| found.map_err(|e| breaches.push(broken(e))).ok();
     let previous = current.previous.as_ref().and_then(|step| {
