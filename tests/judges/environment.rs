@@ -67,13 +67,7 @@ fn every_client_finds_what_an_environment_runs_through_its_delegation() {
     for tag in TAGS {
         project.release(tag);
         for environment in ["testnet", "mainnet"] {
-            let content = format!("{{\"tag\": \"{tag}\"}}\n");
-            list(
-                &project,
-                environment,
-                &current(environment),
-                content.as_bytes(),
-            );
+            project.relman(&["promote", tag, "--to", environment]);
         }
     }
     let [testnet, mainnet] = ["testnet", "mainnet"].map(current);

@@ -172,7 +172,10 @@ fn two_of_three_masternodes_agree_on_machines_of_their_own_and_one_is_too_few() 
 
     // Who comes late finds that it is done.
     bob.agree(NOW, &copies[1], &["--yes"]).exits(0);
-    project.relman(&["import", &copies[1]]).exits(3);
+    project
+        .relman(&["import", &copies[1]])
+        .exits(0)
+        .says(&["published already"]);
 }
 
 #[test]
@@ -306,49 +309,77 @@ fn what_was_yanked_while_it_waited_is_neither_agreed_to_nor_published() {
     let run = project.relman(&["import", &file]).exits(3);
     run.says(&["yanked"]);
     assert_eq!(runs(&project, "mainnet"), None);
-    let later = export(&project, "promote-mainnet-3", "later.json");
-    bob.agree(NOW, &later, &["--yes"])
-        .exits(3)
-        .says(&["yanked"]);
+    let out = project.beside("later.json");
+    let again = ["export", "promote-mainnet-3", "--out"];
+    let again = [&again[..], &[out.to_str().unwrap()]].concat();
+    project.relman(&again).exits(3).says(&["yanked"]);
 }
 
 #[test]
-fn a_proposal_that_another_overtook_is_refused_and_named_stale() {
+fn a_proposal_that_another_overtook_is_refused_as_stale() {
     let project = two_releases("env-stale");
-    for tag in [TAG, SECOND] {
-        promote(&project, tag, "testnet").exits(0);
-    }
-    let key = held_elsewhere(&project, "mainnet");
-    promote(&project, TAG, "mainnet").exits(0);
-    let file = export(&project, "promote-mainnet-2", "first.json");
-    let there = promote(&project, TAG, "mainnet").exits(1);
-    there.says(&["waits for signatures", "relman withdraw promote-mainnet-2"]);
-    // Another machine of the same project proposes the same version, and is faster.
-    project.relman(&["withdraw", "promote-mainnet-2"]).exits(0);
-    promote(&project, TAG, "mainnet").exits(0);
-    let agree = ["agree", "mainnet", "--key", &key, "--yes"];
+    promote(&project, TAG, "testnet").exits(0);
+    let fix = "phase1-sig-verify-1.0.1";
+    project.write("prog.sh", "echo fixed\n");
+    project.commit_and_tag("fix: less", fix);
+    project.relman(&["cut", fix]).exits(0);
+
+    let key = held_elsewhere(&project, "testnet");
+    promote(&project, SECOND, "testnet").exits(0);
+    let file = export(&project, "promote-testnet-3", "first.json");
+    let there = promote(&project, fix, "testnet").exits(1);
+    there.says(&["waits for signatures", "relman withdraw promote-testnet-3"]);
+    let withdraw = ["withdraw", "promote-testnet-3"];
+    project.relman(&withdraw).exits(0);
+    promote(&project, fix, "testnet").exits(0);
+    let agree = ["agree", "testnet", "--key", &key, "--yes"];
     project.relman(&agree).exits(0);
+    // A signature on the file that was given up comes too late.
     let ann = Operator::new(&project, key.clone());
     ann.agree(NOW, &file, &["--yes"]).exits(0);
-    project.relman(&["import", &file]).exits(3);
-    assert_eq!(runs(&project, "mainnet").as_deref(), Some(TAG));
+    project
+        .relman(&["import", &file])
+        .exits(3)
+        .says(&["was not imported", "the store has moved on since"]);
+    assert_eq!(runs(&project, "testnet").as_deref(), Some(fix));
 }
 
 #[test]
-fn testnet_moves_on_while_mainnet_is_asked_and_the_refusal_says_what_to_do() {
+fn killed_at_every_step_of_a_promotion_the_next_command_finishes_it() {
+    let prepared = Project::published("env-kill");
+    let mut visited = 0;
+    for group in ["stage", "publish"] {
+        for n in 0.. {
+            let project = prepared.copy();
+            let point = format!("{group}.{n}");
+            let run = project.killed_at(&point, &["promote", TAG, "--to", "testnet"]);
+            if !run.was_killed() {
+                run.exits(0);
+                break;
+            }
+            visited += 1;
+            let run = project.relman(&["verify", TAG]);
+            assert!(matches!(run.code, Some(0 | 3)), "{point}: {run:#?}");
+            project.relman(&["timestamp"]).exits(0);
+            let again = promote(&project, TAG, "testnet");
+            assert!(matches!(again.code, Some(0 | 1)), "{point}: {again:#?}");
+            assert_eq!(runs(&project, "testnet").as_deref(), Some(TAG), "{point}");
+            project.is_sound();
+        }
+    }
+    assert!(visited > 8, "{visited} points");
+}
+
+#[test]
+fn testnet_moves_on_while_mainnet_is_asked_and_nothing_is_lost() {
     let project = two_releases("env-moved-on");
     promote(&project, TAG, "testnet").exits(0);
     let key = held_elsewhere(&project, "mainnet");
     promote(&project, TAG, "mainnet").exits(0);
     promote(&project, SECOND, "testnet").exits(0);
     let agree = ["agree", "mainnet", "--key", &key, "--yes"];
-    project
-        .relman(&agree)
-        .exits(3)
-        .says(&["no longer", TAG, SECOND]);
-    project.relman(&["withdraw", "promote-mainnet-2"]).exits(0);
-    promote(&project, TAG, "mainnet").exits(0);
     project.relman(&agree).exits(0);
+    assert_eq!(runs(&project, "mainnet").as_deref(), Some(TAG));
     project.is_sound();
 }
 
@@ -389,4 +420,28 @@ fn nobody_promotes_what_is_not_there() {
         .relman(&bad)
         .exits(2)
         .says(&["2026-02-03T06:00:00Z"]);
+}
+
+#[test]
+fn machines_are_told_what_was_proposed_agreed_and_announced() {
+    let project = Project::published("env-json");
+    promote(&project, TAG, "testnet").exits(0);
+    let announce = ["announce", TAG, "--to", "mainnet", "--json"];
+    let told = project.relman(&announce).exits(0).json();
+    let data = &told["data"];
+    assert_eq!(data["environment"], "mainnet", "{told:#}");
+    assert_eq!(data["window_minutes"], 240);
+    assert_eq!(data["downtime_minutes"], 30);
+    assert_eq!(
+        data["proof"],
+        format!("{TAG}/announcement-mainnet-1.tlog-proof")
+    );
+    let key = held_elsewhere(&project, "mainnet");
+    let promote = ["promote", TAG, "--to", "mainnet", "--json"];
+    let waits = project.relman(&promote).exits(0).json();
+    assert_eq!(waits["data"]["state"], "waiting", "{waits:#}");
+    let agree = ["agree", "mainnet", "--key", &key, "--yes", "--json"];
+    let done = project.relman(&agree).exits(0).json();
+    assert_eq!(done["data"]["state"], "published", "{done:#}");
+    assert_eq!(done["data"]["id"], "promote-mainnet-2");
 }

@@ -13,6 +13,8 @@ mod cut_keys_cli;
 mod disk_cli;
 mod docs;
 mod environment_cli;
+mod environment_forged_cli;
+mod environment_node_cli;
 mod environment_waits_cli;
 mod example;
 mod house;

@@ -58,7 +58,7 @@ impl Node {
     }
 
     #[track_caller]
-    fn run_at(&self, now: &str, words: &str) -> Run {
+    pub fn run_at(&self, now: &str, words: &str) -> Run {
         let mut command = self.command(words);
         command.env("RELMAN_INSECURE_NOW", now);
         Run::of(command.output().expect("relman runs"))
@@ -69,11 +69,11 @@ impl Node {
         Run::of(self.command(words).output().expect("relman runs"))
     }
 
-    fn installed(&self) -> Option<Vec<u8>> {
+    pub fn installed(&self) -> Option<Vec<u8>> {
         fs::read(self.path("bin/timed")).ok()
     }
 
-    fn released(&self, tag: &str) -> Option<Vec<u8>> {
+    pub fn released(&self, tag: &str) -> Option<Vec<u8>> {
         fs::read(self.project.store().join(tag).join("timed")).ok()
     }
 }

@@ -17,28 +17,28 @@ const LATEST: &str = "2026-02-03T00:00:00Z";
 const HUGE: u64 = (1 << 53) - 2;
 
 /// Whoever has stolen keys of the project and may write to a copy of its store.
-struct Thief {
-    keys: Keyring,
+pub struct Thief {
+    pub keys: Keyring,
     store: PathBuf,
 }
 
 impl Thief {
-    fn at(project: &Project, store: PathBuf) -> Thief {
+    pub fn at(project: &Project, store: PathBuf) -> Thief {
         let keys = Keyring::new(project.secrets());
         Thief { keys, store }
     }
 
-    fn key(&self, purpose: &str) -> FileKey {
+    pub fn key(&self, purpose: &str) -> FileKey {
         self.keys.require(purpose).expect("the key was stolen")
     }
 
-    fn body<T: Role>(&self, name: &str) -> T {
+    pub fn body<T: Role>(&self, name: &str) -> T {
         let text = fs::read_to_string(self.store.join("metadata").join(name)).expect("a role");
         let file: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         serde_json::from_value(file["signed"].clone()).expect("a role")
     }
 
-    fn sign<T: Role>(&self, purpose: &str, body: &T, name: &str) -> MetaFile {
+    pub fn sign<T: Role>(&self, purpose: &str, body: &T, name: &str) -> MetaFile {
         let signed = Unsigned::new(body).and_then(|body| body.sign(&self.key(purpose)));
         let bytes = signed
             .and_then(|signed| signed.draft_bytes())
@@ -51,17 +51,17 @@ impl Thief {
         MetaFile::of(body.version(), &bytes)
     }
 
-    fn timestamp(&self) -> Timestamp {
+    pub fn timestamp(&self) -> Timestamp {
         self.body("timestamp.json")
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> Snapshot {
         let version = self.timestamp().meta["snapshot.json"].version;
         self.body(&format!("{version}.snapshot.json"))
     }
 
     /// Publishes a snapshot, and a timestamp over it.
-    fn publish(&self, snapshot: &Snapshot, timestamp_version: u64) {
+    pub fn publish(&self, snapshot: &Snapshot, timestamp_version: u64) {
         let name = format!("{}.snapshot.json", snapshot.version);
         let meta = self.sign("snapshot", snapshot, &name);
         let mut timestamp = self.timestamp();
@@ -71,7 +71,7 @@ impl Thief {
     }
 
     /// Publishes top-level targets after a change to them.
-    fn retarget(&self, change: impl FnOnce(&mut Targets)) {
+    pub fn retarget(&self, change: impl FnOnce(&mut Targets)) {
         let mut snapshot = self.snapshot();
         let version = snapshot.meta["targets.json"].version;
         let mut targets: Targets = self.body(&format!("{version}.targets.json"));

@@ -79,6 +79,15 @@ pub struct Step {
     pub version: u64,
 }
 
+impl Step {
+    /// For messages: `phase1-… of version 2`, or `nothing`.
+    pub fn words(step: Option<&Step>) -> String {
+        step.map_or("nothing".into(), |step| {
+            format!("{} of version {}", step.tag, step.version)
+        })
+    }
+}
+
 /// Where a release ran: versions of an environment's role in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

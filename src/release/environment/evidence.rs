@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::current::{Current, target_name};
 use crate::hash::Sha256;
 use crate::keys::PublicKey;
-use crate::limits::{MAX_CURRENT_LEN, MAX_TARGETS_LEN, MAX_TLOG_PROOF_LEN};
+use crate::limits::{MAX_CURRENT_LEN, MAX_SEARCHED_VERSIONS, MAX_TARGETS_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::TlogProof;
 use crate::release::leaf::Leaf;
 use crate::release::policy::ReleasePolicy;
@@ -198,6 +198,30 @@ impl<'a> Evidence<'a> {
                 known.current.version
             ))),
         }
+    }
+
+    /// What `environment` ran before version `version` of its role, by the latest earlier version that
+    /// the log has; none where that one lists nothing, or there is none.
+    ///
+    /// # Errors
+    /// What it listed cannot be had.
+    pub fn before(&self, environment: &str, version: u64) -> Result<Option<Current>> {
+        let first = version.saturating_sub(MAX_SEARCHED_VERSIONS).max(1);
+        for version in (first..version).rev() {
+            if !self.has_role(environment, version)? {
+                continue;
+            }
+            // An orphan, which nobody ever published.
+            let Ok((role, ..)) = self.logged_role(environment, version) else {
+                continue;
+            };
+            let targets = &role.unverified_signed().targets;
+            return targets
+                .get(&target_name(environment))
+                .map(|target| self.document(environment, target))
+                .transpose();
+        }
+        Ok(None)
     }
 
     fn known(&self, environment: &str, role: &Targets, since: Option<Timestamp>) -> Result<Known> {

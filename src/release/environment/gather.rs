@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::current::{Current, Origin, target_name};
+use super::current::{Current, Origin, Step, target_name};
 use super::evidence::{Evidence, Known};
 use super::judge::{Facts, Override, Times};
 use super::rule::{Breach, Rule};
@@ -50,7 +50,9 @@ pub fn gather(
     };
     if pending.is_none() {
         let present = evidence.role(name, role.version).map(|_| ());
-        let found = present.and_then(|()| unchanged(evidence, &current, role));
+        let found = present
+            .and_then(|()| unchanged(evidence, &current, role))
+            .and_then(|()| past(evidence, &current));
         breaches.extend(found.err().map(broken));
     }
     let mut take = |found: Result<Known>| found.map_err(|e| breaches.push(broken(e))).ok();
@@ -135,6 +137,22 @@ fn unchanged(evidence: &Evidence, current: &Current, role: &Targets) -> Result<(
         false => Err(Error::refused(format!(
             "{name} version {} lists what was agreed with version {}, which listed {}",
             role.version, current.version, known.current.tag
+        ))),
+    }
+}
+
+/// It forgets nothing that the environment ran: order, reasons and the way back hang on it.
+fn past(evidence: &Evidence, current: &Current) -> Result<()> {
+    let name = &current.environment;
+    let ran = evidence.before(name, current.version)?;
+    let ran = ran.map(|ran| ran.step());
+    match ran == current.previous {
+        true => Ok(()),
+        false => Err(Error::refused(format!(
+            "{name} ran {} before version {}, which says {}",
+            Step::words(ran.as_ref()),
+            current.version,
+            Step::words(current.previous.as_ref())
         ))),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::current::{Current, target_name};
+use super::current::{Current, Step, target_name};
 use super::evidence::Evidence;
 use super::gather::{Pending, gather};
 use super::judge::Times;
@@ -115,15 +115,11 @@ fn follows(evidence: &Evidence, base: &Base, current: &Current, role: &Targets) 
         Err(e) => bad(e.to_string()),
         Ok(runs) => {
             let step = runs.map(|runs| runs.step());
-            let words = |step: &Option<super::Step>| match step {
-                Some(step) => format!("{} of version {}", step.tag, step.version),
-                None => "nothing".to_owned(),
-            };
             if step != current.previous {
                 bad(format!(
                     "it says that {name} ran {} before, which runs {}",
-                    words(&current.previous),
-                    words(&step)
+                    Step::words(current.previous.as_ref()),
+                    Step::words(step.as_ref())
                 ));
             }
             if step.is_some_and(|step| step.tag == current.tag) {
