@@ -272,7 +272,7 @@ impl Desk {
     pub fn settle(&self, mut exchange: Exchange) -> Result<Settled> {
         let signing = self.with_view(|view| {
             let base = Base::of(view)?;
-            exchange.require_sound(&base, self.store.reader(), clock::now())?;
+            exchange.require_sound(&base, clock::now(), Some(self.store.reader()))?;
             exchange.proposal.sign(&base, &self.keyring)
         })?;
         if let Some(strange) = signing.strange.first() {

@@ -62,7 +62,7 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
     if lease.finished_earlier() {
         made.push(format!(
             "{}/, begun by an earlier run",
-            project.config.store.path
+            project.config.store.name()
         ));
     }
     let root_file = project.keys_dir().join("root.json");
@@ -108,7 +108,7 @@ fn git_files(project: &Project) -> [(&'static str, Vec<String>); 2] {
     let mut unchanged = Vec::new();
     let (store, keys) = (&project.config.store.path, &project.config.trust.keys);
     // A place outside of the repository is none of git's business.
-    if config::safe_relative(store) {
+    if project.config.store.url.is_none() && config::safe_relative(store) {
         ignored.push(format!("/{store}/.relman-*"));
         unchanged.push(format!("/{store}/** -text"));
     }
@@ -174,7 +174,7 @@ fn found(
     let mut made = public_files(project, &founded)?;
     lease.publish(&founded.transaction)?;
     progress.end();
-    made.push(format!("{}/", project.config.store.path));
+    made.push(format!("{}/", project.config.store.name()));
     Ok(made)
 }
 

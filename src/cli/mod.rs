@@ -9,6 +9,8 @@ mod demo;
 #[cfg(feature = "maintainer")]
 mod desk;
 #[cfg(feature = "maintainer")]
+mod exchange;
+#[cfg(feature = "maintainer")]
 mod init;
 mod mirror;
 mod node;
@@ -89,11 +91,11 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         #[cfg(feature = "maintainer")]
         Command::Sign(args) => sign::sign(cli, args, progress),
         #[cfg(feature = "maintainer")]
-        Command::Export(args) => sign::export(cli, args),
+        Command::Export(args) => exchange::export(cli, args),
         #[cfg(feature = "maintainer")]
-        Command::Import(args) => sign::import(cli, args, progress),
+        Command::Import(args) => exchange::import(cli, args, progress),
         #[cfg(feature = "maintainer")]
-        Command::Withdraw(args) => sign::withdraw(cli, args, progress),
+        Command::Withdraw(args) => exchange::withdraw(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Announce(args) => promote::announce(cli, args, progress),
         #[cfg(feature = "maintainer")]

@@ -65,7 +65,7 @@ fn propose(cli: &Cli, args: &RootChange, progress: &mut Progress) -> Result<Answ
         proposal.require_sound(&base, clock::now())?;
         Exchange::new(proposal, desk.store.reader(), view)
     })?;
-    let mut review = sign::review(&exchange, &base)?;
+    let mut review = sign::review(&exchange, &base, Some(desk.store.reader()))?;
     let after = base.after(&exchange.proposal)?;
     let lost = desk.with_view(|view| voided(view, desk.store.reader(), &after.policy))?;
     for (tag, time) in &lost {
@@ -269,7 +269,7 @@ fn show(cli: &Cli) -> Result<Answer> {
             }
         }
     }
-    let (said, pending) = waiting(&project, &base, store.reader())?;
+    let (said, pending) = waiting(&project, store.reader(), &base)?;
     out.push_str(&said);
     let data = json!({ "version": root.version, "expires": root.expires.to_string(), "roles": roles,
         "policy": document, "pending": pending });
@@ -294,7 +294,7 @@ fn entry(key: &KeyEntry) -> String {
 }
 
 /// The proposal that would follow, with what it changes and whom it waits for.
-fn waiting(project: &Project, base: &Base, store: &dyn Reader) -> Result<(String, Value)> {
+fn waiting(project: &Project, store: &dyn Reader, base: &Base) -> Result<(String, Value)> {
     let proposals = LocalProposals::new(project.work_dir().join("proposals"));
     let Some(exchange) = proposals.load(&root_id(base))? else {
         return Ok((String::new(), Value::Null));

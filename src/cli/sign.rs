@@ -1,11 +1,11 @@
-//! `relman sign`, `export`, `import` and `withdraw`: ceremonies over proposals that wait for signatures.
+//! `relman sign` and `agree`: what a proposal changes, in words, and a signature on it.
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::args::{Cli, ExportArgs, ImportArgs, SignArgs, WithdrawArgs};
+use super::args::{Cli, SignArgs};
 use super::desk::{Desk, Settled};
 use super::project::{self, Project, start_dir};
 use crate::io::keyring::OneKey;
@@ -15,12 +15,9 @@ use crate::keys::Signer;
 use crate::release::ceremony::{self, Base, Demand, Exchange, Signing};
 use crate::release::environment;
 use crate::release::publish::Keys;
-use crate::release::view::View;
 use crate::store::Reader;
-use crate::trust::memory::Memory;
-use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
-use crate::{Error, Kind, Result};
+use crate::{Error, Result};
 
 /// `relman sign`.
 pub fn sign(cli: &Cli, args: &SignArgs, progress: &mut Progress) -> Result<Answer> {
@@ -54,7 +51,7 @@ pub fn described(exchange: &Exchange, base: &Base, store: &dyn Reader) -> Result
         text::line(&proposal.id),
         text::line(&proposal.summary)
     );
-    let problems = exchange.check(base, store, clock::now())?;
+    let problems = exchange.check(base, clock::now(), Some(store))?;
     for problem in &problems {
         out.push_str(&format!("  problem: {}\n", text::line(problem)));
     }
@@ -141,13 +138,13 @@ fn sign_file(cli: &Cli, args: &SignArgs, path: &Path, agree: bool) -> Result<Ans
     let root = trusted_root(cli, args.root.as_deref())?;
     let mut exchange = read(path)?;
     let base = exchange.base(&root, clock::now())?;
-    exchange.require_sound(&base, &exchange.files(), clock::now())?;
+    exchange.require_sound(&base, clock::now(), None)?;
     let keys = keys(cli, args, &exchange.proposal.project)?;
     let keys = match agree {
         true => only_of(&exchange, &base, keys)?,
         false => keys,
     };
-    let mut review = review(&exchange, &base)?;
+    let mut review = review(&exchange, &base, None)?;
     review.push_str(&age(&base, clock::now()));
     if args.dry_run {
         return looked_at(&exchange, &base, &review);
@@ -182,8 +179,8 @@ fn sign_here(
     let mut desk = Desk::open(cli, progress)?;
     let mut exchange = load(&desk, id)?;
     let base = desk.with_view(Base::of)?;
-    exchange.require_sound(&base, desk.store.reader(), clock::now())?;
-    let review = review(&exchange, &base)?;
+    exchange.require_sound(&base, clock::now(), Some(desk.store.reader()))?;
+    let review = review(&exchange, &base, Some(desk.store.reader()))?;
     if args.dry_run {
         return looked_at(&exchange, &base, &review);
     }
@@ -238,7 +235,11 @@ fn load(desk: &Desk, id: &str) -> Result<Exchange> {
     })
 }
 
-fn read(path: &Path) -> Result<Exchange> {
+/// Reads an exchange file.
+///
+/// # Errors
+/// There is none at `path`; a malformed one.
+pub fn read(path: &Path) -> Result<Exchange> {
     proposals::read(path)?
         .ok_or_else(|| Error::failed(format!("there is no file {}", path.display())))
 }
@@ -263,14 +264,14 @@ fn age(base: &Base, now: Timestamp) -> String {
 }
 
 /// What is about to be signed, in words.
-pub fn review(exchange: &Exchange, base: &Base) -> Result<String> {
+pub fn review(exchange: &Exchange, base: &Base, store: Option<&dyn Reader>) -> Result<String> {
     let proposal = &exchange.proposal;
     let mut out = format!(
         "{}, as its proposer says: {}\n",
         text::line(&proposal.id),
         text::line(&proposal.summary)
     );
-    let meaning = environment::meaning(proposal, base, &exchange.files())?;
+    let meaning = environment::meaning(proposal, base, &exchange.files(store))?;
     for line in meaning.into_iter().chain(proposal.review(base)?) {
         out.push_str(&format!("  {}\n", text::whole_line(&line)));
     }
@@ -366,111 +367,5 @@ pub fn answer(settled: Settled, next: &str) -> Answer {
                 "demands": demands, "lacks": lacks });
             Answer::named("waiting", data, out)
         }
-    }
-}
-
-/// `relman export`.
-pub fn export(cli: &Cli, args: &ExportArgs) -> Result<Answer> {
-    let project = Project::find(cli)?;
-    let waiting = LocalProposals::new(project.work_dir().join("proposals"));
-    let exchange = waiting.load(&args.id)?.ok_or_else(|| {
-        Error::failed(format!("there is no proposal {} here", args.id))
-            .hint("see which there are: relman sign")
-    })?;
-    // The store as it is now: what its signers compare with is as fresh as can be.
-    let store = project.authoritative()?;
-    let (fetch, cache) = (StoreMetadata(store.reader()), Memory::new());
-    let root = project.root()?;
-    let mut view = View::open(store.reader(), &fetch, &cache, &root, clock::now())?;
-    let base = Base::of(&mut view)?;
-    exchange.require_sound(&base, store.reader(), clock::now())?;
-    let exchange = Exchange::new(exchange.proposal, store.reader(), &mut view)?;
-    let path = start_dir(cli)?.join(&args.out);
-    proposals::write(&path, &exchange)?;
-    let out = format!(
-        "wrote {}\nits signers run: relman sign {} --root root.json --key KEYFILE\n",
-        path.display(),
-        path.file_name().unwrap_or_default().to_string_lossy()
-    );
-    Ok(Answer::done(json!({ "id": args.id, "file": path }), out))
-}
-
-/// `relman import`.
-pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<Answer> {
-    let desk = Desk::open(cli, progress)?;
-    let (mut out, mut all) = (String::new(), Vec::new());
-    for file in &args.files {
-        match import_one(&desk, &start_dir(cli)?.join(file)) {
-            Ok((said, data)) => {
-                out.push_str(&said);
-                all.push(data);
-            }
-            Err(e) if all.is_empty() => {
-                return Err(e.under(format!("{} was not imported", file.display())));
-            }
-            Err(e) => {
-                let done: Vec<&str> = all
-                    .iter()
-                    .filter_map(|one: &Value| one.get("id")?.as_str())
-                    .collect();
-                let (many, done) = (args.files.len(), done.join(", "));
-                return Err(e
-                    .under(format!("{} was not imported", file.display()))
-                    .under(format!(
-                        "{} of {many} files were imported: {done}",
-                        all.len()
-                    ))
-                    .with_kind(Kind::Partial));
-            }
-        }
-    }
-    Ok(Answer::done(json!({ "proposals": all }), out))
-}
-
-fn import_one(desk: &Desk, file: &Path) -> Result<(String, Value)> {
-    let theirs = read(file)?;
-    if theirs.proposal.is_published(desk.store.reader())? {
-        let id = theirs.proposal.id;
-        let said = format!("{}: published already\n", text::line(&id));
-        return Ok((
-            said,
-            json!({ "id": id, "state": "published", "signing": Signing::default() }),
-        ));
-    }
-    let base = desk.with_view(Base::of)?;
-    theirs.require_sound(&base, desk.store.reader(), clock::now())?;
-    let id = theirs.proposal.id.clone();
-    let (news, exchange) = match desk.proposals.load(&id)? {
-        Some(mut mine) => {
-            let new = mine.proposal.merge(&theirs.proposal, &base)?;
-            (format!("{id}: {new} new signatures\n"), mine)
-        }
-        None => {
-            let mut clean = theirs;
-            clean.proposal.keep_what_counts(&base)?;
-            // Nobody here has seen it.
-            (review(&clean, &base)?, clean)
-        }
-    };
-    let answer = answer(desk.keep(exchange, Signing::default())?, "");
-    Ok((news + &answer.text, answer.data))
-}
-
-/// `relman withdraw`.
-pub fn withdraw(cli: &Cli, args: &WithdrawArgs, progress: &mut Progress) -> Result<Answer> {
-    let desk = Desk::open(cli, progress)?;
-    match desk.proposals.remove(&args.id)? {
-        true => Ok(Answer::done(
-            json!({ "id": args.id }),
-            format!(
-                "{} is withdrawn; signatures on copies of it count for nothing once another \
-                     takes its place\n",
-                args.id
-            ),
-        )),
-        false => Err(
-            Error::failed(format!("there is no proposal {} here", args.id))
-                .hint("see which there are: relman sign"),
-        ),
     }
 }

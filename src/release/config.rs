@@ -148,6 +148,13 @@ pub struct Store {
     pub allow_http: bool,
 }
 
+impl Store {
+    /// The store as `relman.toml` names it.
+    pub fn name(&self) -> &str {
+        self.url.as_deref().unwrap_or(&self.path)
+    }
+}
+
 impl Default for Store {
     fn default() -> Self {
         Store {

@@ -24,6 +24,7 @@ const PAGES: &[&str] = &[
     "docs/judges.md",
     "docs/mutants.md",
     "docs/runbook.md",
+    "docs/stores.md",
     "docs/threat-model.md",
 ];
 

@@ -295,6 +295,34 @@ impl Objects {
     }
 
     fn put(&self, key: &Key, bytes: &[u8], mode: PutMode) -> object_store::Result<()> {
+        let bare = self.bare(&mode);
+        let answer = self.put_once(key, bytes, mode);
+        let (Err(StoreError::Precondition { .. }), Some((etag, bare))) = (&answer, bare) else {
+            return answer;
+        };
+        // Ceph's gateway compares with the tag without its quotes, so that it refuses every write. What
+        // is still in that state was refused for the quotes.
+        match self.wait(self.store.head(key)) {
+            Ok(meta) if meta.e_tag.as_ref() == Some(&etag) => self.put_once(key, bytes, bare),
+            _ => answer,
+        }
+    }
+
+    /// The tag of an update, and the update with the tag written without quotes.
+    fn bare(&self, mode: &PutMode) -> Option<(String, PutMode)> {
+        let PutMode::Update(version) = mode else {
+            return None;
+        };
+        let etag = version.e_tag.clone()?;
+        let bare = etag.strip_prefix('"')?.strip_suffix('"')?.to_owned();
+        let version = UpdateVersion {
+            e_tag: Some(bare),
+            version: version.version.clone(),
+        };
+        Some((etag, PutMode::Update(version)))
+    }
+
+    fn put_once(&self, key: &Key, bytes: &[u8], mode: PutMode) -> object_store::Result<()> {
         let payload = PutPayload::from(bytes.to_vec());
         let options = PutOptions::from(mode);
         self.wait(self.store.put_opts(key, payload, options))
@@ -364,8 +392,17 @@ impl Objects {
             return ignores("If-None-Match");
         }
         let never = Some("\"00000000000000000000000000000000\"".to_owned());
-        if tried(self.put(&key, b"relman 3\n", self.update(path, never)?))? {
-            return ignores("If-Match");
+        let never = self.update(path, never)?;
+        // Both ways to write a tag that are used.
+        for mode in self
+            .bare(&never)
+            .map(|(_, bare)| bare)
+            .into_iter()
+            .chain([never])
+        {
+            if tried(self.put_once(&key, b"relman 3\n", mode))? {
+                return ignores("If-Match");
+            }
         }
         Ok(())
     }

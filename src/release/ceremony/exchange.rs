@@ -92,13 +92,18 @@ impl Exchange {
     }
 
     /// Every reason not to sign or publish its proposal over `base` at `now`; none if all is well.
-    /// `files` lead to the evidence: a store, or [`Exchange::files`] where there is none.
+    /// Where `store` is at hand, what the file does not bring is looked up there.
     ///
     /// # Errors
     /// As [`Proposal::check`].
-    pub fn check(&self, base: &Base, files: &dyn Reader, now: Timestamp) -> Result<Vec<String>> {
+    pub fn check(
+        &self,
+        base: &Base,
+        now: Timestamp,
+        store: Option<&dyn Reader>,
+    ) -> Result<Vec<String>> {
         let mut problems = self.proposal.check(base, now)?;
-        let (breaches, _) = breaches_of(&self.proposal, base, files, now)?;
+        let (breaches, _) = breaches_of(&self.proposal, base, &self.files(store), now)?;
         problems.extend(breaches.iter().map(ToString::to_string));
         Ok(problems)
     }
@@ -107,20 +112,29 @@ impl Exchange {
     ///
     /// # Errors
     /// Refused, with every problem as a cause.
-    pub fn require_sound(&self, base: &Base, files: &dyn Reader, now: Timestamp) -> Result<()> {
+    pub fn require_sound(
+        &self,
+        base: &Base,
+        now: Timestamp,
+        store: Option<&dyn Reader>,
+    ) -> Result<()> {
         self.proposal.require_sound(base, now)?;
-        let (breaches, _) = breaches_of(&self.proposal, base, files, now)?;
+        let (breaches, _) = breaches_of(&self.proposal, base, &self.files(store), now)?;
         refuse(&self.proposal.summary, &breaches)
     }
 
-    /// The store's files in it, none of them trusted.
-    pub fn files(&self) -> FilesInMemory<'static> {
+    /// The store's files in it, before those of `store`; none of them trusted.
+    pub fn files<'a>(&self, store: Option<&'a dyn Reader>) -> FilesInMemory<'a> {
         let base = self.base.iter();
         let base = base.map(|(name, text)| (format!("metadata/{name}"), text));
         let evidence = self.evidence.iter();
         let evidence = evidence.map(|(path, text)| (path.clone(), text));
         let files = evidence.chain(base);
-        FilesInMemory::new(files.map(|(path, text)| (path, text.clone().into_bytes())))
+        let files = files.map(|(path, text)| (path, text.clone().into_bytes()));
+        FilesInMemory {
+            files: files.collect(),
+            below: store,
+        }
     }
 
     /// Reads an exchange file.

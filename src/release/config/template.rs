@@ -49,6 +49,13 @@ const BODY: &str = r#"
 [store]
 # The directory of the releases, relative to this file.
 # path = "releases"
+# An object store instead, its server if it is not Amazon's, and its region. Credentials come from
+# AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+# url = "s3://bucket/prefix"
+# endpoint = "https://s3.example.org"
+# region = "us-east-1"
+# Whether the server may be reached without TLS.
+# allow_http = false
 
 [trust]
 # The directory of the public keys and root.json, relative to this file.

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
     Result,
 };
+use tokio::runtime::Runtime;
 
 /// What goes wrong with the calls of one publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ type Late = (Path, PutPayload, PutOptions);
 
 /// One publisher's connection to a store that others use too.
 pub struct Connection {
-    store: Arc<InMemory>,
+    store: Arc<dyn ObjectStore>,
     fault: Fault,
     calls: Mutex<usize>,
     gate: Mutex<Option<(Sender<()>, Receiver<()>)>>,
@@ -56,7 +56,7 @@ pub struct Connection {
 
 impl Connection {
     /// A connection to `store` with a fault.
-    pub fn new(store: &Arc<InMemory>, fault: Fault) -> Arc<Self> {
+    pub fn new(store: &Arc<dyn ObjectStore>, fault: Fault) -> Arc<Self> {
         Arc::new(Connection {
             store: Arc::clone(store),
             fault,
@@ -137,19 +137,17 @@ fn lost() -> Error {
     }
 }
 
-/// For futures of a store in memory, which are ready at once.
+/// Waits for what is not under test.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    loop {
-        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-    }
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    });
+    RUNTIME.block_on(future)
 }
 
 /// Every object of a store.
-pub fn objects(store: &InMemory) -> BTreeMap<String, Vec<u8>> {
+pub fn objects(store: &dyn ObjectStore) -> BTreeMap<String, Vec<u8>> {
     let all: Vec<Result<ObjectMeta>> = block_on(store.list(None).collect());
     all.into_iter()
         .map(|meta| {

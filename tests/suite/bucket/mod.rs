@@ -5,12 +5,14 @@ mod faults;
 mod kills;
 mod races;
 mod rules;
+mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use relman::hash::Sha256;
 use relman::io::store_object::{BucketStore, Identity};
@@ -27,7 +29,8 @@ const LARGE: usize = 66_000;
 
 /// A bucket, and a large file to publish.
 struct Bucket {
-    objects: Arc<InMemory>,
+    objects: Arc<dyn ObjectStore>,
+    connect: Box<dyn Fn() -> Arc<dyn ObjectStore> + Sync>,
     dir: tempfile::TempDir,
 }
 
@@ -41,15 +44,22 @@ struct Publisher {
 
 impl Bucket {
     fn new() -> Self {
+        let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        Bucket::at(move || Arc::clone(&objects))
+    }
+
+    /// One that is reached so; each publisher has a connection of its own.
+    fn at(connect: impl Fn() -> Arc<dyn ObjectStore> + Sync + 'static) -> Self {
         Bucket {
-            objects: Arc::new(InMemory::new()),
+            objects: connect(),
+            connect: Box::new(connect),
             dir: tempfile::tempdir().unwrap(),
         }
     }
 
     /// A publisher whose clock is this many minutes ahead.
     fn publisher(&self, name: &'static str, ahead: i64, fault: Fault) -> Publisher {
-        let connection = Connection::new(&self.objects, fault);
+        let connection = Connection::new(&(self.connect)(), fault);
         let now: Timestamp = "2026-02-01T00:00:00Z".parse().unwrap();
         let now = now + SignedDuration::from_mins(ahead);
         let identity = Identity {
@@ -76,13 +86,13 @@ impl Bucket {
     }
 
     fn get(&self, path: &str) -> Option<Vec<u8>> {
-        objects(&self.objects).remove(&format!("some/prefix/{path}"))
+        objects(self.objects.as_ref()).remove(&format!("some/prefix/{path}"))
     }
 
     /// Who published what, as the log says; checks that all else agrees with it.
     #[track_caller]
     fn history(&self) -> Vec<String> {
-        let mut found = objects(&self.objects);
+        let mut found = objects(self.objects.as_ref());
         let mut all = |path: &str| found.remove(&format!("some/prefix/{path}"));
         let text = String::from_utf8(all(CHECKPOINT).unwrap_or_default()).unwrap();
 
@@ -114,12 +124,12 @@ impl Bucket {
     #[track_caller]
     fn settled_history(&self) -> Vec<String> {
         let history = self.history();
-        let mut left: Vec<String> = objects(&self.objects).into_keys().collect();
+        let mut left: Vec<String> = objects(self.objects.as_ref()).into_keys().collect();
         left.retain(|path| path.contains(".relman-stage/objects"));
         assert_eq!(left, [""; 0], "staged objects");
         // Each publication has five objects and a plan; beside them: heads, lease, probe.
-        let others = objects(&self.objects).len() - 4 * history.len();
-        assert_eq!(others, 4, "{:?}", objects(&self.objects).keys());
+        let others = objects(self.objects.as_ref()).len() - 4 * history.len();
+        assert_eq!(others, 4, "{:?}", objects(self.objects.as_ref()).keys());
         history
     }
 }
