@@ -207,10 +207,12 @@ impl Publisher<'_> {
     /// # Errors
     /// As [`Publisher::publish`].
     pub fn log(&self, view: &View, leaf: &Leaf, path: &str) -> Result<Planned> {
+        if let Some(witnessed) = &view.witnessed {
+            witnessed.check_clock(self.now)?;
+        }
         let head = *view.history.checkpoint.head();
         let mut batch = Batch::new(self, &view.policy, head)?;
-        let entry = leaf.sign(self.keys.one("publisher")?.as_ref())?;
-        batch.entry(entry, path.to_owned());
+        batch.leaf(leaf, path.to_owned())?;
         let snapshot = view.refreshed.snapshot();
         let meta = MetaFile::of(snapshot.version, snapshot.bytes());
         self.stamped(view, view.refreshed.root(), batch, meta)
