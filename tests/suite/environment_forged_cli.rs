@@ -21,6 +21,7 @@ use super::environment_cli::promote;
 use super::environment_node_cli::{node_of, refuses, running};
 use super::environment_waits_cli::WHY;
 use super::root_attack_cli::Thief;
+use super::root_cli::later;
 use crate::common::relman::{NOW, Project, SECOND, TAG};
 
 /// What a publisher does that knows no rules, with the keys of everybody: `environment` runs `tag`, signed,
@@ -281,4 +282,21 @@ fn an_override_that_the_publisher_alone_signed_sets_nothing_aside() {
         c.overridden = Some(proof);
     });
     refuses(&node_of(project, "mainnet"), &["override-mainnet-2"]);
+}
+
+#[test]
+fn a_masternode_key_counts_for_nothing_before_policy_gives_it_the_network() {
+    let project = running("envnode-early-key");
+    let new = project.add_key("testnet.new").with_extension("new.pub");
+    let old = project.path("keys/testnet.pub");
+    let [old, new] = [old, new].map(|path| path.to_str().unwrap().to_owned());
+    let rotate = ["root", "rotate", "testnet", &old, &new, "--yes"];
+    later(&project, &rotate).exits(0);
+    let keys = project.secrets();
+    fs::rename(keys.join("testnet.new"), keys.join("testnet")).unwrap();
+    // The publisher dates the leaf back, to a day on which the key had no say.
+    forge(&project, "testnet", TAG, |_| ());
+    later(&project, &["audit"])
+        .exits(3)
+        .says(&["0 signatures by keys that were valid at", "wanted 1"]);
 }
