@@ -3,13 +3,12 @@
 use serde_json::json;
 
 use super::args::{Cli, MirrorArgs, StoreArgs};
-use super::project::{start_dir, store_and_root};
+use super::project::{open_mirror, start_dir, store_and_root};
 use crate::io::clock;
-use crate::io::mirror_local::LocalMirror;
 use crate::release::cut::Events;
 use crate::release::mirror::{Mirror, Mirrored};
 use crate::ui::{Answer, Progress, text};
-use crate::{Error, Kind, Result};
+use crate::{Kind, Result};
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &MirrorArgs, progress: &mut Progress) -> Result<Answer> {
@@ -27,15 +26,12 @@ pub fn run(cli: &Cli, args: &MirrorArgs, progress: &mut Progress) -> Result<Answ
     let start = start_dir(cli)?;
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for place in &args.to {
-        if place.to_string_lossy().contains("://") {
-            return Err(Error::usage(format!(
-                "mirror {:?} is no directory",
-                place.display().to_string()
-            ))
-            .hint("copy to a directory that a web server serves"));
-        }
-        let to = LocalMirror::new(start.join(place));
-        match mirror.to(&to, &mut |stage| progress.stage(stage)) {
+        let named = place.to_string_lossy();
+        let to = match named.contains("://") {
+            true => open_mirror(&named)?,
+            false => open_mirror(&start.join(place).to_string_lossy())?,
+        };
+        match mirror.to(to.as_ref(), &mut |stage| progress.stage(stage)) {
             Ok(mirrored) => done.push(mirrored),
             Err(error) => failed.push((place, error)),
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::args::{Cli, HttpArgs, StoreArgs};
 #[cfg(feature = "maintainer")]
 use crate::io::keyring::Keyring;
+use crate::io::mirror_local::LocalMirror;
 use crate::io::store_http::HttpStore;
 use crate::io::store_local::LocalStore;
 #[cfg(feature = "object-store")]
@@ -14,6 +15,7 @@ use crate::limits::{MAX_CONFIG_LEN, MAX_ROOT_LEN};
 use crate::release::config::{Config, FILE_NAME};
 use crate::store::Reader;
 use crate::store::http::{HttpOptions, Proxy};
+use crate::store::mirror::Destination;
 #[cfg(feature = "maintainer")]
 use crate::store::stage::Authoritative;
 use crate::{Error, Result};
@@ -217,6 +219,29 @@ pub fn open_store(place: &str, options: &HttpOptions) -> Result<Box<dyn Reader>>
         );
     }
     Ok(Box::new(LocalStore::new(path)))
+}
+
+/// A place that a store is copied to: a directory, or a bucket that the environment describes.
+///
+/// # Errors
+/// Usage: a URL that nothing can be written to.
+pub fn open_mirror(place: &str) -> Result<Box<dyn Destination>> {
+    if place.starts_with("s3://") {
+        #[cfg(feature = "object-store")]
+        return Ok(Box::new(BucketStore::open(&Settings {
+            url: place.to_owned(),
+            ..Settings::default()
+        })?));
+        #[cfg(not(feature = "object-store"))]
+        return Err(no_object_stores(place));
+    }
+    match place.contains("://") {
+        true => Err(Error::usage(format!(
+            "mirror {place:?} is neither a directory nor a bucket"
+        ))
+        .hint("copy to a directory that a web server serves, or to s3://BUCKET/PREFIX")),
+        false => Ok(Box::new(LocalMirror::new(place))),
+    }
 }
 
 /// The store and trust root that the arguments name, by default the project's.

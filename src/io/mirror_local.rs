@@ -89,7 +89,11 @@ impl LocalMirror {
     }
 }
 
-fn copy(
+/// Copies an object into a file, at most as long as it may be, and gives its digest.
+///
+/// # Errors
+/// It is longer; I/O.
+pub fn copy(
     mut input: Box<dyn Read + Send>,
     file: &mut File,
     object: &NewObject,

@@ -4,6 +4,7 @@
 mod config;
 mod identity;
 mod lease;
+mod mirror;
 mod objects;
 mod publish;
 mod reader;

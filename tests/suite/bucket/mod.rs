@@ -3,6 +3,7 @@
 
 mod faults;
 mod kills;
+mod mirror;
 mod races;
 mod rules;
 mod server;
