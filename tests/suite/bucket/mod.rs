@@ -1,6 +1,7 @@
 //! Publishing to an object store: whoever dies, waits or loses an answer at whatever call, the history
 //! stays one line and nothing that was said to be published is missing.
 
+mod binary;
 mod faults;
 mod kills;
 mod mirror;

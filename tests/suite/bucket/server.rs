@@ -17,7 +17,7 @@ use super::{Bucket, CHECKPOINT, says_again};
 use crate::common::relman::{BUILD, Project, TAG};
 
 /// An S3 server with a bucket.
-struct Server {
+pub(super) struct Server {
     endpoint: String,
     bucket: String,
     key: String,
@@ -41,7 +41,7 @@ fn variable(name: &str, default: &str) -> String {
 }
 
 impl Server {
-    fn start() -> Server {
+    pub(super) fn start() -> Server {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let mut server = Server {
             endpoint: variable("RELMAN_TEST_S3_ENDPOINT", ""),
@@ -103,7 +103,20 @@ impl Server {
         })
     }
 
-    fn relman(&self, project: &Project, arguments: &[&str]) -> Command {
+    /// Writes a `relman.toml` whose store is in this bucket.
+    pub(super) fn configure(&self, project: &Project) {
+        let url = format!("s3://{}/{}", self.bucket, self.prefix);
+        project.write(
+            "relman.toml",
+            &format!(
+                "project = \"{}\"\n[build]\ncommand = [\"sh\", \"-c\", \"{BUILD}\"]\nbinaries = [\"out/timed\"]\n\
+                 [store]\nurl = \"{url}\"\nendpoint = \"{}\"\nregion = \"us-east-1\"\nallow_http = true\n",
+                project.name, self.endpoint
+            ),
+        );
+    }
+
+    pub(super) fn relman(&self, project: &Project, arguments: &[&str]) -> Command {
         let mut command = project.command(arguments);
         command
             .env("AWS_ACCESS_KEY_ID", &self.key)
@@ -175,15 +188,7 @@ fn on_a_server_two_publishers_racing_a_hundred_times_leave_one_line() {
 fn a_project_publishes_to_an_object_store() {
     let server = Server::start();
     let project = Project::uninitialised("bucket");
-    let url = format!("s3://{}/{}", server.bucket, server.prefix);
-    project.write(
-        "relman.toml",
-        &format!(
-            "project = \"bucket\"\n[build]\ncommand = [\"sh\", \"-c\", \"{BUILD}\"]\nbinaries = [\"out/timed\"]\n\
-             [store]\nurl = \"{url}\"\nendpoint = \"{}\"\nregion = \"us-east-1\"\nallow_http = true\n",
-            server.endpoint
-        ),
-    );
+    server.configure(&project);
     let run = |arguments: &[&str]| {
         let output = server.relman(&project, arguments).output().unwrap();
         let said = format!("{output:?}");
