@@ -25,7 +25,7 @@ pub fn line(text: &str) -> String {
     out
 }
 
-/// As [`line`], but all of it: for whoever answers for every word.
+/// As [`line()`], but all of it: for whoever answers for every word.
 pub fn whole_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -161,7 +161,7 @@ pub struct WitnessesArgs {
 /// `root renew`
 #[derive(Debug, Args)]
 pub struct RenewArgs {
-    /// When root expires [default: as [expiry] of relman.toml says].
+    /// When root expires [default: as relman.toml says].
     #[arg(long, value_name = "TIME")]
     pub until: Option<Timestamp>,
     /// How.
