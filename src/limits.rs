@@ -140,6 +140,10 @@ pub const MAX_EXCHANGE_LEN: u64 = 32 * 1024 * 1024;
 pub const MAX_REASON_LEN: usize = 500;
 /// Versions of the snapshot that are copied to a mirror, counted back from the newest.
 pub const MAX_SNAPSHOTS_BACK: u64 = 100_000;
+/// Name of a gate, or of a role in which somebody approves.
+pub const MAX_ROLE_NAME_LEN: usize = 64;
+/// Gates, or approvals, that a policy asks for in one place.
+pub const MAX_RULES: usize = 64;
 /// Yanks of one release, one after another.
 pub const MAX_YANKS: u64 = 1_000;
 /// Largest integer every JSON reader agrees on (2^53 - 1).

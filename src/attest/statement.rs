@@ -1,6 +1,6 @@
 //! in-toto Statement v1 (in-toto/attestation, spec/v1/statement.md). Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +11,9 @@ use crate::{Error, Result};
 
 /// The `_type` of every statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+
+/// The name of a git commit's id among digests (in-toto digest set).
+const GIT_COMMIT: &str = "gitCommit";
 
 /// Subjects looked at in one statement.
 const MAX_SUBJECTS: usize = 8_192;
@@ -53,6 +56,22 @@ impl Subject {
         }
     }
 
+    /// A subject named by a git commit (in-toto digest set, `gitCommit`).
+    pub fn of_commit(name: impl Into<String>, commit: &str) -> Self {
+        Subject {
+            name: name.into(),
+            digest: BTreeMap::from([(GIT_COMMIT.into(), commit.into())]),
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// Its git commit, hex, if it has a well-formed one (SHA-1 or SHA-256).
+    pub fn git_commit(&self) -> Option<&str> {
+        let is_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        let commit = self.digest.get(GIT_COMMIT)?;
+        (matches!(commit.len(), 40 | 64) && commit.bytes().all(is_hex)).then_some(commit)
+    }
+
     /// Its sha256, if it has a well-formed one.
     pub fn sha256(&self) -> Option<Sha256> {
         self.digest
@@ -75,7 +94,8 @@ impl Statement {
     /// Parses a payload.
     ///
     /// # Errors
-    /// Another `_type`, no or too many subjects, two subjects of one name, a subject without sha256.
+    /// Another `_type`, no or too many subjects, two subjects of one name, a subject with neither a
+    /// sha256 nor a git commit.
     pub fn parse(payload: &[u8]) -> Result<Self> {
         let statement: Statement = serde_json::from_value(json::parse(payload)?)
             .map_err(|e| Error::refused("not an in-toto statement").caused_by(e))?;
@@ -91,15 +111,15 @@ impl Statement {
                 statement.subject.len()
             )));
         }
-        let mut seen = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for subject in &statement.subject {
-            let Some(digest) = subject.sha256() else {
+            if subject.sha256().is_none() && subject.git_commit().is_none() {
                 return Err(Error::refused(format!(
-                    "subject {:?} has no sha256",
+                    "subject {:?} has no sha256 and no gitCommit",
                     subject.name
                 )));
-            };
-            if seen.insert(&subject.name, digest).is_some() {
+            }
+            if !seen.insert(&subject.name) {
                 return Err(Error::refused(format!(
                     "subject {:?} is there twice",
                     subject.name

@@ -23,7 +23,7 @@ use crate::release::text::check_person;
 use crate::release::view::View;
 use crate::store::Reader;
 use crate::trust::memory::Memory;
-use crate::trust::policy::{KeyEntry, PolicyDocument};
+use crate::trust::policy::{ApprovalRule, KeyEntry, PolicyDocument};
 use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Result};
@@ -146,7 +146,7 @@ fn read(cli: &Cli, args: &RootChange, policy: &PolicyDocument) -> Result<Change>
             name: args.environment.clone(),
             soak_hours: args.soak_hours,
             notice_hours: args.notice_hours,
-            approvals: args.approvals.as_deref().map(names),
+            approvals: args.approvals.as_deref().map(approvals).transpose()?,
         },
         RootChange::Witnesses(args) => Change::Witnesses(match args.policy.as_str() {
             "none" => "none".into(),
@@ -156,11 +156,16 @@ fn read(cli: &Cli, args: &RootChange, policy: &PolicyDocument) -> Result<Change>
     })
 }
 
-/// Names between commas; `none` for none.
-fn names(list: &str) -> Vec<String> {
-    let names = list.split(',').map(str::trim);
-    let names = names.filter(|name| !name.is_empty() && *name != "none");
-    names.map(str::to_owned).collect()
+/// Rules between commas; `none` for none.
+fn approvals(list: &str) -> Result<Vec<ApprovalRule>> {
+    let rules = list.split(',').map(str::trim);
+    let rules = rules.filter(|rule| !rule.is_empty() && *rule != "none");
+    rules.map(ApprovalRule::parse).collect()
+}
+
+fn listed(rules: &[impl ToString]) -> String {
+    let rules: Vec<String> = rules.iter().map(ToString::to_string).collect();
+    rules.join(", ")
 }
 
 fn choice(cli: &Cli, words: &str) -> Result<KeyChoice> {
@@ -251,7 +256,7 @@ fn show(cli: &Cli) -> Result<Answer> {
             environment.notice_hours,
             match environment.approvals.is_empty() {
                 true => "none".to_owned(),
-                false => text::line(&environment.approvals.join(", ")),
+                false => text::line(&listed(&environment.approvals)),
             }
         ));
         out.push_str(&line(

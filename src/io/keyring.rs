@@ -17,7 +17,7 @@ use crate::release::publish::Keys;
 use crate::{Error, Result};
 
 /// The purposes that one person starting alone has a key for, one file each.
-pub const PURPOSES: [&str; 10] = [
+pub const PURPOSES: [&str; 11] = [
     "root",
     "targets",
     "snapshot",
@@ -25,6 +25,7 @@ pub const PURPOSES: [&str; 10] = [
     "log",
     "publisher",
     "builder",
+    "gate",
     "approver",
     "testnet",
     "mainnet",

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod build;
 pub mod clock;
 pub mod drafts;
+pub mod drawer;
 pub mod durable;
 pub mod fault;
 #[cfg(feature = "maintainer")]

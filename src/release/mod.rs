@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod assemble;
+pub mod attestations;
 pub mod audit;
 pub mod build_plan;
 pub mod cargo_config;

@@ -6,9 +6,10 @@ use std::process::Command;
 
 use crate::common::relman::{BUILD, Project, Run, TAG, files, snapshot};
 
-const PURPOSES: [&str; 10] = [
+const PURPOSES: [&str; 11] = [
     "approver",
     "builder",
+    "gate",
     "log",
     "mainnet",
     "publisher",

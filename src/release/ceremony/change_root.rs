@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::attest::dsse::short;
 use crate::keys::PublicKey;
-use crate::trust::policy::{PolicyDocument, Purpose};
+use crate::trust::policy::{ApprovalRule, PolicyDocument, Purpose};
 use crate::trust::schema::TOP_LEVEL;
 use crate::{Error, Result};
 
@@ -104,8 +104,8 @@ pub enum Change {
         soak_hours: Option<u64>,
         /// Hours between announcement and release.
         notice_hours: Option<u64>,
-        /// Names of approvals.
-        approvals: Option<Vec<String>>,
+        /// Approvals.
+        approvals: Option<Vec<ApprovalRule>>,
     },
     /// The log's witness policy, or `none`.
     Witnesses(String),
@@ -128,6 +128,8 @@ impl KeyRole {
         let plain = [
             Purpose::Builder,
             Purpose::Publisher,
+            Purpose::Tagger,
+            Purpose::Gate,
             Purpose::Approver,
             Purpose::Rebuilder,
             Purpose::Witness,

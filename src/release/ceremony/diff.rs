@@ -282,6 +282,7 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> 
             keys: Vec::new(),
             threshold: 0,
             approvals: Vec::new(),
+            rebuilders: 0,
             soak_hours: 0,
             notice_hours: 0,
             halt: None,
@@ -310,13 +311,18 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> 
     );
     let field = "gates before a cut";
     changed(&mut lines, field, words(&was.gates), words(&is.gates));
+    let field = "rebuilders before a cut";
+    changed(&mut lines, field, was.rebuilders, is.rebuilders);
+    let field = "asked of a tag";
+    changed(&mut lines, field, was.tag.to_string(), is.tag.to_string());
     lines
 }
 
-fn words(names: &[String]) -> String {
-    match names.is_empty() {
+fn words(rules: &[impl ToString]) -> String {
+    let rules: Vec<String> = rules.iter().map(ToString::to_string).collect();
+    match rules.is_empty() {
         true => "none".to_owned(),
-        false => names.join(", "),
+        false => rules.join(", "),
     }
 }
 
@@ -330,6 +336,8 @@ fn environment(lines: &mut Vec<String>, old: &Environment, new: &Environment, wh
     changed(lines, &field("notice hours"), was, is);
     let (was, is) = (words(&old.approvals), words(&new.approvals));
     changed(lines, &field("approvals"), was, is);
+    let (was, is) = (old.rebuilders, new.rebuilders);
+    changed(lines, &field("rebuilders"), was, is);
     for (what, was, is) in [
         ("halt", &old.halt, &new.halt),
         ("override", &old.overriders, &new.overriders),

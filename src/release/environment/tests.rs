@@ -29,6 +29,7 @@ fn environment(name: &str) -> Environment {
         keys: Vec::new(),
         threshold: 1,
         approvals: Vec::new(),
+        rebuilders: 0,
         soak_hours: 0,
         notice_hours: 0,
         halt: None,

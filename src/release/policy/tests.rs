@@ -63,6 +63,7 @@ fn document(witnesses: &str) -> PolicyDocument {
         keys: vec![TESTNET.public().keyid()],
         threshold: 1,
         approvals: Vec::new(),
+        rebuilders: 0,
         soak_hours: 0,
         notice_hours: 0,
         halt: None,

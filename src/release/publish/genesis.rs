@@ -124,6 +124,7 @@ impl Genesis<'_> {
         let purposes = [
             ("builder", Purpose::Builder),
             ("publisher", Purpose::Publisher),
+            ("gate", Purpose::Gate),
             ("approver", Purpose::Approver),
         ];
         let environments = ENVIRONMENTS.map(|e| (e, Purpose::Environment(e.to_owned())));
@@ -143,6 +144,7 @@ impl Genesis<'_> {
                 keys: vec![self.keys.one(name)?.public().keyid()],
                 threshold: 1,
                 approvals: Vec::new(),
+                rebuilders: 0,
                 // Nobody could tell these times before there are witnesses.
                 soak_hours: 0,
                 notice_hours: 0,

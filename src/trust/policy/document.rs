@@ -8,6 +8,7 @@ use jiff::Timestamp as Time;
 use serde::{Deserialize, Serialize};
 
 use super::PolicyKey;
+use super::rules::{self, ApprovalRule, GateRule, TagRule};
 use crate::limits::MAX_POLICY_LEN;
 use crate::trust::schema::TOP_LEVEL;
 use crate::trust::{json, key::PublicKey};
@@ -85,8 +86,11 @@ pub struct Environment {
     pub keys: Vec<String>,
     /// How many of them must.
     pub threshold: u64,
-    /// Names of approvals wanted beforehand.
-    pub approvals: Vec<String>,
+    /// Approvals wanted beforehand.
+    pub approvals: Vec<ApprovalRule>,
+    /// How many independent rebuilders must have made the same archive.
+    #[serde(default, skip_serializing_if = "rules::is_zero")]
+    pub rebuilders: u64,
     /// Hours in the environment before it, on witnessed time.
     pub soak_hours: u64,
     /// Hours between announcement and release, on witnessed time.
@@ -114,10 +118,16 @@ pub struct KeyGroup {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
-    /// Names of approvals.
-    pub approvals: Vec<String>,
-    /// Names of gates.
-    pub gates: Vec<String>,
+    /// Approvals.
+    pub approvals: Vec<ApprovalRule>,
+    /// Gates that must have passed.
+    pub gates: Vec<GateRule>,
+    /// How many independent rebuilders must have made the same archive.
+    #[serde(default, skip_serializing_if = "rules::is_zero")]
+    pub rebuilders: u64,
+    /// What is asked of the tag.
+    #[serde(default, skip_serializing_if = "TagRule::is_none")]
+    pub tag: TagRule,
 }
 
 /// What a key is for. A key counts for nothing else.
@@ -128,6 +138,10 @@ pub enum Purpose {
     Builder,
     /// Signs log leaves about metadata.
     Publisher,
+    /// Signs git tags.
+    Tagger,
+    /// Signs results of gates.
+    Gate,
     /// Signs approvals.
     Approver,
     /// Signs statements that a rebuild gave the same bytes.
@@ -151,6 +165,8 @@ impl From<String> for Purpose {
         match (text.as_str(), text.split_once('/')) {
             ("builder", _) => Self::Builder,
             ("publisher", _) => Self::Publisher,
+            ("tagger", _) => Self::Tagger,
+            ("gate", _) => Self::Gate,
             ("approver", _) => Self::Approver,
             ("rebuilder", _) => Self::Rebuilder,
             ("witness", _) => Self::Witness,
@@ -174,6 +190,8 @@ impl fmt::Display for Purpose {
         match self {
             Self::Builder => f.write_str("builder"),
             Self::Publisher => f.write_str("publisher"),
+            Self::Tagger => f.write_str("tagger"),
+            Self::Gate => f.write_str("gate"),
             Self::Approver => f.write_str("approver"),
             Self::Rebuilder => f.write_str("rebuilder"),
             Self::Witness => f.write_str("witness"),
@@ -241,6 +259,8 @@ impl PolicyDocument {
             cut: Cut {
                 approvals: Vec::new(),
                 gates: Vec::new(),
+                rebuilders: 0,
+                tag: TagRule::default(),
             },
         }
     }
@@ -274,6 +294,7 @@ impl PolicyDocument {
             return refuse("project and log origin must not be empty".into());
         }
         let keys = self.check_keys()?;
+        rules::check(&self.cut.approvals, &self.cut.gates).or_else(refuse)?;
         let mut names = BTreeSet::new();
         for environment in &self.environments {
             environment.check_name()?;
@@ -328,6 +349,7 @@ impl PolicyDocument {
         keys: &BTreeMap<String, PolicyKey>,
     ) -> Result<()> {
         let name = &environment.name;
+        rules::check(&environment.approvals, &[]).or_else(refuse)?;
         let purpose = Purpose::Environment(name.clone());
         check_role(
             name,

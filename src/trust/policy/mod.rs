@@ -16,8 +16,10 @@ use crate::{Error, Result};
 
 mod delegations;
 mod document;
+mod rules;
 
 pub use document::{Cut, Environment, KeyEntry, KeyGroup, Log, PolicyDocument, Purpose};
+pub use rules::{ApprovalRule, GateRule, TagRule, is_rule_name};
 
 /// What root says of the policy file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

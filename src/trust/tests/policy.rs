@@ -30,6 +30,7 @@ fn environment(name: &str, seeds: &[u8], threshold: u64) -> Environment {
         keys: seeds.iter().map(|seed| id(*seed)).collect(),
         threshold,
         approvals: Vec::new(),
+        rebuilders: 0,
         soak_hours: 0,
         notice_hours: 0,
         halt: None,
@@ -457,6 +458,8 @@ fn every_purpose_has_one_spelling() {
     for (text, purpose) in [
         ("builder", Purpose::Builder),
         ("publisher", Purpose::Publisher),
+        ("tagger", Purpose::Tagger),
+        ("gate", Purpose::Gate),
         ("approver", Purpose::Approver),
         ("rebuilder", Purpose::Rebuilder),
         ("witness", Purpose::Witness),

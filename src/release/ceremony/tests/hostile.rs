@@ -1,6 +1,7 @@
 //! Proposals that nobody should sign, and that nothing publishes.
 
 use super::*;
+use crate::trust::policy::ApprovalRule;
 
 #[test]
 fn a_proposal_that_the_store_has_overtaken_is_stale() {
@@ -140,7 +141,7 @@ fn a_policy_that_the_proposed_root_does_not_pin_is_refused() {
         name: "mainnet".into(),
         soak_hours: None,
         notice_hours: None,
-        approvals: Some(vec!["qa".into()]),
+        approvals: Some(vec![ApprovalRule::new("qa")]),
     };
     let good = world.changed(&[change]).unwrap();
     assert_eq!(good.check(&world.base(), now()).unwrap(), [""; 0]);

@@ -25,7 +25,7 @@ mod review;
 mod signatures;
 
 /// The purposes of a new project; the key of each grows from its place here.
-const PURPOSES: [&str; 10] = [
+const PURPOSES: [&str; 11] = [
     "root",
     "targets",
     "snapshot",
@@ -36,6 +36,7 @@ const PURPOSES: [&str; 10] = [
     "approver",
     "testnet",
     "mainnet",
+    "gate",
 ];
 
 /// The key that grows from a number.

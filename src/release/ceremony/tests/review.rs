@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::trust::Root;
-use crate::trust::policy::{PolicyDocument, Purpose};
+use crate::trust::policy::{ApprovalRule, PolicyDocument, Purpose};
 use crate::trust::schema::RoleKeys;
 use serde_json::json;
 
@@ -180,7 +180,7 @@ fn a_new_environment_is_shown_with_its_keys_and_rules() {
         more.name = "devnet".into();
         more.keys = vec![Seed(78).public().keyid()];
         more.threshold = 1;
-        more.approvals = vec!["qa".into()];
+        more.approvals = vec![ApprovalRule::new("qa")];
         more.overriders = Some(crate::trust::policy::KeyGroup {
             keys: vec![id.clone()],
             threshold: 1,

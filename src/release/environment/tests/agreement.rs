@@ -3,6 +3,7 @@
 use super::{Case, FIRST, SECOND, yanked};
 use crate::hash::Sha256;
 use crate::release::environment::{Rule, check_reason};
+use crate::trust::policy::ApprovalRule;
 
 const ALL: [Rule; 4] = [Rule::Soak, Rule::Notice, Rule::Order, Rule::Approvals];
 
@@ -80,7 +81,7 @@ fn rules_that_nobody_can_set_aside_stay_even_where_a_leaf_names_them() {
 #[test]
 fn approvals_that_nobody_gave_are_missing_by_name_until_they_are_set_aside() {
     let mut case = Case::mainnet();
-    case.environment.approvals = vec!["qa".into(), "security".into()];
+    case.environment.approvals = vec![ApprovalRule::new("qa"), ApprovalRule::new("security")];
     case.breaks(&[Rule::Approvals, Rule::Approvals], &["approval qa"]);
     case.overriding(&[Rule::Approvals]).passes();
 }
@@ -120,7 +121,7 @@ fn a_reason_is_a_few_words_on_one_line() {
 fn an_override_for_another_move_sets_nothing_aside_unnoticed() {
     let good = || {
         let mut case = Case::mainnet();
-        case.environment.approvals = vec!["qa".into()];
+        case.environment.approvals = vec![ApprovalRule::new("qa")];
         case.overriding(&[Rule::Approvals])
     };
     good().passes();

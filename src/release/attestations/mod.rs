@@ -1,0 +1,26 @@
+//! What is said of a release besides its provenance: results of gates, approvals, rebuilds. Each is
+//! one in-toto statement in a DSSE envelope; policy says how many count. Pure.
+
+use crate::Result;
+use crate::attest::Envelope;
+
+/// Where attestations about a release are kept until they are in the store.
+pub trait Drawer {
+    /// All that are there, in the order in which they came; nothing about them is verified.
+    ///
+    /// # Errors
+    /// I/O; a file that holds something else.
+    fn load(&self, tag: &str) -> Result<Vec<Envelope>>;
+
+    /// Adds one, durably; tells whether it was not there yet.
+    ///
+    /// # Errors
+    /// As [`Drawer::load`]; a drawer that is full.
+    fn add(&self, tag: &str, envelope: &Envelope) -> Result<bool>;
+
+    /// Forgets all of a release.
+    ///
+    /// # Errors
+    /// I/O.
+    fn remove(&self, tag: &str) -> Result<()>;
+}
