@@ -142,6 +142,16 @@ pub const MAX_REASON_LEN: usize = 500;
 pub const MAX_SNAPSHOTS_BACK: u64 = 100_000;
 /// Name of a gate, or of a role in which somebody approves.
 pub const MAX_ROLE_NAME_LEN: usize = 64;
+/// The comment of an approval, in bytes.
+pub const MAX_COMMENT_LEN: usize = 4_000;
+/// Links and files that one approval names.
+pub const MAX_APPROVAL_EVIDENCE: usize = 16;
+/// A web address in an approval, in bytes.
+pub const MAX_URL_LEN: usize = 2_000;
+/// How far an attestation may be dated ahead of when it was seen, in seconds.
+pub const MAX_ATTESTATION_SKEW_SECONDS: i64 = 300;
+/// Attestations of one kind (gate, approval, rebuild) beside one release.
+pub const MAX_ATTESTATIONS: u64 = 256;
 /// Gates, or approvals, that a policy asks for in one place.
 pub const MAX_RULES: usize = 64;
 /// Yanks of one release, one after another.

@@ -51,6 +51,15 @@ impl VerifiedStatement {
     }
 }
 
+/// A signature, and the key that verifies it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The key id that the envelope gives: a claim.
+    pub keyid: String,
+    /// The candidate under which the signature verified; none where there is no such.
+    pub key: Option<PublicKey>,
+}
+
 /// The pre-authentication encoding: what is really signed (DSSE protocol, "PAE").
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let mut out = format!(
@@ -197,6 +206,26 @@ impl Envelope {
             statement: Statement::parse(&payload)?,
             signers,
         })
+    }
+
+    /// Each signature with the one of `candidates` that verifies it, whatever its `keyid` says: for
+    /// telling what is wrong with which. Who counts is the caller's to decide.
+    ///
+    /// # Errors
+    /// A payload or a signature that is not standard base64.
+    pub fn checked(&self, candidates: &[PublicKey]) -> Result<Vec<Checked>> {
+        let message = pae(&self.payload_type, &decode(&self.payload, "payload")?);
+        let signatures = self.signatures.iter();
+        signatures
+            .map(|signature| {
+                let sig = decode(&signature.sig, "signature")?;
+                let by = candidates.iter().find(|key| key.verify(&message, &sig));
+                Ok(Checked {
+                    keyid: signature.keyid.clone(),
+                    key: by.copied(),
+                })
+            })
+            .collect()
     }
 
     /// The statement without any check, for showing what cannot be verified.

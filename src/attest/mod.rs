@@ -3,6 +3,7 @@
 //! Pure: bytes, keys and times come in, values go out. Parsing gives nothing that is trusted;
 //! only verification does.
 
+pub mod approval;
 pub mod dsse;
 pub mod provenance;
 pub mod sshsig;

@@ -27,6 +27,9 @@ pub const PROVENANCE: &str = "provenance.intoto.jsonl";
 pub const SUMS: &str = "SHA256SUMS";
 /// The SSHSIG over [`SUMS`].
 pub const SUMS_SIG: &str = "SHA256SUMS.sig";
+/// Gates and approvals that were there when the release was published, DSSE, one a line: a copy of
+/// what the log has, for other people's tools.
+pub const APPROVALS: &str = "approvals.intoto.jsonl";
 /// The proof that the release is in the log.
 pub const PROOF: &str = "release.tlog-proof";
 

@@ -1,5 +1,6 @@
 //! Leaves of the log: each one DSSE-signed in-toto statement, typed by its predicate. Pure.
 
+mod attestation;
 mod promotion;
 mod yank;
 
@@ -15,6 +16,7 @@ use crate::limits::MAX_LOG_ENTRY_LEN;
 use crate::trust::policy::Purpose;
 use crate::{Error, Result};
 
+pub use attestation::{AttestationKind, AttestationLeaf, TEST_RESULT};
 pub use promotion::{ANNOUNCEMENT, AnnouncementLeaf, OVERRIDE, OverrideLeaf};
 pub use yank::{NONE, YANK, YankLeaf};
 
@@ -64,6 +66,8 @@ pub enum Leaf {
     Override(OverrideLeaf),
     /// See [`YankLeaf`].
     Yank(YankLeaf),
+    /// See [`AttestationLeaf`].
+    Attestation(AttestationLeaf),
     /// A type that this version does not know; shown and kept, never dropped.
     Unknown {
         /// Its predicate type.
@@ -121,10 +125,9 @@ impl Leaf {
             Leaf::Announcement(leaf) => leaf.statement(),
             Leaf::Override(leaf) => leaf.statement(),
             Leaf::Yank(leaf) => leaf.statement(),
-            Leaf::Unknown { predicate_type, .. } => {
-                return Err(Error::bug(format!(
-                    "asked to sign a leaf of type {predicate_type}"
-                )));
+            // Attestations come signed; nobody signs what is not known.
+            Leaf::Attestation(_) | Leaf::Unknown { .. } => {
+                return Err(Error::bug(format!("asked to sign {self:?} as a leaf")));
             }
         };
         let entry = Envelope::sign(&statement, signer)?.to_line()?;
@@ -153,6 +156,7 @@ impl Leaf {
             })),
             ANNOUNCEMENT => AnnouncementLeaf::read(statement).map(Leaf::Announcement),
             OVERRIDE => OverrideLeaf::read(statement).map(Leaf::Override),
+            _ if AttestationKind::of(statement).is_some() => AttestationLeaf::leaf(statement),
             other => Ok(Leaf::Unknown {
                 predicate_type: other.to_owned(),
                 time: time(statement)?,
@@ -165,6 +169,7 @@ impl Leaf {
         match self {
             Leaf::Release(_) => Purpose::Builder,
             Leaf::Override(leaf) => Purpose::Override(leaf.environment.clone()),
+            Leaf::Attestation(leaf) => leaf.kind.purpose(),
             Leaf::Metadata(_) | Leaf::Announcement(_) | Leaf::Yank(_) | Leaf::Unknown { .. } => {
                 Purpose::Publisher
             }
@@ -179,6 +184,7 @@ impl Leaf {
             Leaf::Announcement(leaf) => leaf.time,
             Leaf::Override(leaf) => leaf.time,
             Leaf::Yank(leaf) => leaf.time,
+            Leaf::Attestation(leaf) => leaf.time,
             Leaf::Unknown { time, .. } => *time,
         }
     }

@@ -12,6 +12,7 @@ use crate::keys::PublicKey;
 use crate::log::{
     CosignerKey, TlogProof, VerifiedCheckpoint, VerifierKey, WitnessEntry, WitnessPolicy, Witnessed,
 };
+use crate::release::attestations::Wanted;
 use crate::trust::policy::{Environment, Pin, Policy, PolicyDocument, Purpose};
 use crate::trust::schema::Root;
 use crate::{Error, Result};
@@ -202,12 +203,14 @@ impl ReleasePolicy {
         environments.map(|e| e.name.as_str()).collect()
     }
 
-    /// The gates and approvals that every release needs.
-    pub fn wanted_for_cut(&self) -> Vec<String> {
+    /// The gates, approvals and rebuilds that every release needs.
+    pub fn wanted_for_cut(&self) -> Wanted<'_> {
         let cut = &self.policy.document().cut;
-        let gates = cut.gates.iter().map(|name| format!("gate {name}"));
-        let approvals = cut.approvals.iter().map(|name| format!("approval {name}"));
-        gates.chain(approvals).collect()
+        Wanted {
+            gates: &cut.gates,
+            approvals: &cut.approvals,
+            rebuilders: cut.rebuilders,
+        }
     }
 }
 

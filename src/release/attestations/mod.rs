@@ -1,8 +1,21 @@
 //! What is said of a release besides its provenance: results of gates, approvals, rebuilds. Each is
 //! one in-toto statement in a DSSE envelope; policy says how many count. Pure.
+//!
+//! `offered` finds them, `row` says what each is worth, `unmet` holds them against the rules.
+
+mod offered;
+mod row;
+mod unmet;
+
+#[cfg(test)]
+mod tests;
 
 use crate::Result;
 use crate::attest::Envelope;
+
+pub use offered::{Logged, Offered, in_history, numbered};
+pub use row::{About, Author, Row, Said, Standing, rows};
+pub use unmet::{Unmet, Wanted, unmet};
 
 /// Where attestations about a release are kept until they are in the store.
 pub trait Drawer {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::leaf::{Leaf, ReleaseLeaf, YankLeaf};
+use super::leaf::{AttestationKind, Leaf, ReleaseLeaf, YankLeaf};
 use super::report::{Outcome, Problem, Report};
 use super::state::{self, Released};
 use super::verify::{Scratch, SeenNothing, Subject, Unpacking, Verifier};
@@ -69,6 +69,8 @@ struct Logged {
     releases: BTreeMap<String, Vec<ReleaseLeaf>>,
     metadata: BTreeMap<String, BTreeSet<Sha256>>,
     yanks: BTreeMap<String, Vec<YankLeaf>>,
+    /// How many of each kind a release has.
+    attestations: BTreeMap<(String, AttestationKind), u64>,
 }
 
 impl Auditor<'_> {
@@ -264,6 +266,9 @@ impl Logged {
                 }
             }
             Leaf::Yank(leaf) => self.yanks.entry(leaf.tag.clone()).or_default().push(leaf),
+            Leaf::Attestation(leaf) => {
+                *self.attestations.entry((leaf.tag, leaf.kind)).or_default() += 1;
+            }
             Leaf::Announcement(_) | Leaf::Override(_) | Leaf::Unknown { .. } => {}
         }
     }

@@ -179,6 +179,7 @@ pub fn event(index: u64, entry: &[u8], policy: &ReleasePolicy) -> Result<(Event,
         ),
         Leaf::Override(leaf) => ("override".to_owned(), override_line(leaf)),
         Leaf::Yank(leaf) => ("yank".to_owned(), leaf.line()),
+        Leaf::Attestation(leaf) => (leaf.kind.to_string(), leaf.line()),
         Leaf::Unknown { predicate_type, .. } => {
             (format!("unknown {predicate_type}"), String::new())
         }

@@ -7,13 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::current::{Current, target_name};
+use super::judge::Times;
 use crate::hash::Sha256;
 use crate::keys::PublicKey;
-use crate::limits::{MAX_CURRENT_LEN, MAX_SEARCHED_VERSIONS, MAX_TARGETS_LEN, MAX_TLOG_PROOF_LEN};
+use crate::limits::{
+    MAX_ATTESTATION_LEN, MAX_CURRENT_LEN, MAX_SEARCHED_VERSIONS, MAX_TARGETS_LEN,
+    MAX_TLOG_PROOF_LEN,
+};
 use crate::log::TlogProof;
+use crate::release::assemble::{PROOF, PROVENANCE};
+use crate::release::attestations::{Logged, Unmet, Wanted, numbered, rows, unmet};
 use crate::release::leaf::Leaf;
 use crate::release::policy::ReleasePolicy;
-use crate::release::verify::{History, signed_leaf};
+use crate::release::state::Released;
+use crate::release::verify::{History, about, signed_leaf, verified_origin};
 use crate::store::Reader;
 use crate::trust::Unverified;
 use crate::trust::policy::Purpose;
@@ -198,6 +205,51 @@ impl<'a> Evidence<'a> {
                 known.current.version
             ))),
         }
+    }
+
+    /// What of `wanted` nobody has given for `released`, by the attestations beside it.
+    ///
+    /// # Errors
+    /// A proof that is damaged or leads elsewhere; a release without a leaf or provenance that count.
+    pub fn unmet(&self, wanted: &Wanted, released: &Released, times: Times) -> Result<Vec<Unmet>> {
+        let tag = &released.tag;
+        let (Leaf::Release(leaf), ..) = self.leaf(&format!("{tag}/{PROOF}"))? else {
+            return Err(Error::refused(format!(
+                "{tag}/{PROOF} is not about a release"
+            )));
+        };
+        if let Some(difference) = released.differences(&leaf).into_iter().next() {
+            return Err(Error::refused(format!("{tag}: {difference}")));
+        }
+        let path = format!("{tag}/{PROVENANCE}");
+        let bytes = self.file(&path, MAX_ATTESTATION_LEN)?;
+        let digest = Sha256::of(&bytes);
+        if digest != leaf.provenance {
+            return Err(Error::refused(format!(
+                "{path} hashes to {digest}, the log says {}",
+                leaf.provenance
+            )));
+        }
+        let (made, _) = verified_origin(&path, &bytes, self.policy, released, leaf.time).map_err(
+            |problems| {
+                let refused = Error::refused(format!("{path} does not verify"));
+                let problems = problems.into_iter().map(|problem| problem.message);
+                problems.fold(refused, Error::caused_by)
+            },
+        )?;
+        let offered = numbered(tag, &mut |path| {
+            if self.store.open(path)?.is_none() {
+                return Ok(None);
+            }
+            let (entry, since) = self.entry(path)?;
+            let proof = self.file(path, MAX_TLOG_PROOF_LEN)?;
+            let index = TlogProof::parse(&proof)?.unverified_index();
+            Ok(Some((entry, Logged { index, since })))
+        })?;
+        let now = times.install.or(times.waits).unwrap_or(leaf.time);
+        let about = about(self.policy, released, &made, now);
+        let rows = rows(self.policy, &about, &offered);
+        Ok(unmet(wanted, self.policy, &about, &rows))
     }
 
     /// What `environment` ran before version `version` of its role, by the latest earlier version that

@@ -9,6 +9,7 @@ use super::rule::{Breach, Rule};
 use crate::attest::Statement;
 use crate::keys::PublicKey;
 use crate::limits::MAX_SEARCHED_VERSIONS;
+use crate::release::attestations::Wanted;
 use crate::release::leaf::{AnnouncementLeaf, Leaf, OverrideLeaf};
 use crate::release::policy::ReleasePolicy;
 use crate::release::state;
@@ -87,6 +88,20 @@ pub fn gather(
         found.map_err(|e| breaches.push(broken(e))).ok()
     });
     let released = state::find(evidence.targets(), &current.tag).ok();
+    let wanted = Wanted {
+        gates: &[],
+        approvals: &environment.approvals,
+        rebuilders: environment.rebuilders,
+    };
+    let unmet = match &released {
+        Some(released) if !wanted.is_nothing() => evidence
+            .unmet(&wanted, released, times)
+            .unwrap_or_else(|e| {
+                breaches.push(broken(e));
+                Vec::new()
+            }),
+        _ => Vec::new(),
+    };
     let environments = &policy.policy().document().environments;
     let place = environments.iter().position(|e| e.name == name);
     let facts = Facts {
@@ -102,6 +117,7 @@ pub fn gather(
         ended: ended.as_ref(),
         announced: announced.as_ref().map(|(leaf, since)| (leaf, *since)),
         overridden: overridden.as_ref(),
+        unmet: &unmet,
         times,
     };
     breaches.extend(facts.judge());

@@ -7,9 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::current::Current;
 use super::evidence::Known;
 use super::rule::{Breach, Rule, check_reason};
+use crate::release::attestations::Unmet;
 use crate::release::leaf::{AnnouncementLeaf, OverrideLeaf};
 use crate::release::state::{self, Released};
 use crate::release::tag::Tag;
+use crate::release::verify::wants;
 use crate::trust::policy::Environment;
 use crate::trust::schema::Targets;
 
@@ -52,6 +54,8 @@ pub struct Facts<'a> {
     pub announced: Option<(&'a AnnouncementLeaf, Option<Timestamp>)>,
     /// The override.
     pub overridden: Option<&'a Override>,
+    /// What the environment wants of its releases and nobody has given.
+    pub unmet: &'a [Unmet],
     /// The times.
     pub times: Times,
 }
@@ -294,10 +298,8 @@ impl Facts<'_> {
             );
             out.push(Breach::new(Rule::Yanked, message));
         }
-        for name in &self.environment.approvals {
-            let message = format!("policy wants approval {name}, which nobody has given");
-            out.push(Breach::new(Rule::Approvals, message));
-        }
+        let unmet = self.unmet.iter();
+        out.extend(unmet.map(|unmet| Breach::new(Rule::Approvals, wants(unmet))));
     }
 }
 

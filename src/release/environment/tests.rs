@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{Archive, Breach, Current, Facts, Known, Origin, Override, Rule, Times};
 use crate::hash::Sha256;
+use crate::release::attestations::Unmet;
 use crate::release::leaf::{AnnouncementLeaf, OverrideLeaf};
 use crate::release::state::{self, Released, Yank};
 use crate::trust::policy::Environment;
@@ -77,6 +78,7 @@ struct Case {
     ended: Option<Known>,
     announced: Option<(AnnouncementLeaf, Option<Timestamp>)>,
     overridden: Option<Override>,
+    unmet: Vec<Unmet>,
     times: Times,
 }
 
@@ -101,6 +103,7 @@ impl Case {
             ended: None,
             announced: None,
             overridden: None,
+            unmet: Vec::new(),
             times: Times {
                 waits: Some(at("2026-02-03T00:00:00Z")),
                 install: None,
@@ -161,6 +164,19 @@ impl Case {
         self
     }
 
+    /// Nobody has given these approvals.
+    fn lacking(mut self, roles: &[&str]) -> Case {
+        let lack = |role: &&str| Unmet {
+            rule: format!("approval {role}"),
+            have: 0,
+            wanted: 1,
+            message: format!("approval {role} has 0 of 1 people"),
+            missing: vec!["bob".into()],
+        };
+        self.unmet = roles.iter().map(lack).collect();
+        self
+    }
+
     fn overriding(mut self, rules: &[Rule]) -> Case {
         self.overridden = Some(Override {
             leaf: OverrideLeaf {
@@ -204,6 +220,7 @@ impl Case {
             ended: self.ended.as_ref(),
             announced: self.announced.as_ref().map(|(leaf, since)| (leaf, *since)),
             overridden: self.overridden.as_ref(),
+            unmet: &self.unmet,
             times: self.times,
         }
         .judge()

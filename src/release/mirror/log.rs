@@ -11,7 +11,7 @@ use crate::log::{
     Bundle, Checkpoint, Tile, TileSource, TlogProof, TreeHead, bundles_of, plan_append, tiles_of,
 };
 use crate::release::assemble::PROOF;
-use crate::release::leaf::{Leaf, ReleaseLeaf};
+use crate::release::leaf::{AttestationLeaf, Leaf, ReleaseLeaf};
 use crate::release::policy::ReleasePolicy;
 use crate::release::view::View;
 use crate::{Error, Result};
@@ -212,12 +212,18 @@ fn late_path(
     statement: &Statement,
     numbers: &mut BTreeMap<String, u64>,
 ) -> Option<(String, String)> {
-    let kind = statement.predicate_type.strip_prefix(LEAF.0)?;
-    let kind = kind.strip_suffix(LEAF.1)?;
-    let tag = statement.text(&["tag"])?;
-    let stem = match statement.text(&["environment"]) {
-        Some(environment) => format!("{tag}/{kind}-{environment}"),
-        None => format!("{tag}/{kind}"),
+    let (tag, stem) = match AttestationLeaf::read(statement) {
+        Ok(leaf) => (leaf.tag.clone(), format!("{}/{}", leaf.tag, leaf.kind)),
+        Err(_) => {
+            let kind = statement.predicate_type.strip_prefix(LEAF.0)?;
+            let kind = kind.strip_suffix(LEAF.1)?;
+            let tag = statement.text(&["tag"])?;
+            let stem = match statement.text(&["environment"]) {
+                Some(environment) => format!("{tag}/{kind}-{environment}"),
+                None => format!("{tag}/{kind}"),
+            };
+            (tag.to_owned(), stem)
+        }
     };
     // What is no name of such a proof is none, whoever signed it.
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.+".contains(&b);
@@ -230,7 +236,7 @@ fn late_path(
         *n += 1;
         *n
     });
-    Some((tag.to_owned(), format!("{stem}-{n}.tlog-proof")))
+    Some((tag, format!("{stem}-{n}.tlog-proof")))
 }
 
 /// The tiles of an empty log.

@@ -8,7 +8,7 @@ use crate::attest::{Envelope, provenance, sshsig, sums};
 use crate::hash::Sha256;
 use crate::keys::PublicKey;
 use crate::limits::{MAX_ATTESTATION_LEN, MAX_SUMS_LEN, MAX_TLOG_PROOF_LEN};
-use crate::release::assemble::{PROOF, PROVENANCE, SUMS, SUMS_SIG};
+use crate::release::assemble::{APPROVALS, PROOF, PROVENANCE, SUMS, SUMS_SIG};
 use crate::release::leaf::ReleaseLeaf;
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::{self, Released};
@@ -17,9 +17,6 @@ use crate::release::view::View;
 use crate::store::mirror::NewObject;
 use crate::trust::policy::Purpose;
 use crate::{Error, Result};
-
-/// Approvals, which may come after the cut.
-const APPROVALS: &str = "approvals.intoto.jsonl";
 
 /// Copies every release that the targets list.
 ///

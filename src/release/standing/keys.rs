@@ -85,6 +85,7 @@ mod tests {
             public: String::new(),
             not_before: "2025-01-01T00:00:00Z".parse().unwrap(),
             not_after: until.parse().unwrap(),
+            revoked: false,
         }
     }
 

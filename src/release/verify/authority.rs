@@ -1,4 +1,4 @@
-//! Checks 1, 2, 6 and 7: is this release authorised for this network, now? Pure.
+//! Checks 1, 2 and 7: is this release authorised for this network, now? Pure.
 
 use super::{Problem, Report, Subject, Verifier, problem, required};
 use crate::attest::dsse::short;
@@ -215,21 +215,6 @@ fn named_by_environment(authority: &mut Authority, subject: &Subject) -> Result<
             subject.tag
         ))),
     }
-}
-
-/// Check 6: the gates and approvals that policy wants.
-pub fn approvals(authority: &Authority, report: &mut Report) {
-    // Those of the environment are judged with its other rules, which may be set aside.
-    let wanted = authority.policy.wanted_for_cut();
-    let result = match wanted.is_empty() {
-        true => Ok(((), "policy wants no gates and no approvals".into())),
-        // Fail closed: what this version cannot count must not look as if it had been counted.
-        false => Err(wanted
-            .into_iter()
-            .map(|name| Problem::new("policy", format!("wants {name}, which nobody has given")))
-            .collect()),
-    };
-    report.enter("policy", result);
 }
 
 /// Check 7: not yanked, and the log says nothing else.

@@ -291,7 +291,7 @@ fn strangers(subject: &Subject, known: &Known, files: &BTreeMap<String, Sha256>)
         SUMS,
         SUMS_SIG,
         crate::release::assemble::PROOF,
-        "approvals.intoto.jsonl",
+        crate::release::assemble::APPROVALS,
     ];
     let tops: BTreeSet<&str> = files
         .keys()

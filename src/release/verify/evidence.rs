@@ -22,6 +22,11 @@ pub fn collect(
         (POLICY.to_owned(), authority.policy_bytes.clone()),
         (PROVENANCE.to_owned(), provenance),
     ];
-    evidence.extend(proofs);
+    // Two checks may have looked at one file.
+    for (name, bytes) in proofs {
+        if !evidence.iter().any(|(known, _)| *known == name) {
+            evidence.push((name, bytes));
+        }
+    }
     evidence
 }

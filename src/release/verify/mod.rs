@@ -11,6 +11,7 @@ mod evidence;
 mod history;
 mod known;
 mod origin;
+mod policy;
 mod retained;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ pub use history::{
     History, Included, Seen, SeenNothing, check_logged, logged_files, signed_leaf, signed_release,
 };
 pub use known::Known;
+pub use origin::{Made, verified as verified_origin};
+pub use policy::{about, wants};
 pub use retained::verify_retained;
 
 /// A private file that an archive is fetched to before anything inside it is looked at.
@@ -133,7 +136,7 @@ pub const CHECKS: [&str; 9] = [
     environment::NAME,
     "archive",
     "provenance",
-    "policy",
+    policy::NAME,
     "status",
     "files",
 ];
@@ -215,7 +218,7 @@ impl Run<'_, '_> {
         }
         let logged = log.as_ref().map(|log| &log.leaf);
         let now = v.clock.now;
-        let members = origin::check(
+        let made = origin::check(
             self.subject,
             &authority,
             &released,
@@ -226,7 +229,8 @@ impl Run<'_, '_> {
         if self.stopped() {
             return (None, None, witnessed);
         }
-        authority::approvals(&authority, self.report);
+        let known = made.as_ref().map(|(made, _)| made);
+        let counted = policy::check(v, &authority, self.subject, &released, known, self.report);
         authority::status(v, &authority, &released, self.report);
         if self.stopped() {
             return (None, None, witnessed);
@@ -236,19 +240,20 @@ impl Run<'_, '_> {
                 authority: &authority,
                 released: &released,
                 leaf: logged,
-                members: members.as_ref().map(|(members, _)| members),
+                members: made.as_ref().map(|(made, _)| &made.members),
             };
             bytes::check(v, self.subject, &known, archive.as_mut(), sink, self.report);
         }
-        let release = log.zip(members).map(|(log, (members, provenance))| {
+        let release = log.zip(made).map(|(log, (made, provenance))| {
             let mut proofs = log.proofs;
+            proofs.extend(counted.unwrap_or_default());
             proofs.extend(agreed.unwrap_or_default());
             let evidence = evidence::collect(&authority, proofs, provenance);
             VerifiedRelease {
                 released,
                 leaf: log.leaf,
                 logged_since: log.since,
-                members,
+                members: made.members,
                 evidence,
             }
         });

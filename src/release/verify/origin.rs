@@ -1,13 +1,13 @@
 //! Check 5: who made these bytes, from which source? Provenance under a builder's key. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::authority::Authority;
 use super::{Problem, Report, Subject, problem, required};
-use crate::attest::Envelope;
 use crate::attest::provenance::{self, MemberFacts};
+use crate::attest::{Envelope, Statement};
 use crate::hash::Sha256;
 use crate::limits::MAX_ATTESTATION_LEN;
 use crate::release::assemble::PROVENANCE;
@@ -16,8 +16,18 @@ use crate::release::policy::ReleasePolicy;
 use crate::release::state::Released;
 use crate::trust::policy::Purpose;
 
-/// The members of the archive, and the provenance's bytes.
-pub type Origin = (BTreeMap<String, MemberFacts>, Vec<u8>);
+/// What a verified provenance says.
+pub struct Made {
+    /// Every member of the archive.
+    pub members: BTreeMap<String, MemberFacts>,
+    /// The people whose keys signed it.
+    pub builders: Vec<String>,
+    /// The statement.
+    pub statement: Statement,
+}
+
+/// A verified provenance, and its bytes.
+pub type Origin = (Made, Vec<u8>);
 
 /// Check 5. `leaf` is missing where the log check failed.
 pub fn check(
@@ -42,17 +52,17 @@ pub fn check(
                 ),
             )]);
         }
-        let (members, detail) = {
+        let (made, detail) = {
             // When it was signed, as far as anybody can tell; without a leaf, a key must count now.
             let at = leaf.map_or(now, |leaf| leaf.time);
             verified(&path, &bytes, &authority.policy, released, at)?
         };
-        Ok(((members, bytes), detail))
+        Ok(((made, bytes), detail))
     });
     report.enter("provenance", result)
 }
 
-type Found = (BTreeMap<String, MemberFacts>, String);
+type Found = (Made, String);
 
 /// Verifies provenance bytes against what is known of the release.
 pub fn verified(
@@ -111,5 +121,14 @@ pub fn verified(
         claims.commit,
         claims.repository
     );
-    Ok((members, detail))
+    let builders = verified.signers().iter();
+    let builders: BTreeSet<String> = builders
+        .map(|key| policy.people(&BTreeSet::from([*key])))
+        .collect();
+    let made = Made {
+        members,
+        builders: builders.into_iter().collect(),
+        statement: statement.clone(),
+    };
+    Ok((made, detail))
 }

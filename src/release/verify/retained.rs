@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::history::{logged_files, signed_release};
-use super::{VerifiedRelease, evidence, origin};
+use super::{Made, VerifiedRelease, about, evidence, origin, wants};
 use crate::error::Context;
 use crate::hash::Sha256;
 use crate::log::{Note, TlogProof, VerifiedCheckpoint};
 use crate::release::assemble::{PROOF, PROVENANCE};
+use crate::release::attestations::{Logged, numbered, rows, unmet};
 use crate::release::policy::ReleasePolicy;
 use crate::release::state;
 use crate::trust::policy::Pin;
@@ -111,21 +112,56 @@ pub fn verify_retained(
             "the stored provenance is not the logged one",
         ));
     }
-    let (members, _) = origin::verified(PROVENANCE, provenance, &policy, &released, leaf.time)
+    let (made, _) = origin::verified(PROVENANCE, provenance, &policy, &released, leaf.time)
         .map_err(|problems| {
             problems.into_iter().fold(
                 Error::refused("the stored provenance does not verify"),
                 |error, p| error.caused_by(p.message),
             )
         })?;
+    approved(&evidence, &policy, &released, &made, now)?;
     let release = VerifiedRelease {
         released,
         leaf,
         logged_since,
-        members,
+        members: made.members,
         evidence: stored.to_vec(),
     };
     Ok((release, warnings))
+}
+
+/// The gates and approvals that the policy of that day wanted, by the proofs kept from then.
+fn approved(
+    evidence: &Evidence,
+    policy: &ReleasePolicy,
+    released: &state::Released,
+    made: &Made,
+    now: Timestamp,
+) -> Result<()> {
+    let wanted = policy.wanted_for_cut();
+    if wanted.is_nothing() {
+        return Ok(());
+    }
+    let offered = numbered(&released.tag, &mut |path| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if !evidence.0.contains_key(name) {
+            return Ok(None);
+        }
+        let (entry, since) = logged(evidence, name, policy)?;
+        let index = TlogProof::parse(evidence.get(name)?)?.unverified_index();
+        Ok(Some((entry, Logged { index, since })))
+    })?;
+    let about = about(policy, released, made, now);
+    let missing = unmet(&wanted, policy, &about, &rows(policy, &about, &offered));
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(missing.iter().map(wants).fold(
+            Error::refused(
+                "the stored approvals do not meet the policy that they were given under",
+            ),
+            Error::caused_by,
+        )),
+    }
 }
 
 /// The log's checkpoint of that day, with the witnesses that the policy of that day wants. No clock

@@ -74,6 +74,9 @@ pub struct KeyEntry {
     /// First second after it.
     #[serde(with = "crate::trust::time")]
     pub not_after: Time,
+    /// Whether somebody took it out of use then, instead of it running out.
+    #[serde(default, skip_serializing_if = "rules::is_false")]
+    pub revoked: bool,
 }
 
 /// An environment: who agrees that it runs a release, and after what.
@@ -230,6 +233,7 @@ impl KeyEntry {
             public,
             not_before,
             not_after,
+            revoked: false,
         })
     }
 

@@ -270,7 +270,8 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
     }
 }
 
-fn is_false(value: &bool) -> bool {
+/// What is not so is left out of the file.
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 

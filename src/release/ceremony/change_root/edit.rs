@@ -316,6 +316,7 @@ impl Draft {
             .hint("if nothing that it ever signed is to count: --erase"));
         }
         entry.not_after = end;
+        entry.revoked = true;
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 use super::{Case, FIRST, SECOND, yanked};
 use crate::hash::Sha256;
 use crate::release::environment::{Rule, check_reason};
-use crate::trust::policy::ApprovalRule;
 
 const ALL: [Rule; 4] = [Rule::Soak, Rule::Notice, Rule::Order, Rule::Approvals];
 
@@ -80,9 +79,8 @@ fn rules_that_nobody_can_set_aside_stay_even_where_a_leaf_names_them() {
 
 #[test]
 fn approvals_that_nobody_gave_are_missing_by_name_until_they_are_set_aside() {
-    let mut case = Case::mainnet();
-    case.environment.approvals = vec![ApprovalRule::new("qa"), ApprovalRule::new("security")];
-    case.breaks(&[Rule::Approvals, Rule::Approvals], &["approval qa"]);
+    let case = Case::mainnet().lacking(&["qa", "security"]);
+    case.breaks(&[Rule::Approvals, Rule::Approvals], &["approval qa", "bob"]);
     case.overriding(&[Rule::Approvals]).passes();
 }
 
@@ -120,8 +118,7 @@ fn a_reason_is_a_few_words_on_one_line() {
 #[test]
 fn an_override_for_another_move_sets_nothing_aside_unnoticed() {
     let good = || {
-        let mut case = Case::mainnet();
-        case.environment.approvals = vec![ApprovalRule::new("qa")];
+        let case = Case::mainnet().lacking(&["qa"]);
         case.overriding(&[Rule::Approvals])
     };
     good().passes();
