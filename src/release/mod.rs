@@ -23,6 +23,8 @@ pub mod policy;
 pub mod public;
 pub mod publish;
 pub mod report;
+#[cfg(feature = "maintainer")]
+pub mod sbom;
 pub mod source;
 pub mod standing;
 pub mod state;
