@@ -4,7 +4,9 @@
 //! only verification does.
 
 pub mod dsse;
+pub mod git_tag;
 pub mod provenance;
+pub mod sigstore;
 pub mod sshsig;
 pub mod statement;
 pub mod sums;

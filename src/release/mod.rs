@@ -29,6 +29,7 @@ pub mod source;
 pub mod standing;
 pub mod state;
 pub mod tag;
+pub mod tag_rule;
 pub mod text;
 pub mod verify;
 pub mod view;

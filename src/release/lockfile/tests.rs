@@ -77,7 +77,7 @@ fn a_purl_names_crates_io_by_saying_nothing_and_every_other_place_by_its_address
 
 #[test]
 fn a_purl_never_has_a_path_of_this_machine() {
-    let git = format!("git+file:///home/ann/fork#{}", "1".repeat(40));
+    let git = format!("git+file:///srv/ann/fork#{}", "1".repeat(40));
     for source in [
         "",
         &git,
