@@ -16,6 +16,8 @@ use cyclonedx_bom::validation::Validate;
 use jiff::Timestamp;
 
 use super::lockfile::{self, Package};
+use super::text::shown;
+use crate::limits::MAX_SHOWN_NAME;
 use crate::{Error, Result};
 
 /// The version of CycloneDX that is written.
@@ -62,10 +64,21 @@ impl Contents<'_> {
     }
 
     fn bom(&self) -> Result<Bom> {
-        let needs = lockfile::needs(self.packages)?;
         let refs: Vec<String> = self.packages.iter().map(reference).collect();
         let mut order: Vec<usize> = (0..refs.len()).collect();
         order.sort_by_key(|at| refs.get(*at));
+        let same = order.windows(2).find(|pair| match pair {
+            [a, b] => refs.get(*a) == refs.get(*b),
+            _ => false,
+        });
+        if let Some(twice) = same.and_then(|pair| refs.get(*pair.first()?)) {
+            return Err(Error::usage(format!(
+                "{} has {} twice, wanted every package once",
+                lockfile::FILE_NAME,
+                shown(twice, MAX_SHOWN_NAME)
+            )));
+        }
+        let needs = lockfile::needs(self.packages)?;
         let named = |at: usize| refs.get(at).cloned().unwrap_or_default();
 
         let release = format!("release/{}", self.tag);

@@ -88,5 +88,6 @@ fn a_project_without_a_lock_file_has_a_bill_without_components() {
 fn a_lock_file_with_one_package_twice_is_refused() {
     let mut packages = lock();
     packages.push(packages[2].clone());
-    assert!(contents(&packages).to_bytes().is_err());
+    let e = contents(&packages).to_bytes().unwrap_err().to_string();
+    assert!(e.contains("\"pkg:cargo/a@1.0.0\" twice"), "{e}");
 }
