@@ -1,11 +1,11 @@
-//! SHA-256 as a value. The backend is chosen here and nowhere else.
+//! SHA-256 as a value, and ids of git objects. The backend is chosen here and nowhere else.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::mpsc::channel;
 use std::thread;
 
-use aws_lc_rs::digest::{Context, SHA256, SHA512};
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512};
 
 /// A SHA-256 digest (32 bytes), printed as lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,6 +197,20 @@ impl Default for Sha512Hasher {
     }
 }
 
+/// The id of a git object, hex, in a repository whose ids have `digits` hex digits: 40 for SHA-1, 64
+/// for SHA-256 (git, "hash-function-transition"); `None` for any other number.
+pub fn git_id(kind: &str, contents: &[u8], digits: usize) -> Option<String> {
+    let algorithm = match digits {
+        40 => &SHA1_FOR_LEGACY_USE_ONLY,
+        64 => &SHA256,
+        _ => return None,
+    };
+    let mut context = Context::new(algorithm);
+    context.update(format!("{kind} {}\0", contents.len()).as_bytes());
+    context.update(contents);
+    Some(hex(context.finish().as_ref()))
+}
+
 /// Bytes of any even number of hex digits, in either case.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |c: u8| {
@@ -227,6 +241,21 @@ mod tests {
             assert_eq!((sha256, seen), (Sha256::of(&bytes), len as u64));
             assert!(out == bytes);
         }
+    }
+
+    #[test]
+    fn git_objects_have_the_ids_that_git_gives_them() {
+        // Of the empty blob, in both kinds of repository.
+        let id = |digits| git_id("blob", b"", digits);
+        assert_eq!(
+            id(40).as_deref(),
+            Some("e69de29bb2d1d6434b8b29ae775ad8c2e48c5391")
+        );
+        assert_eq!(
+            id(64).as_deref(),
+            Some("473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813")
+        );
+        assert_eq!(id(20), None);
     }
 
     #[test]

@@ -116,6 +116,13 @@ pub const MAX_BUILD_LOG_LEN: u64 = 256 * 1024 * 1024;
 pub const BUILD_ERROR_LINES: usize = 20;
 /// `Cargo.lock`.
 pub const MAX_LOCKFILE_LEN: u64 = 32 * 1024 * 1024;
+/// Packages in one `Cargo.lock`: a provenance and an SBOM that name them all stay below
+/// [`MAX_ATTESTATION_LEN`] as far as their names are not long.
+pub const MAX_LOCKED_PACKAGES: usize = 5_000;
+/// A raw tag object of git, with its message and signature.
+pub const MAX_TAG_OBJECT_LEN: usize = 131_072;
+/// Branches that a provenance names.
+pub const MAX_BRANCHES: usize = 64;
 /// A downloaded `.crate` file that is reused.
 pub const MAX_CRATE_LEN: u64 = 256 * 1024 * 1024;
 /// Binaries that one node installs.

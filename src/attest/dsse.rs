@@ -130,6 +130,25 @@ impl Envelope {
             && self.payload_type == IN_TOTO
     }
 
+    /// One envelope for each signature, which has no key id there, and the id that it had.
+    ///
+    /// Readers compare an id with the one that they know the key by, and each knows it by another
+    /// (TUF's, an SSH fingerprint, a digest of its SPKI); where there is none, all of them try the key.
+    pub(super) fn split(&self) -> impl Iterator<Item = (&str, Envelope)> {
+        self.signatures.iter().map(|signature| {
+            let anonymous = EnvelopeSignature {
+                keyid: String::new(),
+                sig: signature.sig.clone(),
+            };
+            let envelope = Envelope {
+                payload: self.payload.clone(),
+                payload_type: self.payload_type.clone(),
+                signatures: vec![anonymous],
+            };
+            (signature.keyid.as_str(), envelope)
+        })
+    }
+
     fn replace(&mut self, signature: EnvelopeSignature) {
         self.signatures.retain(|s| s.keyid != signature.keyid);
         self.signatures.push(signature);

@@ -5,7 +5,9 @@
 
 pub mod approval;
 pub mod dsse;
+pub mod git_tag;
 pub mod provenance;
+pub mod sigstore;
 pub mod sshsig;
 pub mod statement;
 pub mod sums;

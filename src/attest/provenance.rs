@@ -1,10 +1,11 @@
 //! SLSA provenance v1 (slsa-framework/slsa, provenance/v1) of a cut. Pure.
 //!
-//! The build type is described in `docs/formats.md`.
+//! The build type, and which level each builder claims, are described in `docs/build-type-cut-v1.md`.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::statement::{Statement, Subject};
@@ -14,8 +15,45 @@ use crate::hash::Sha256;
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// What `externalParameters` mean.
 pub const BUILD_TYPE: &str = "urn:relman:build-type:cut:v1";
-/// A cut on somebody's machine: SLSA Build L1, no more is claimed.
-pub const BUILDER_WORKSTATION: &str = "urn:relman:builder:workstation:v1";
+
+mod source;
+
+pub use source::{Descent, SourceClaims, source_claims};
+
+/// How a cut was built. Each way is a builder of its own, since each claims something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Builder {
+    /// On somebody's machine, with dependencies compiled for an earlier cut: SLSA Build L1.
+    Workstation,
+    /// On somebody's machine, with nothing kept from earlier cuts: SLSA Build L1.
+    WorkstationClean,
+}
+
+impl Builder {
+    /// `runDetails.builder.id`.
+    pub fn id(self) -> &'static str {
+        match self {
+            Builder::Workstation => "urn:relman:builder:workstation:v1",
+            Builder::WorkstationClean => "urn:relman:builder:workstation-clean:v1",
+        }
+    }
+}
+
+/// Something that went into a build (in-toto attestation, "ResourceDescriptor").
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Resource {
+    /// What the build calls it.
+    pub name: String,
+    /// What the world calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Algorithm to hex.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub digest: BTreeMap<&'static str, String>,
+    /// More about it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<&'static str, String>,
+}
 
 /// All that a provenance says of a cut.
 #[derive(Clone, Debug)]
@@ -30,20 +68,24 @@ pub struct Cut {
     pub commit: String,
     /// Hex id of its tree.
     pub tree: String,
+    /// What else is known of the tag.
+    pub source: SourceClaims,
     /// What the user could choose: command, profile, features, target.
     pub build: BTreeMap<String, Value>,
-    /// How the archive was packed: compressor, level, member size.
-    pub packing: BTreeMap<String, Value>,
-    /// Tool to version line, e.g. `rustc` to `rustc 1.95.0 (…)`; empty for a tool that is not there.
-    pub toolchain: BTreeMap<String, String>,
+    /// What followed from it: the host, how the archive was packed.
+    pub derived: BTreeMap<String, Value>,
+    /// All that was built from, but for the source itself: tools, the lock file, every crate of it.
+    pub resources: Vec<Resource>,
+    /// How it was built.
+    pub builder: Builder,
     /// Version of relman.
     pub builder_version: String,
     /// When the build began.
     pub started: Timestamp,
     /// When it had ended.
     pub finished: Timestamp,
-    /// Digest of the build's log.
-    pub log: Sha256,
+    /// Files that the build made beside the subjects, by name: its log, the bill of materials.
+    pub byproducts: BTreeMap<&'static str, Sha256>,
 }
 
 impl Cut {
@@ -62,9 +104,18 @@ impl Cut {
             let uri = format!("git+{}@refs/tags/{}", self.repository, self.tag);
             source["uri"] = uri.into();
         }
-        let tools = self.toolchain.iter().filter(|(_, v)| !v.is_empty());
-        let tools = tools.map(|(tool, v)| json!({ "name": tool, "annotations": { "version": v } }));
-        let dependencies: Vec<_> = std::iter::once(source).chain(tools).collect();
+        if let Some(annotations) = self.source.annotations() {
+            source["annotations"] = annotations;
+        }
+        let dependencies: Vec<_> = std::iter::once(source)
+            .chain(self.resources.iter().map(|resource| json!(resource)))
+            .collect();
+        let byproducts = self.byproducts.iter();
+        let byproducts: Vec<_> = byproducts
+            .map(|(name, sha256)| json!({ "name": name, "digest": { "sha256": sha256.hex() } }))
+            .collect();
+        let mut internal = self.derived.clone();
+        internal.insert("source".into(), self.source.parameters());
         let mut external = self.build.clone();
         external.insert("repository".into(), self.repository.clone().into());
         external.insert("tag".into(), self.tag.clone().into());
@@ -75,21 +126,19 @@ impl Cut {
                 "buildDefinition": {
                     "buildType": BUILD_TYPE,
                     "externalParameters": external,
-                    "internalParameters": self.packing,
+                    "internalParameters": internal,
                     "resolvedDependencies": dependencies,
                 },
                 "runDetails": {
                     "builder": {
-                        "id": BUILDER_WORKSTATION,
+                        "id": self.builder.id(),
                         "version": { "relman": self.builder_version },
                     },
                     "metadata": {
                         "startedOn": self.started.to_string(),
                         "finishedOn": self.finished.to_string(),
                     },
-                    "byproducts": [
-                        { "name": "build.log", "digest": { "sha256": self.log.hex() } }
-                    ],
+                    "byproducts": byproducts,
                 },
             }),
         )

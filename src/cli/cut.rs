@@ -6,6 +6,7 @@ use serde_json::json;
 use super::args::{Cli, CutArgs, TagArgs, TimestampArgs};
 use super::desk::Desk;
 use super::project::Project;
+use crate::attest::provenance::Builder;
 use crate::io::build::ProcessBuilder;
 use crate::io::git::GitSource;
 use crate::io::workshop::Workshop;
@@ -28,13 +29,14 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
     let source =
         GitSource::open(&project.dir)?.with_public_url(project.config.release.repository.clone());
     let desk = Desk::open(cli, progress)?;
-    let (key, released) = desk.with_view(|view| {
+    let (key, released, policy) = desk.with_view(|view| {
         let builders = view.policy.accepted(&Purpose::Builder, clock::now());
         let key = desk.keyring.one_of("builder", &builders)?;
         // Before a long build, not after it.
         view.policy
             .check_signer(&Purpose::Builder, &key.public(), clock::now())?;
-        Ok((key, state::released(view.refreshed.targets()).0))
+        let released = state::released(view.refreshed.targets()).0;
+        Ok((key, released, view.policy.clone()))
     })?;
 
     let drafted = {
@@ -46,6 +48,11 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
             drafts: &desk.drafts,
             places: &workshop.places(),
             key: key.as_ref(),
+            policy: &policy,
+            builder: match args.clean {
+                true => Builder::WorkstationClean,
+                false => Builder::Workstation,
+            },
             now: &clock::now,
             threads: process::threads(),
         }

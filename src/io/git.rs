@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ConfigLevel, ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Sort};
 
+use crate::attest::git_tag;
 use crate::error::Context;
 use crate::limits::{MAX_MESSAGE_LEN, MAX_NOTES_COMMITS, MAX_SHOWN_NAME, MAX_TAGS};
 use crate::release::source::{CommitInfo, Previous, Rules, Source, TagInfo, near_names};
@@ -17,6 +18,7 @@ use crate::{Error, Result};
 
 mod checkout;
 mod clone;
+mod lineage;
 mod objects;
 
 /// A git repository on this machine: with or without a working tree, or a linked worktree.
@@ -304,6 +306,21 @@ impl Source for GitSource {
         Ok(out)
     }
 
+    fn tag_object(&self, info: &TagInfo) -> Result<Option<Vec<u8>>> {
+        let Some(id) = &info.object else {
+            return Ok(None);
+        };
+        lineage::tag_object(&self.repo, oid(id)?, info.tag.as_str()).map(Some)
+    }
+
+    fn has_ancestor(&self, commit: &str, ancestor: &str) -> Result<bool> {
+        lineage::has_ancestor(&self.repo, oid(commit)?, oid(ancestor)?)
+    }
+
+    fn branches_with(&self, commit: &str, is_wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
+        lineage::branches_with(&self.repo, oid(commit)?, is_wanted)
+    }
+
     fn release_tags(&self, pattern: Pattern) -> Result<Vec<Tag>> {
         let names = self.tag_names()?;
         let mut tags: Vec<Tag> = names
@@ -355,27 +372,8 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-// A signature is the end of the message, from its armour's first line (gitformat-signature(5)).
 fn split_signature(message: &[u8]) -> (String, bool) {
-    let text = lossy(message);
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let armour = [
-            "PGP SIGNATURE",
-            "PGP MESSAGE",
-            "SSH SIGNATURE",
-            "SIGNED MESSAGE",
-        ];
-        if armour
-            .iter()
-            .any(|a| line.trim_end() == format!("-----BEGIN {a}-----"))
-        {
-            return (
-                text.get(..at).unwrap_or_default().trim_end().to_owned(),
-                true,
-            );
-        }
-        at += line.len();
-    }
-    (text.trim_end().to_owned(), false)
+    let at = git_tag::signature_start(message);
+    let text = message.get(..at).unwrap_or(message);
+    (lossy(text).trim_end().to_owned(), at < message.len())
 }

@@ -1,10 +1,10 @@
 //! From built binaries to the complete release directory: packed, summed, attested, signed.
+//! What the provenance says is in `facts`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::archive::{self, Entry, Packed};
 use super::build_plan::BuildPlan;
@@ -12,17 +12,25 @@ use super::config::Config;
 use super::draft::{DraftDir, Drafts, FORMAT, Record};
 use super::installation::Installation;
 use super::leaf::{Leaf, ReleaseLeaf};
+use super::lockfile::Package;
 use super::notes;
 use super::source::{Built, BuiltBinary, CommitInfo, Facts, Previous, TagInfo};
 use super::tag::Tag;
-use crate::attest::provenance::{Cut, MemberFacts};
-use crate::attest::{Envelope, Subject, sshsig, sums};
+use crate::attest::provenance::{Builder, MemberFacts, SourceClaims};
+use crate::attest::{Envelope, Subject, sigstore, sshsig, sums};
 use crate::hash::Sha256;
 use crate::keys::Signer;
+use crate::limits::MAX_ATTESTATION_LEN;
 use crate::{Error, Result};
+
+mod facts;
 
 /// The file with the provenance.
 pub const PROVENANCE: &str = "provenance.intoto.jsonl";
+/// The provenance again, as a Sigstore bundle.
+pub const SIGSTORE: &str = "provenance.sigstore.json";
+/// The bill of materials.
+pub const SBOM: &str = "sbom.cdx.json";
 /// The file with the digests of all others.
 pub const SUMS: &str = "SHA256SUMS";
 /// The SSHSIG over [`SUMS`].
@@ -41,6 +49,12 @@ pub struct Parts<'a> {
     pub tag: &'a Tag,
     /// What git says of it.
     pub info: &'a TagInfo,
+    /// What else is known of the tag.
+    pub source: &'a SourceClaims,
+    /// What it is locked to.
+    pub locked: &'a LockedSource,
+    /// How it was built.
+    pub builder: Builder,
     /// The release before it in git's history.
     pub previous: Option<&'a Previous>,
     /// The commits since then.
@@ -61,6 +75,16 @@ pub struct Parts<'a> {
     pub finished: Timestamp,
     /// Threads to pack with.
     pub threads: usize,
+}
+
+/// What the tag's lock file says.
+pub struct LockedSource {
+    /// Digest of the lock file; none where the tag has none.
+    pub sha256: Option<Sha256>,
+    /// Its packages.
+    pub packages: Vec<Package>,
+    /// The bill of materials.
+    pub sbom: Vec<u8>,
 }
 
 /// Writes the complete draft.
@@ -85,12 +109,24 @@ pub fn draft(parts: &Parts, drafts: &dyn Drafts, key: &dyn Signer) -> Result<Rec
         add(&mut files, sum_file, digest)?;
     }
 
+    let put = |name: &str, bytes: &[u8]| match bytes.len() as u64 {
+        found if found > MAX_ATTESTATION_LEN => Err(Error::usage(format!(
+            "{name} would have {found} bytes, at most {MAX_ATTESTATION_LEN} are allowed"
+        ))),
+        _ => dir.put(name, bytes),
+    };
+    let sbom = put(SBOM, &parts.locked.sbom)?;
+    add(&mut files, SBOM.into(), sbom)?;
     let mut subjects = vec![Subject::new(&archive, packed.sha256)];
     subjects.extend(members.iter().map(|(name, m)| m.subject(name)));
-    let mut line = Envelope::sign(&provenance(parts).statement(subjects), key)?.to_line()?;
+    let statement = facts::provenance(parts, sbom).statement(subjects);
+    let envelope = Envelope::sign(&statement, key)?;
+    let mut line = envelope.to_line()?;
     line.push(b'\n');
-    let provenance = dir.put(PROVENANCE, &line)?;
+    let provenance = put(PROVENANCE, &line)?;
     add(&mut files, PROVENANCE.into(), provenance)?;
+    let bundle = put(SIGSTORE, &sigstore::bundle(&envelope)?)?;
+    add(&mut files, SIGSTORE.into(), bundle)?;
 
     let sums_text = sums::format(&files);
     let sums = dir.put(SUMS, sums_text.as_bytes())?;
@@ -242,46 +278,4 @@ fn pack_archive(
 /// Who signs `SHA256SUMS`, as `allowed_signers` names them.
 pub fn principal(project: &str) -> String {
     format!("builder@{project}")
-}
-
-/// What the user could choose, and what was run for it.
-fn parameters(parts: &Parts) -> BTreeMap<String, Value> {
-    let build = &parts.config.build;
-    BTreeMap::from([
-        ("command".into(), parts.plan.argv.clone().into()),
-        ("profile".into(), build.profile.clone().into()),
-        ("features".into(), build.features.clone().into()),
-        ("target".into(), build.target.clone().into()),
-        ("packages".into(), build.packages.clone().into()),
-        ("environment".into(), serde_json::json!(build.env)),
-    ])
-}
-
-fn provenance(parts: &Parts) -> Cut {
-    let toolchain = &parts.facts.toolchain;
-    Cut {
-        repository: parts.repository.to_owned(),
-        tag: parts.tag.to_string(),
-        tag_object: parts.info.object.clone(),
-        commit: parts.info.commit.clone(),
-        tree: parts.info.tree.clone(),
-        build: parameters(parts),
-        packing: BTreeMap::from([
-            ("compressor".into(), archive::COMPRESSOR.into()),
-            ("level".into(), archive::LEVEL.into()),
-            (
-                "memberTarBytes".into(),
-                crate::limits::GZIP_MEMBER_TAR_LEN.into(),
-            ),
-        ]),
-        toolchain: BTreeMap::from([
-            ("cargo".into(), toolchain.cargo.clone()),
-            ("rustc".into(), toolchain.rustc.clone()),
-            ("host".into(), toolchain.host.clone()),
-        ]),
-        builder_version: env!("CARGO_PKG_VERSION").into(),
-        started: parts.started,
-        finished: parts.finished,
-        log: parts.built.log_sha256,
-    }
 }

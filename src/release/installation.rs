@@ -46,6 +46,8 @@ impl Installation<'_> {
              ```\n\n\
              Go on only if the first says `Good \"relman\" signature` and the second `{archive}: OK`.\n\
              This says who made these bytes. It does not say that your network agreed to run them.\n\n\
+             What they were made from is in two more files that `SHA256SUMS` lists: `sbom.cdx.json`, every\n\
+             dependency (CycloneDX), and `provenance.intoto.jsonl`, source and build (SLSA).\n\n\
              ## 2. Install\n\n\
              Unpack, keep the binary that runs now, put the new one beside its target and rename it: the\n\
              name never points to half a file, and a running daemon keeps the old one until it restarts.\n\n\

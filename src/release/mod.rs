@@ -23,10 +23,13 @@ pub mod policy;
 pub mod public;
 pub mod publish;
 pub mod report;
+#[cfg(feature = "maintainer")]
+pub mod sbom;
 pub mod source;
 pub mod standing;
 pub mod state;
 pub mod tag;
+pub mod tag_rule;
 pub mod text;
 pub mod verify;
 pub mod view;

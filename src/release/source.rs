@@ -103,6 +103,26 @@ pub trait Source {
     /// Unreadable objects, something that is not a file, more than `limit` bytes.
     fn committed_file(&self, info: &TagInfo, path: &str, limit: u64) -> Result<Option<Vec<u8>>>;
 
+    /// The raw tag object, as git stores it; `None` for a lightweight tag.
+    ///
+    /// # Errors
+    /// Unreadable objects, more than [`crate::limits::MAX_TAG_OBJECT_LEN`] bytes.
+    fn tag_object(&self, info: &TagInfo) -> Result<Option<Vec<u8>>>;
+
+    /// Whether `ancestor` is `commit`, or among the commits before it; not so where the repository
+    /// does not have it.
+    ///
+    /// # Errors
+    /// Unreadable history.
+    fn has_ancestor(&self, commit: &str, ancestor: &str) -> Result<bool>;
+
+    /// The names of all branches, of this repository and as `origin` last had them, that are wanted
+    /// and have `commit`: sorted, without `origin/`.
+    ///
+    /// # Errors
+    /// Unreadable references or history, more than [`crate::limits::MAX_BRANCHES`] of them.
+    fn branches_with(&self, commit: &str, is_wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>>;
+
     /// All well-formed release tags of the repository, sorted.
     ///
     /// # Errors

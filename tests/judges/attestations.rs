@@ -10,6 +10,15 @@ use crate::project::{Project, TAGS, write};
 use crate::tools::{self, Verdict};
 
 const LINES: &str = "provenance.intoto.jsonl";
+/// A crate of crates.io, one of git, one of a path that no other machine has.
+const LOCK: &str = "version = 4\n\
+    [[package]]\nname = \"a\"\nversion = \"1.0.0+x\"\n\
+    source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+    checksum = \"1111111111111111111111111111111111111111111111111111111111111111\"\n\
+    [[package]]\nname = \"b\"\nversion = \"1.0.0\"\n\
+    source = \"git+https://example.org/b?rev=1#2222222222222222222222222222222222222222\"\n\
+    [[package]]\nname = \"c\"\nversion = \"1.0.0\"\n\
+    source = \"git+file:///srv/c#3333333333333333333333333333333333333333\"\n";
 
 fn judge(file: &Path, archive: Option<&Path>, keys: &[PathBuf]) -> Verdict {
     let archive = archive
@@ -50,9 +59,13 @@ fn securesystemslib_and_in_toto_accept_our_provenance() {
         assert_eq!(external.unwrap()["tag"], tag);
         let found = "/predicate/buildDefinition/resolvedDependencies/0/uri";
         assert_eq!(statement.pointer(found).and_then(Value::as_str), uri);
-        // The next release comes from a project that has a remote by then.
+        let crates = "/predicate/buildDefinition/resolvedDependencies/1/name";
+        let lock = statement.pointer(crates).and_then(Value::as_str);
+        assert_eq!(lock, uri.map(|_| "Cargo.lock"));
+        // The next release comes from a project that has a remote by then, and dependencies.
         if uri.is_none() {
             project.set_origin("git@example.org:a/timed.git");
+            project.commit_file("Cargo.lock", LOCK);
         }
     }
 }

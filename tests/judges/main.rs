@@ -2,8 +2,10 @@
 //! thing, and that it refuses a tampered one. `tests/judges/setup` installs the tools.
 
 mod attestations;
+mod bundle;
 mod clients;
 mod conformance;
+mod cyclonedx;
 mod environment;
 mod foreign;
 #[path = "../common/http_server.rs"]
@@ -12,6 +14,7 @@ mod http_server;
 mod openssl;
 mod project;
 mod rotation;
+mod ssh;
 mod tamper;
 mod tlog;
 mod tools;

@@ -16,7 +16,7 @@ const SPKI: [u8; 12] = [
 ];
 
 /// The PEM form of a key of which we publish the OpenSSH form.
-fn pem(public: &Path) -> String {
+pub fn pem(public: &Path) -> String {
     let line = fs::read_to_string(public).unwrap();
     let blob = Base64::decode_vec(line.split(' ').nth(1).unwrap()).unwrap();
     let spki = [&SPKI[..], &blob[blob.len() - 32..]].concat();

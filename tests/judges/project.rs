@@ -83,6 +83,24 @@ impl Project {
         path.into_os_string().into_string().unwrap()
     }
 
+    /// Writes a file that the next release has; gives its path.
+    pub fn commit_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, text).unwrap();
+        let repo = self.repo();
+        let mut index = repo.index().unwrap();
+        index.add_path(Path::new(name)).unwrap();
+        index.write().unwrap();
+        path
+    }
+
+    /// The file of a secret key.
+    pub fn keyring_file(&self, name: &str) -> PathBuf {
+        let dir = self.dir.path().join("config/relman");
+        let mut dirs = fs::read_dir(dir).unwrap();
+        dirs.next().unwrap().unwrap().path().join(name)
+    }
+
     /// Says where the source can be had from now on.
     pub fn set_origin(&self, url: &str) {
         self.repo().remote("origin", url).unwrap();
@@ -122,9 +140,7 @@ impl Project {
 
     /// The secret keys.
     pub fn keyring(&self) -> Keyring {
-        let dir = self.dir.path().join("config/relman");
-        let mut dirs = fs::read_dir(dir).unwrap();
-        Keyring::new(dirs.next().unwrap().unwrap().path())
+        Keyring::new(self.keyring_file(""))
     }
 
     /// A path for a test's own files.

@@ -133,15 +133,31 @@ fn said<A: AsRef<OsStr>>(
     }
 }
 
-/// Runs our Go program, which is built when first asked for.
+/// Runs our Go program that reads logs.
 pub fn go<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Verdict {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| {
-        let program = installed().join("tlog");
+    go_program(&PROGRAM, "tlog", "main.go", args)
+}
+
+/// Runs our Go program that reads envelopes.
+pub fn go_dsse<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Verdict {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    go_program(&PROGRAM, "dsse", "dsse/main.go", args)
+}
+
+/// A program of `tests/judges/go/`, which is built when first asked for.
+fn go_program<A: AsRef<OsStr>>(
+    built: &OnceLock<PathBuf>,
+    name: &str,
+    source: &str,
+    args: impl IntoIterator<Item = A>,
+) -> Verdict {
+    let program = built.get_or_init(|| {
+        let program = installed().join(name);
         let out = Command::new("go")
             .args(["build", "-o"])
             .arg(&program)
-            .arg(package().join("tests/judges/go/main.go"))
+            .arg(package().join("tests/judges/go").join(source))
             .env("GOPATH", "/usr/share/gocode")
             .env("GO111MODULE", "off")
             .env("GOCACHE", installed().join("go-cache"))
@@ -160,4 +176,19 @@ pub fn go<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Verdict {
 pub fn openssl(dir: &Path, args: &[&str]) -> bool {
     let out = Command::new("openssl").args(args).current_dir(dir).output();
     out.expect(HINT).status.success()
+}
+
+/// Whether a program says yes, with a file as its input; with what it said if not.
+pub fn agrees(program: &mut Command, input: Option<&Path>) -> Result<(), String> {
+    if let Some(input) = input {
+        program.stdin(std::fs::File::open(input).unwrap());
+    }
+    let out = program.output().expect("it is installed");
+    match out.status.success() {
+        true => Ok(()),
+        false => {
+            let said = [&out.stderr[..], &out.stdout[..]].concat();
+            Err(String::from_utf8_lossy(&said).trim().to_owned())
+        }
+    }
 }

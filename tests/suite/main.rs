@@ -9,6 +9,7 @@ mod ceremony_cli;
 mod ceremony_fault_cli;
 mod cut_cli;
 mod cut_config_cli;
+mod cut_evidence_cli;
 mod cut_keys_cli;
 mod disk_cli;
 mod docs;

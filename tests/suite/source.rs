@@ -3,3 +3,4 @@
 mod build;
 mod git;
 mod project;
+mod tags;
