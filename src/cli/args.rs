@@ -1,6 +1,8 @@
 //! The command line, all of it, in one place.
 
 #[cfg(feature = "maintainer")]
+mod approve;
+#[cfg(feature = "maintainer")]
 mod promote;
 mod repo;
 #[cfg(feature = "maintainer")]
@@ -10,6 +12,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "maintainer")]
+pub use approve::ApproveArgs;
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
@@ -71,6 +75,9 @@ pub enum Command {
     /// Give a proposal up.
     Withdraw(WithdrawArgs),
     #[cfg(feature = "maintainer")]
+    /// Put your name to a release, in a role.
+    Approve(ApproveArgs),
+    #[cfg(feature = "maintainer")]
     /// Announce an upgrade of an environment to its operators; the notice begins.
     Announce(AnnounceArgs),
     #[cfg(feature = "maintainer")]
@@ -127,6 +134,8 @@ impl Command {
             Command::Import(_) => "import",
             #[cfg(feature = "maintainer")]
             Command::Withdraw(_) => "withdraw",
+            #[cfg(feature = "maintainer")]
+            Command::Approve(_) => "approve",
             #[cfg(feature = "maintainer")]
             Command::Announce(_) => "announce",
             #[cfg(feature = "maintainer")]

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use super::args::Cli;
 use super::project::Project;
 use crate::io::drafts::LocalDrafts;
+use crate::io::drawer::LocalDrawer;
 use crate::io::keyring::Keyring;
 use crate::io::proposals::LocalProposals;
 use crate::io::{clock, durable, fault};
 use crate::limits::MAX_CHECKPOINT_LEN;
 use crate::limits::MAX_POLICY_LEN;
+use crate::release::attestations::Drawer;
 use crate::release::ceremony::{Base, Demand, Exchange, Kind, Proposal, Signing};
 use crate::release::cut::Events;
 use crate::release::draft::{Drafts, Record};
@@ -36,6 +38,8 @@ pub struct Desk {
     pub keyring: Keyring,
     /// Its drafts.
     pub drafts: LocalDrafts,
+    /// Attestations that wait for their release.
+    pub drawer: LocalDrawer,
     /// Its proposals.
     pub proposals: LocalProposals,
     /// The bytes of the project's trust root.
@@ -84,6 +88,7 @@ impl Desk {
             keyring: project.keyring()?,
             drafts: LocalDrafts::new(project.work_dir().join("drafts")),
             proposals: LocalProposals::new(project.work_dir().join("proposals")),
+            drawer: LocalDrawer::new(project.work_dir().join("attestations")),
             root,
             store,
             project,
@@ -224,6 +229,7 @@ impl Desk {
         };
         match settled {
             Settled::Published { .. } => {
+                self.drawer.remove(&record.tag)?;
                 self.drafts.remove(&record.tag)?;
                 Ok(None)
             }
@@ -301,7 +307,7 @@ impl Desk {
             let planned = whole
                 .then(|| {
                     self.publisher()
-                        .publish(view, &base, proposal, &self.drafts)
+                        .publish(view, &base, proposal, (&self.drafts, &self.drawer))
                 })
                 .transpose()?;
             Ok((demands, planned))

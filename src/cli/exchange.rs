@@ -4,12 +4,14 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::approve;
 use super::args::{Cli, ExportArgs, ImportArgs, WithdrawArgs};
 use super::desk::Desk;
 use super::project::{Project, start_dir};
 use super::sign::{answer, read, review};
-use crate::io::clock;
 use crate::io::proposals::{self, LocalProposals};
+use crate::io::{clock, durable};
+use crate::limits::MAX_EXCHANGE_LEN;
 use crate::release::ceremony::{Base, Exchange, Signing};
 use crate::release::view::View;
 use crate::trust::memory::Memory;
@@ -76,6 +78,10 @@ pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<A
 }
 
 fn import_one(desk: &Desk, file: &Path) -> Result<(String, Value)> {
+    let bytes = durable::read_bounded(file, MAX_EXCHANGE_LEN)?.unwrap_or_default();
+    if let Some(envelopes) = approve::envelopes(&bytes)? {
+        return approve::imported(desk, &envelopes);
+    }
     let theirs = read(file)?;
     if theirs.proposal.is_published(desk.store.reader())? {
         let id = theirs.proposal.id;

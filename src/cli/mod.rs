@@ -1,5 +1,7 @@
 //! Commands: each reads its arguments, wires the machine to a driver, and words the answer.
 
+#[cfg(feature = "maintainer")]
+mod approve;
 pub mod args;
 mod audit;
 #[cfg(feature = "maintainer")]
@@ -96,6 +98,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Import(args) => exchange::import(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Withdraw(args) => exchange::withdraw(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Approve(args) => approve::approve(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Announce(args) => promote::announce(cli, args, progress),
         #[cfg(feature = "maintainer")]

@@ -94,6 +94,10 @@ impl Drafts for LocalDrafts {
         self.root.join(tag).join(name)
     }
 
+    fn read(&self, tag: &str, name: &str, limit: u64) -> Result<Vec<u8>> {
+        durable::read_required(&self.file(tag, name), limit)
+    }
+
     fn remove(&self, tag: &str) -> Result<()> {
         durable::remove_all(&self.root.join(tag))
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::hash::Sha256;
+use crate::release::state::Released;
 
 /// The format of [`Record`].
 pub const FORMAT: u32 = 1;
@@ -36,6 +37,21 @@ pub struct Record {
     pub leaf: String,
 }
 
+impl Record {
+    /// What targets will list of it.
+    pub fn released(&self) -> Released {
+        Released {
+            tag: self.tag.clone(),
+            commit: self.commit.clone(),
+            tag_object: self.tag_object.clone(),
+            repository: self.repository.clone(),
+            sha256: self.archive,
+            length: self.archive_len,
+            yanked: None,
+        }
+    }
+}
+
 /// Where drafts are kept.
 pub trait Drafts {
     /// The record of a complete draft, after every file of it was hashed again; `None` where there
@@ -50,6 +66,9 @@ pub trait Drafts {
 
     /// Path of a file of a complete draft.
     fn file(&self, tag: &str, name: &str) -> PathBuf;
+
+    /// Reads a file of a complete draft, of at most `limit` bytes.
+    fn read(&self, tag: &str, name: &str, limit: u64) -> Result<Vec<u8>>;
 
     /// Forgets a draft.
     fn remove(&self, tag: &str) -> Result<()>;

@@ -4,6 +4,7 @@
 //! `offered` finds them, `row` says what each is worth, `unmet` holds them against the rules.
 
 mod offered;
+mod release;
 mod row;
 mod unmet;
 
@@ -14,7 +15,8 @@ use crate::Result;
 use crate::attest::Envelope;
 
 pub use offered::{Logged, Offered, in_history, numbered};
-pub use row::{About, Author, Row, Said, Standing, rows};
+pub use release::{Judged, of_release};
+pub use row::{About, Row, Said, Standing, rows};
 pub use unmet::{Unmet, Wanted, unmet};
 
 /// Where attestations about a release are kept until they are in the store.

@@ -12,6 +12,7 @@ use crate::keys::PublicKey;
 use crate::limits::MAX_ATTESTATION_SKEW_SECONDS;
 use crate::release::leaf::{AttestationKind, AttestationLeaf};
 use crate::release::policy::ReleasePolicy;
+use crate::release::tag_rule::Author;
 use crate::trust::policy::PolicyKey;
 
 /// The release that attestations must be about.
@@ -29,15 +30,6 @@ pub struct About<'a> {
     pub builders: Vec<String>,
     /// Now.
     pub now: Timestamp,
-}
-
-/// Who signed the tag of a release.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Author {
-    /// This person, by a verified signature.
-    Person(String),
-    /// Nobody can tell, and why.
-    Unknown(String),
 }
 
 /// What a signature is worth.

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::row::{About, Author, Row, Said, Standing};
+use super::row::{About, Row, Said, Standing};
 use crate::release::leaf::AttestationKind;
 use crate::release::policy::ReleasePolicy;
+use crate::release::tag_rule::Author;
 use crate::trust::policy::{ApprovalRule, GateRule, Purpose};
 
 /// What a policy wants in one place: before a cut, or in an environment.
@@ -102,10 +103,7 @@ fn approval(
         message.push_str(&format!("; {}", why.join("; ")));
     }
     let may = |person: &str| rule.from.is_empty() || rule.from.iter().any(|name| name == person);
-    let author = match &about.author {
-        Author::Person(person) if rule.not_author => Some(person.as_str()),
-        _ => None,
-    };
+    let author = about.author.person().filter(|_| rule.not_author);
     let holders = holders(policy, &Purpose::Approver, about);
     let missing = holders.into_iter().filter(|person| {
         may(person) && !people.contains(person.as_str()) && author != Some(person.as_str())
@@ -125,12 +123,10 @@ fn not_counted(rule: &ApprovalRule, about: &About, who: &str, row: &Row) -> Opti
         return Some(format!("{who} is none of those who may give it"));
     }
     if rule.not_author {
-        match &about.author {
-            Author::Person(author) if author == who => {
-                return Some(format!("{who} is the tag's author"));
-            }
-            Author::Person(_) => {}
-            Author::Unknown(_) => return Some(format!("{who} may be the tag's author")),
+        match about.author.person() {
+            Some(author) if author == who => return Some(format!("{who} is the tag's author")),
+            Some(_) => {}
+            None => return Some(format!("{who} may be the tag's author")),
         }
     }
     match &row.said {

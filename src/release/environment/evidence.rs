@@ -247,7 +247,8 @@ impl<'a> Evidence<'a> {
             Ok(Some((entry, Logged { index, since })))
         })?;
         let now = times.install.or(times.waits).unwrap_or(leaf.time);
-        let about = about(self.policy, released, &made, now);
+        // What policy asks of the tag is asked of every release, and not by environments.
+        let (about, _) = about(self.policy, released, &made, leaf.time, now);
         let rows = rows(self.policy, &about, &offered);
         Ok(unmet(wanted, self.policy, &about, &rows))
     }

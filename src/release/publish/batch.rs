@@ -141,16 +141,6 @@ impl<'a> Batch<'a> {
         self.entries.push((entry, vec![proof]));
     }
 
-    /// Adds a leaf, signed by the publisher, whose proof goes to `proof`.
-    ///
-    /// # Errors
-    /// A batch without a log; a key that cannot sign.
-    pub fn leaf(&mut self, leaf: &Leaf, proof: String) -> Result<()> {
-        let entry = leaf.sign(self.log_end()?.publisher.as_ref())?;
-        self.entry(entry, proof);
-        Ok(())
-    }
-
     /// Adds a role whose digest is logged before it is published.
     pub fn role(&mut self, role: &str, version: u64, bytes: Vec<u8>) {
         self.roles.push((format!("{version}.{role}"), bytes));

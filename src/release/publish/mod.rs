@@ -2,6 +2,7 @@
 //! readers may see them (DESIGN, section 3, "Publishing"). Nothing is written here: a plan goes
 //! through the store's stage. Whoever makes one holds the store's lock.
 
+mod attested;
 mod batch;
 mod genesis;
 mod signing;
@@ -10,6 +11,7 @@ mod witness;
 use jiff::{SignedDuration, Timestamp};
 
 use super::assemble::{PROOF, PROVENANCE, SUMS};
+use super::attestations::Drawer;
 use super::ceremony::{Base, FilesInMemory, Kind, Proposal, RoleDraft, voided};
 use super::config;
 use super::draft::{Drafts, Record};
@@ -24,12 +26,14 @@ use crate::log::WitnessMemory;
 use crate::store::Reader;
 use crate::store::stage::{Content, Transaction};
 use crate::trust::memory::Memory;
+use crate::trust::policy::Purpose;
 use crate::trust::refresh::StoreMetadata;
 use crate::trust::schema::{Root, Snapshot, Targets};
 use crate::trust::state::withdraws_online_keys;
 use crate::trust::{MetaFile, time};
 use crate::{Error, Result};
 
+pub use attested::{Attested, attested, refused};
 pub use genesis::{Founded, Genesis, PEOPLE_MEMBER};
 pub use signing::Waiting;
 pub use witness::{Witness, Witnesses, published};
@@ -100,15 +104,7 @@ impl Publisher<'_> {
     /// # Errors
     /// A draft that readers would refuse.
     pub fn propose_release(&self, view: &View, record: &Record) -> Result<Proposal> {
-        let released = Released {
-            tag: record.tag.clone(),
-            commit: record.commit.clone(),
-            tag_object: record.tag_object.clone(),
-            repository: record.repository.clone(),
-            sha256: record.archive,
-            length: record.archive_len,
-            yanked: None,
-        };
+        let released = record.released();
         check_leaf(view, record, &released)?;
         let mut targets: Targets = Targets::clone(view.refreshed.targets());
         self.renew(&mut targets, "targets")?;
@@ -149,7 +145,7 @@ impl Publisher<'_> {
         view: &View,
         base: &Base,
         proposal: &Proposal,
-        drafts: &dyn Drafts,
+        (drafts, drawer): (&dyn Drafts, &dyn Drawer),
     ) -> Result<Planned> {
         proposal.require_sound(base, self.now)?;
         // Counted is what is left then: that is what readers get.
@@ -166,7 +162,16 @@ impl Publisher<'_> {
         let mut batch = Batch::new(self, &after.policy, *view.history.checkpoint.head())?;
         batch.ask_witnesses(&view.policy, self.keys)?;
         if let Some(tag) = &proposal.draft {
-            self.add_draft(&mut batch, view, proposal, tag, drafts)?;
+            let (record, released) = self.add_draft(&mut batch, view, proposal, tag, drafts)?;
+            let lacks = self.add_attestations(
+                &mut batch,
+                &after.policy,
+                (&record, &released),
+                (drafts, drawer),
+            )?;
+            if let Some(waiting) = lacks {
+                return Ok(Planned::Waiting(waiting));
+            }
         }
         for (path, text) in &proposal.files {
             batch.object(path.clone(), text.clone().into_bytes());
@@ -207,12 +212,24 @@ impl Publisher<'_> {
     /// # Errors
     /// As [`Publisher::publish`].
     pub fn log(&self, view: &View, leaf: &Leaf, path: &str) -> Result<Planned> {
+        let publishers = view.policy.accepted(&Purpose::Publisher, self.now);
+        let key = self.keys.one_of("publisher", &publishers)?;
+        self.enter(view, vec![(leaf.sign(key.as_ref())?, path.to_owned())])
+    }
+
+    /// Plans to enter signed entries in the log, each with its proof at a path.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub fn enter(&self, view: &View, entries: Vec<(Vec<u8>, String)>) -> Result<Planned> {
         if let Some(witnessed) = &view.witnessed {
             witnessed.check_clock(self.now)?;
         }
         let head = *view.history.checkpoint.head();
         let mut batch = Batch::new(self, &view.policy, head)?;
-        batch.leaf(leaf, path.to_owned())?;
+        for (entry, path) in entries {
+            batch.entry(entry, path);
+        }
         let snapshot = view.refreshed.snapshot();
         let meta = MetaFile::of(snapshot.version, snapshot.bytes());
         self.stamped(view, view.refreshed.root(), batch, meta)
@@ -225,7 +242,7 @@ impl Publisher<'_> {
         proposal: &Proposal,
         tag: &str,
         drafts: &dyn Drafts,
-    ) -> Result<()> {
+    ) -> Result<(Record, Released)> {
         let record = drafts.load(tag)?.ok_or_else(|| {
             Error::failed(format!(
                 "proposal {} lists release {tag}, and its draft is not here",
@@ -256,8 +273,8 @@ impl Publisher<'_> {
         }
         let archive = drafts.file(tag, &released.archive_name());
         batch.file(released.archive_path(), archive, record.archive);
-        batch.entry(record.leaf.into_bytes(), format!("{tag}/{PROOF}"));
-        Ok(())
+        batch.entry(record.leaf.clone().into_bytes(), format!("{tag}/{PROOF}"));
+        Ok((record, released))
     }
 
     /// Plans fresh signatures over the same contents.

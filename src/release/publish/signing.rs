@@ -4,6 +4,7 @@ use super::super::ceremony::{Demand, Holder};
 use super::{Keys, PEOPLE_MEMBER};
 use crate::attest::dsse::short;
 use crate::keys::Signer;
+use crate::release::attestations::Unmet;
 use crate::trust::Unsigned;
 use crate::trust::schema::{Role, Root};
 use crate::trust::verify::Signers;
@@ -20,6 +21,8 @@ pub struct Waiting {
     pub threshold: u64,
     /// Who could give one more: name and key.
     pub missing: Vec<String>,
+    /// Where it is a rule about attestations that is not met: how far it is.
+    pub rule: Option<String>,
 }
 
 /// The result of [`sign`].
@@ -31,6 +34,20 @@ pub enum Signed {
 }
 
 impl Waiting {
+    /// What a rule of the policy lacks.
+    pub fn of_rule(unmet: &Unmet) -> Self {
+        Waiting {
+            role: unmet.rule.clone(),
+            have: unmet.have,
+            threshold: unmet.wanted,
+            missing: match unmet.missing.is_empty() {
+                true => vec![unmet.message.clone()],
+                false => unmet.missing.clone(),
+            },
+            rule: Some(unmet.message.clone()),
+        }
+    }
+
     /// What a demand lacks.
     pub fn of(demand: &Demand) -> Self {
         Waiting {
@@ -38,6 +55,7 @@ impl Waiting {
             have: demand.have.len(),
             threshold: demand.threshold,
             missing: demand.missing.iter().map(Holder::to_string).collect(),
+            rule: None,
         }
     }
 }
@@ -84,6 +102,7 @@ pub fn sign_under<T: Role>(
             have: 0,
             threshold: signers.threshold,
             missing,
+            rule: None,
         }));
     };
     let mut signed = unsigned.sign(*first)?;
@@ -98,6 +117,7 @@ pub fn sign_under<T: Role>(
             have,
             threshold: signers.threshold,
             missing: missing.iter().map(|id| named(root, id)).collect(),
+            rule: None,
         }));
     }
     let by = format!("root version {}", root.version);

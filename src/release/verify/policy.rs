@@ -10,42 +10,42 @@ use super::history::{History, Proofs};
 use super::origin::Made;
 use super::{Problem, Report, Subject, Unpacking, Verifier, problem};
 use crate::attest::Envelope;
+use crate::attest::provenance::source_claims;
 use crate::limits::MAX_ATTESTATION_LEN;
 use crate::release::assemble::APPROVALS;
 use crate::release::attestations::{
-    About, Author, Offered, Row, Standing, Unmet, Wanted, in_history, rows, unmet,
+    About, Offered, Row, Standing, Unmet, Wanted, in_history, rows, unmet,
 };
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::Released;
+use crate::release::tag_rule;
 
 /// The check's name.
 pub const NAME: &str = "policy";
 
-/// Check 6. `made` is missing where provenance did not verify. Gives the proofs that were counted.
+/// Check 6. `made` is missing where provenance did not verify, `cut` (when the release was cut) where
+/// the log did not. Gives the proofs that were counted.
 pub fn check(
     v: &Verifier,
     authority: &Authority,
     subject: &Subject,
     released: &Released,
-    made: Option<&Made>,
+    (made, cut): (Option<&Made>, Option<Timestamp>),
     report: &mut Report,
 ) -> Option<Proofs> {
     let wanted = authority.policy.wanted_for_cut();
-    let look = !wanted.is_nothing() || subject.unpacking == Unpacking::Directory;
+    let asks = !wanted.is_nothing() || !authority.policy.policy().document().cut.tag.is_none();
+    let look = asks || subject.unpacking == Unpacking::Directory;
     let Some(made) = made.filter(|_| look) else {
-        match wanted.is_nothing() {
-            true => {
-                let detail = "policy wants no gates and no approvals".to_owned();
-                return report.enter(NAME, Ok((Proofs::new(), detail)));
-            }
-            false => {
-                report.skip(NAME, "the provenance does not verify");
-                return None;
-            }
+        if asks {
+            report.skip(NAME, "the provenance does not verify");
+            return None;
         }
+        let detail = "policy wants no gates and no approvals".to_owned();
+        return report.enter(NAME, Ok((Proofs::new(), detail)));
     };
     let mut warnings = Vec::new();
-    let result = run(v, authority, subject, released, made, &mut warnings);
+    let result = run(v, authority, subject, released, (made, cut), &mut warnings);
     report.warnings.extend(warnings);
     report.enter(NAME, result)
 }
@@ -55,20 +55,20 @@ fn run(
     authority: &Authority,
     subject: &Subject,
     released: &Released,
-    made: &Made,
+    (made, cut): (&Made, Option<Timestamp>),
     warnings: &mut Vec<String>,
 ) -> Result<(Proofs, String), Vec<Problem>> {
     let policy = &authority.policy;
     let history = History::open(v.store, policy).map_err(|e| problem("log/checkpoint", &e))?;
     let (offered, proofs) = in_history(subject.release, &history, policy, subject.tag)
         .map_err(|e| problem(subject.tag, &e))?;
-    let about = about(policy, released, made, v.clock.now);
+    let now = v.clock.now;
+    let (about, strange) = about(policy, released, made, cut.unwrap_or(now), now);
     let rows = rows(policy, &about, &offered);
     warnings.extend(rows.iter().filter(|r| r.standing != Standing::Ok).map(told));
-    let mut problems: Vec<Problem> = unmet(&policy.wanted_for_cut(), policy, &about, &rows)
-        .into_iter()
-        .map(|unmet| Problem::new("policy", wants(&unmet)))
-        .collect();
+    let lacks = unmet(&policy.wanted_for_cut(), policy, &about, &rows);
+    let messages = strange.into_iter().chain(lacks.iter().map(wants));
+    let mut problems: Vec<Problem> = messages.map(|m| Problem::new("policy", m)).collect();
     if subject.unpacking == Unpacking::Directory {
         problems.extend(collected(subject, &offered));
     }
@@ -78,22 +78,33 @@ fn run(
     }
 }
 
-/// What attestations about a verified release must be about.
+/// What attestations about a verified release must be about, and what policy has against its tag.
+/// `cut` is when the release was cut, by its leaf.
 pub fn about<'a>(
     policy: &ReleasePolicy,
     released: &'a Released,
     made: &Made,
+    cut: Timestamp,
     now: Timestamp,
-) -> About<'a> {
-    let _ = policy;
-    About {
+) -> (About<'a>, Vec<String>) {
+    let (author, problems) = tag_rule::check(
+        &policy.policy().document().cut.tag,
+        &source_claims(&made.statement),
+        &released.tag,
+        &released.commit,
+        released.tag_object.as_deref(),
+        policy,
+        cut,
+    );
+    let about = About {
         tag: &released.tag,
         commit: &released.commit,
         archive: Some(released.sha256),
-        author: Author::Unknown("the tag is not signed".into()),
+        author,
         builders: made.builders.clone(),
         now,
-    }
+    };
+    (about, problems)
 }
 
 /// A rule that is not met, as a sentence.

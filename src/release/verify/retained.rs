@@ -119,7 +119,7 @@ pub fn verify_retained(
                 |error, p| error.caused_by(p.message),
             )
         })?;
-    approved(&evidence, &policy, &released, &made, now)?;
+    approved(&evidence, &policy, &released, (&made, leaf.time), now)?;
     let release = VerifiedRelease {
         released,
         leaf,
@@ -135,11 +135,12 @@ fn approved(
     evidence: &Evidence,
     policy: &ReleasePolicy,
     released: &state::Released,
-    made: &Made,
+    (made, cut): (&Made, Timestamp),
     now: Timestamp,
 ) -> Result<()> {
     let wanted = policy.wanted_for_cut();
-    if wanted.is_nothing() {
+    let (about, mut problems) = about(policy, released, made, cut, now);
+    if wanted.is_nothing() && problems.is_empty() {
         return Ok(());
     }
     let offered = numbered(&released.tag, &mut |path| {
@@ -151,11 +152,11 @@ fn approved(
         let index = TlogProof::parse(evidence.get(name)?)?.unverified_index();
         Ok(Some((entry, Logged { index, since })))
     })?;
-    let about = about(policy, released, made, now);
     let missing = unmet(&wanted, policy, &about, &rows(policy, &about, &offered));
-    match missing.is_empty() {
+    problems.extend(missing.iter().map(wants));
+    match problems.is_empty() {
         true => Ok(()),
-        false => Err(missing.iter().map(wants).fold(
+        false => Err(problems.into_iter().fold(
             Error::refused(
                 "the stored approvals do not meet the policy that they were given under",
             ),

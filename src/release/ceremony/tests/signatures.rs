@@ -1,6 +1,8 @@
 //! Whose signatures count, and whose do not.
 
 use super::*;
+use crate::attest::Envelope;
+use crate::release::attestations::Drawer;
 use crate::release::draft::{DraftDir, Drafts, Record};
 use crate::release::publish::Planned;
 
@@ -26,6 +28,24 @@ impl Drafts for NoDrafts {
 
     fn file(&self, tag: &str, name: &str) -> std::path::PathBuf {
         [tag, name].iter().collect()
+    }
+
+    fn read(&self, tag: &str, name: &str, _limit: u64) -> Result<Vec<u8>> {
+        Err(Error::failed(format!("there is no {tag}/{name}")))
+    }
+}
+
+impl Drawer for NoDrafts {
+    fn load(&self, _tag: &str) -> Result<Vec<Envelope>> {
+        Ok(Vec::new())
+    }
+
+    fn add(&self, tag: &str, _envelope: &Envelope) -> Result<bool> {
+        Err(Error::failed(format!("nothing is kept of {tag}")))
+    }
+
+    fn remove(&self, _tag: &str) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -115,7 +135,7 @@ fn what_lacks_signatures_is_never_planned_for_publication() {
     let mut proposal = world.proposal();
     let planned = |proposal: &Proposal| {
         world.with_view(&ring, |publisher, view| {
-            publisher.publish(view, &base, proposal, &NoDrafts).unwrap()
+            publisher.publish(view, &base, proposal, (&NoDrafts, &NoDrafts)).unwrap()
         })
     };
     assert!(matches!(planned(&proposal), Planned::Waiting(_)));

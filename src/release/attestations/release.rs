@@ -1,0 +1,79 @@
+//! All that a store has about one release, judged. Pure.
+
+use jiff::Timestamp;
+
+use super::offered::{Offered, in_history};
+use super::row::{About, Row, rows};
+use super::unmet::{Unmet, Wanted, unmet};
+use crate::limits::{MAX_ATTESTATION_LEN, MAX_TLOG_PROOF_LEN};
+use crate::log::TlogProof;
+use crate::release::assemble::{PROOF, PROVENANCE};
+use crate::release::state::Released;
+use crate::release::verify::{about, signed_release, verified_origin};
+use crate::release::view::View;
+use crate::store::Reader;
+use crate::{Error, Result};
+
+/// The attestations of a published release.
+pub struct Judged<'a> {
+    /// What they must be about.
+    pub about: About<'a>,
+    /// All that lie beside it.
+    pub offered: Vec<Offered>,
+    /// What each is worth.
+    pub rows: Vec<Row>,
+    /// What policy has against the tag.
+    pub problems: Vec<String>,
+}
+
+impl Judged<'_> {
+    /// What of `wanted` is missing.
+    pub fn unmet(&self, wanted: &Wanted, view: &View) -> Vec<Unmet> {
+        unmet(wanted, &view.policy, &self.about, &self.rows)
+    }
+}
+
+/// Judges what lies beside `released`.
+///
+/// # Errors
+/// A release whose leaf or provenance does not verify; a proof that is damaged or leads elsewhere.
+pub fn of_release<'a>(
+    store: &dyn Reader,
+    view: &View,
+    released: &'a Released,
+    now: Timestamp,
+) -> Result<Judged<'a>> {
+    let tag = &released.tag;
+    let file = |name: &str, limit| {
+        let path = format!("{tag}/{name}");
+        let bytes = store.read(&path, limit)?;
+        bytes.ok_or_else(|| Error::refused(format!("{path} is missing")))
+    };
+    let proof = TlogProof::parse(&file(PROOF, MAX_TLOG_PROOF_LEN)?)?;
+    let included = view.history.included(&proof, &view.policy)?;
+    let leaf = signed_release(&included.entry, &view.policy)?;
+    if let Some(difference) = released.differences(&leaf).into_iter().next() {
+        return Err(Error::refused(format!("{tag}: {difference}")));
+    }
+    let bytes = file(PROVENANCE, MAX_ATTESTATION_LEN)?;
+    if crate::hash::Sha256::of(&bytes) != leaf.provenance {
+        return Err(Error::refused(format!(
+            "{tag}/{PROVENANCE} is not the logged one"
+        )));
+    }
+    let (made, _) = verified_origin(PROVENANCE, &bytes, &view.policy, released, leaf.time)
+        .map_err(|problems| {
+            let refused = Error::refused(format!("{tag}/{PROVENANCE} does not verify"));
+            let problems = problems.into_iter().map(|problem| problem.message);
+            problems.fold(refused, Error::caused_by)
+        })?;
+    let (about, problems) = about(&view.policy, released, &made, leaf.time, now);
+    let (offered, _) = in_history(store, &view.history, &view.policy, tag)?;
+    let rows = rows(&view.policy, &about, &offered);
+    Ok(Judged {
+        about,
+        offered,
+        rows,
+        problems,
+    })
+}
