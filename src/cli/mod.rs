@@ -14,6 +14,7 @@ mod desk;
 mod exchange;
 #[cfg(feature = "maintainer")]
 mod init;
+mod matrix;
 mod mirror;
 mod node;
 mod project;
