@@ -34,6 +34,7 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
         // Before a long build, not after it.
         view.policy
             .check_signer(&Purpose::Builder, &key.public(), clock::now())?;
+        key.prepare()?;
         Ok((key, state::released(view.refreshed.targets()).0))
     })?;
 

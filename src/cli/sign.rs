@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::args::{Cli, SignArgs};
 use super::desk::{Desk, Settled};
 use super::project::{self, Project, start_dir};
-use crate::io::keyring::OneKey;
+use crate::io::keyring::Chosen;
 use crate::io::proposals::{self, LocalProposals};
 use crate::io::{ask, clock, process};
 use crate::keys::Signer;
@@ -246,8 +246,12 @@ pub fn read(path: &Path) -> Result<Exchange> {
 
 fn keys(cli: &Cli, args: &SignArgs, project: &str) -> Result<Box<dyn Keys>> {
     Ok(match &args.key {
-        Some(path) => Box::new(OneKey::read(&start_dir(cli)?.join(path))?),
-        None => Box::new(project::keyring(cli.secret_keys.as_deref(), project)?),
+        Some(word) => Box::new(Chosen::read(word, &start_dir(cli)?, &cli.passphrases)?),
+        None => Box::new(project::keyring(
+            cli.secret_keys.as_deref(),
+            project,
+            &cli.passphrases,
+        )?),
     })
 }
 

@@ -1,6 +1,8 @@
 //! Stages with their times on stderr; on a terminal also a live line of what runs now.
 
+use std::cell::RefCell;
 use std::io::Write;
+use std::rc::Rc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,7 +20,8 @@ pub struct Progress {
     quiet: bool,
     live: bool,
     elapsed: fn() -> Duration,
-    current: Option<(String, Duration, Option<ProgressBar>)>,
+    current: Option<(String, Duration)>,
+    bar: Rc<RefCell<Option<ProgressBar>>>,
 }
 
 impl Progress {
@@ -29,6 +32,25 @@ impl Progress {
             live,
             elapsed,
             current: None,
+            bar: Rc::default(),
+        }
+    }
+
+    /// Runs a question to the person at the terminal while the live line is away.
+    pub fn interlude(&self) -> Rc<dyn Fn(&mut dyn FnMut())> {
+        let shown = Rc::clone(&self.bar);
+        Rc::new(move |question| {
+            let bar = shown.borrow().clone();
+            match bar {
+                Some(bar) => bar.suspend(question),
+                None => question(),
+            }
+        })
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
         }
     }
 
@@ -42,12 +64,10 @@ impl Progress {
 
     /// Ends the stage under way, with its time.
     pub fn end(&mut self) {
-        let Some((name, began, bar)) = self.current.take() else {
+        let Some((name, began)) = self.current.take() else {
             return;
         };
-        if let Some(bar) = bar {
-            bar.finish_and_clear();
-        }
+        self.clear();
         let took = (self.elapsed)().saturating_sub(began);
         if self.quiet {
             return;
@@ -63,7 +83,7 @@ impl Progress {
 impl Events for Progress {
     fn stage(&mut self, name: &str) {
         self.end();
-        let bar = (self.live && !self.quiet).then(|| {
+        *self.bar.borrow_mut() = (self.live && !self.quiet).then(|| {
             let style = ProgressStyle::with_template("{spinner} {prefix}  {elapsed}  {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
             let bar = ProgressBar::new_spinner().with_style(style);
@@ -71,11 +91,11 @@ impl Events for Progress {
             bar.enable_steady_tick(TICK);
             bar
         });
-        self.current = Some((name.to_owned(), (self.elapsed)(), bar));
+        self.current = Some((name.to_owned(), (self.elapsed)()));
     }
 
     fn line(&mut self, line: &str) {
-        if let Some((_, _, Some(bar))) = &self.current {
+        if let Some(bar) = &*self.bar.borrow() {
             bar.set_message(text::line(line.trim()));
         }
     }
@@ -88,8 +108,6 @@ impl Events for Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         // A stage that failed is named by the error that follows; its bar must not stay behind.
-        if let Some((_, _, Some(bar))) = self.current.take() {
-            bar.finish_and_clear();
-        }
+        self.clear();
     }
 }
