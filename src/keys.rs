@@ -5,6 +5,7 @@
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::hash::{Sha256, hex};
+use crate::limits::MAX_SHOWN_NAME;
 use crate::{Error, Result};
 
 pub mod spell;
@@ -28,8 +29,15 @@ impl PublicKey {
 
     /// Reads one line of OpenSSH form: `ssh-ed25519 AAAA… comment`.
     pub fn from_openssh(line: &str) -> Result<Self> {
-        let key = ssh_key::PublicKey::from_openssh(line.trim())
-            .map_err(|e| Error::usage("not an OpenSSH public key").caused_by(e))?;
+        let line = line.trim();
+        let key = ssh_key::PublicKey::from_openssh(line).map_err(|e| {
+            match line.split_whitespace().next() {
+                Some(kind) if e == ssh_key::Error::AlgorithmUnknown && is_type(kind) => {
+                    wrong_type(kind)
+                }
+                _ => Error::usage("not an OpenSSH public key").caused_by(e),
+            }
+        })?;
         match key.key_data().ed25519() {
             Some(ed25519) => Self::from_bytes(ed25519.0),
             None => Err(wrong_type(key.algorithm().as_str())),
@@ -72,6 +80,14 @@ impl PublicKey {
         };
         key.verify_strict(message, &signature).is_ok()
     }
+}
+
+/// Whether OpenSSH names types of keys like this.
+fn is_type(word: &str) -> bool {
+    let begins = ["ssh-", "sk-", "ecdsa-"]
+        .iter()
+        .any(|start| word.starts_with(start));
+    begins && word.len() <= MAX_SHOWN_NAME && word.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// The error for a key of another type than plain Ed25519.

@@ -135,7 +135,7 @@ pub fn line_of_descriptor(number: u32, limit: usize) -> Result<Line> {
         Error::usage(format!(
             "descriptor {number} is a terminal, which shows what is typed"
         ))
-        .hint("leave --passphrase-fd out: relman asks for it unseen")
+        .hint("leave --passphrase-fd out, and be asked for it unseen")
     };
     if number == 0 {
         if std::io::stdin().is_terminal() {

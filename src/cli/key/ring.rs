@@ -156,8 +156,12 @@ impl Ring {
         let id = short(&key.keyid());
         match self.known(key).first() {
             Some(known) => {
-                let person = known.person.as_deref().unwrap_or("the log");
-                format!("the {} key of {person} (key {id})", known.purpose)
+                let of = known.person.as_ref().map(|person| format!(" of {person}"));
+                format!(
+                    "the {} key{} (key {id})",
+                    known.purpose,
+                    of.unwrap_or_default()
+                )
             }
             None => format!("key {id}"),
         }

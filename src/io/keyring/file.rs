@@ -49,6 +49,10 @@ impl KeyFile {
     fn parse(text: &[u8], path: &Path, passphrases: &Rc<Passphrases>) -> Result<Self> {
         let name = path.display();
         let key = PrivateKey::from_openssh(text).map_err(|e| {
+            if e == ssh_key::Error::AlgorithmUnknown {
+                return Error::usage(format!("{name} is of an unknown sort, wanted ssh-ed25519"))
+                    .hint("make one for the purpose: relman key generate PURPOSE --out KEYFILE");
+            }
             let error = Error::failed(format!("{name} is no OpenSSH private key")).caused_by(e);
             match is_pem(text) {
                 true => error.hint(format!(
@@ -78,7 +82,7 @@ impl KeyFile {
         }
         if key.cipher() == Cipher::TdesCbc {
             return Err(anew(Error::failed(format!(
-                "{name} is encrypted with {}, which relman does not read",
+                "{name} is encrypted with {}, which cannot be read here",
                 key.cipher()
             ))));
         }
