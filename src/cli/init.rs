@@ -86,7 +86,13 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
             "get root.json back from git or from the team; it cannot be guessed from the store",
         ));
     }
-    Ok(answer(&project, &keyring, &made))
+    let mut answer = answer(&project, &keyring, &made);
+    if args.encrypt && !made.is_empty() {
+        answer.text.push_str(
+            "keep their passphrase in another place than the backup: nobody can open them without it\n",
+        );
+    }
+    Ok(answer)
 }
 
 fn is_founded(store: &dyn Authoritative) -> Result<bool> {

@@ -15,6 +15,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// Shorter stages are not worth a time.
 const NOTABLE: Duration = Duration::from_millis(50);
 
+/// Runs something while the live line is away.
+pub type Interlude = Rc<dyn Fn(&mut dyn FnMut())>;
+
 /// Talks while a command works; silent under `--quiet` and `--json`.
 pub struct Progress {
     quiet: bool,
@@ -37,7 +40,7 @@ impl Progress {
     }
 
     /// Runs a question to the person at the terminal while the live line is away.
-    pub fn interlude(&self) -> Rc<dyn Fn(&mut dyn FnMut())> {
+    pub fn interlude(&self) -> Interlude {
         let shown = Rc::clone(&self.bar);
         Rc::new(move |question| {
             let bar = shown.borrow().clone();

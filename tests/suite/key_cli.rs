@@ -7,7 +7,7 @@ use std::path::Path;
 use base64ct::{Base64, Encoding};
 use serde_json::Value;
 
-use crate::common::relman::{BUILD, Project, TAG, files, flip, snapshot};
+use crate::common::relman::{BUILD, Project, Run, TAG, files, flip, snapshot};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path)
@@ -124,7 +124,7 @@ fn no_private_key_is_written_into_the_repository_unless_the_place_was_named() {
     let project = Project::new("key-inside");
     let mut command = project.command(&["key", "generate", "node", "--no-passphrase"]);
     command.env("XDG_CONFIG_HOME", project.path("config"));
-    let run = crate::common::relman::Run::of(command.output().unwrap()).exits(2);
+    let run = Run::of(command.output().unwrap()).exits(2);
     run.says(&["inside the repository", "--secret-keys"]);
     assert!(!project.path("config").exists());
     let named = [
@@ -248,7 +248,7 @@ fn the_list_says_which_keys_count_and_why_others_do_not() {
     }
     let mut later = project.command(&["key", "list"]);
     later.env("RELMAN_INSECURE_NOW", "2026-04-01T00:00:00Z");
-    let run = crate::common::relman::Run::of(later.output().unwrap()).exits(0);
+    let run = Run::of(later.output().unwrap()).exits(0);
     run.says(&["ended: at 2026-03-01T00:00:00Z", "approver.late"]);
 }
 

@@ -11,7 +11,7 @@ use relman::io::keyring::{FileKey, KeyFile};
 use relman::io::passphrase::Passphrases;
 use relman::keys::Signer;
 
-use crate::common::relman::{Project, snapshot};
+use crate::common::relman::{Project, Run, snapshot};
 use crate::common::terminal::Terminal;
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -95,8 +95,14 @@ fn a_key_of_openssl_becomes_one_of_openssh() {
             .exits(2);
         run.says(&["key.pem"]);
     }
-    let named = ["sign", "x", "--key", path.to_str().unwrap()];
-    project.relman(&named);
+    write(&path, &pkcs8());
+    project.relman(&["root", "renew", "--draft"]).exits(0);
+    let sign = ["sign", "root-2", "--yes", "--key", path.to_str().unwrap()];
+    let run = project.relman(&sign).exits(1);
+    run.says(&[
+        "no OpenSSH private key",
+        "hint: take it over: relman key import",
+    ]);
 }
 
 #[test]
@@ -120,27 +126,15 @@ fn a_new_passphrase_is_asked_for_after_the_old_one() {
     let text = fs::read_to_string(project.secrets().join("node")).unwrap();
     let key = ssh_key::PrivateKey::from_openssh(&text).unwrap();
     assert!(key.decrypt("another one entirely").is_ok() && key.decrypt(PASSPHRASE).is_err());
-    let one = [arguments.as_slice(), &["--passphrase-fd", "0"]].concat();
-    let (_, path) = self::key(&project, "third", Some(PASSPHRASE));
-    let file = path.to_str().unwrap();
-    let one: Vec<&str> = one
-        .iter()
-        .map(|word| if word.ends_with("locked") { file } else { word })
-        .collect();
-    let one: Vec<&str> = one
-        .into_iter()
-        .map(|word| if word == "node" { "node.third" } else { word })
-        .collect();
-    let mut command = project.command(&one);
-    command.stdin(fs::File::open(write_pass(&project)).unwrap());
-    let run = crate::common::relman::Run::of(command.output().unwrap()).exits(2);
-    run.says(&["one descriptor gives one passphrase"]);
-}
 
-fn write_pass(project: &Project) -> PathBuf {
-    let path = project.beside("pass");
-    write(&path, PASSPHRASE);
-    path
+    let (_, path) = self::key(&project, "third", Some(PASSPHRASE));
+    let arguments = import(&path, "node.third");
+    let more = ["--new-passphrase", "--passphrase-fd", "0"];
+    let mut command = project.command(&[words(&arguments).as_slice(), &more].concat());
+    write(&project.beside("pass"), PASSPHRASE);
+    command.stdin(fs::File::open(project.beside("pass")).unwrap());
+    let run = Run::of(command.output().unwrap()).exits(2);
+    run.says(&["one descriptor gives one passphrase"]);
 }
 
 #[test]

@@ -135,8 +135,8 @@ impl Place {
             name: name.to_owned(),
             file,
             dir,
+            founded: project.as_ref().is_some_and(|p| p.root().is_ok()),
             project,
-            founded: base.is_some(),
         })
     }
 

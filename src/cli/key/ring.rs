@@ -1,7 +1,8 @@
 //! All keys that `relman key` can tell of: those in the directory, in the ssh-agent, and those that the
 //! project's root and policy name.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::super::args::Cli;
@@ -18,18 +19,16 @@ use crate::{Error, Result};
 /// Fewest characters of a key id that name a key.
 const MIN_KEYID_PREFIX: usize = 8;
 
-/// What is there.
+/// What is there. Agent and store are asked when somebody wants to know.
 pub struct Ring {
     /// The directory of secret keys, where one is known.
     pub dir: Option<PathBuf>,
     /// The keys in it.
     pub shelf: Vec<Shelved>,
-    /// The keys in the agent, or why it cannot say.
-    pub agent: Result<Vec<Identity>>,
-    /// The keys of root and policy, or why they are not known.
-    pub known: Result<Vec<KnownKey>>,
-    /// The log's origin as the project names it.
-    pub origin: Option<String>,
+    /// The project.
+    pub project: Option<Project>,
+    agent: OnceCell<Result<Vec<Identity>>>,
+    known: OnceCell<Result<Vec<KnownKey>>>,
 }
 
 /// A key that somebody asked for.
@@ -38,12 +37,10 @@ pub struct Found {
     pub public: PublicKey,
     /// Its name in the directory, or what its file would be for.
     pub name: Option<String>,
-    /// Where its private half is, as far as it is here.
+    /// Where its private half is, as far as a file says.
     pub kind: Option<KeyKind>,
     /// Its file.
     pub path: Option<PathBuf>,
-    /// What root and policy say of it.
-    pub known: Vec<KnownKey>,
 }
 
 /// The project's verified metadata; expiry is no matter here.
@@ -53,36 +50,44 @@ pub fn base(project: &Project) -> Result<Base> {
 }
 
 impl Ring {
-    /// Looks at everything. Neither a project nor an agent need be there.
+    /// Looks into the directory of secret keys, if one is known.
     pub fn look(cli: &Cli) -> Result<Self> {
         let project = Project::look(cli)?;
         let keyring = match (&project, &cli.secret_keys) {
             (Some(project), _) => Some(project.keyring()?),
-            (None, Some(dir)) => Some(Keyring::new(start_dir(cli)?.join(dir))),
+            (None, Some(dir)) => Some(Keyring::new(dir)),
             (None, None) => None,
         };
-        let known = match &project {
+        let shelf = keyring.as_ref().map(Keyring::shelf).transpose()?;
+        Ok(Ring {
+            shelf: shelf.unwrap_or_default(),
+            dir: keyring.map(|keyring| keyring.dir().to_owned()),
+            project,
+            agent: OnceCell::new(),
+            known: OnceCell::new(),
+        })
+    }
+
+    /// The keys in the agent, or why it cannot say.
+    pub fn agent(&self) -> &Result<Vec<Identity>> {
+        self.agent
+            .get_or_init(|| Agent::from_env().and_then(|agent| agent.keys()))
+    }
+
+    /// The keys of root and policy, or why they are not known.
+    pub fn all_known(&self) -> &Result<Vec<KnownKey>> {
+        self.known.get_or_init(|| match &self.project {
             Some(project) => {
-                base(project).and_then(|base| known_keys(&base.root, &base.policy, clock::now()))
+                let base = base(project)?;
+                known_keys(&base.root, &base.policy, clock::now())
             }
             None => Err(Error::failed("there is no project here")),
-        };
-        Ok(Ring {
-            shelf: keyring
-                .as_ref()
-                .map(Keyring::shelf)
-                .transpose()?
-                .unwrap_or_default(),
-            dir: keyring.map(|keyring| keyring.dir().to_owned()),
-            agent: Agent::from_env().and_then(|agent| agent.keys()),
-            known,
-            origin: project.map(|project| project.config.log_origin()),
         })
     }
 
     /// What root and policy say of a key.
     pub fn known(&self, key: &PublicKey) -> Vec<KnownKey> {
-        let known = self.known.iter().flatten();
+        let known = self.all_known().iter().flatten();
         known
             .filter(|known| known.public == *key)
             .cloned()
@@ -91,7 +96,7 @@ impl Ring {
 
     /// Whether the agent has a key.
     pub fn is_held(&self, key: &PublicKey) -> bool {
-        let held = self.agent.iter().flatten();
+        let held = self.agent().iter().flatten();
         held.map(|key| key.public).any(|held| held == Some(*key))
     }
 
@@ -116,27 +121,27 @@ impl Ring {
             });
             by_id || by_word
         };
-        let mut fit: BTreeMap<PublicKey, ()> = BTreeMap::new();
-        for known in self.known.iter().flatten() {
+        let mut fit = BTreeSet::new();
+        for known in self.all_known().iter().flatten() {
             if meant(&known.public, Some(known)) {
-                fit.insert(known.public, ());
+                fit.insert(known.public);
             }
         }
         let shelved = self
             .shelf
             .iter()
             .filter_map(|shelved| shelved.key.as_ref().ok().copied());
-        let held = self.agent.iter().flatten().filter_map(|key| key.public);
+        let held = self.agent().iter().flatten().filter_map(|key| key.public);
         for key in shelved.chain(held) {
             if meant(&key, None) {
-                fit.insert(key, ());
+                fit.insert(key);
             }
         }
-        match fit.keys().collect::<Vec<_>>().as_slice() {
+        match fit.iter().collect::<Vec<_>>().as_slice() {
             [one] => Ok(self.found(**one)),
             [] => {
                 let error = Error::usage(format!("{words:?} is no key that is known here"));
-                let error = match &self.known {
+                let error = match self.all_known() {
                     Ok(_) => error,
                     Err(e) => error.caused_by(format!("root and policy cannot be asked: {e}")),
                 };
@@ -172,13 +177,11 @@ impl Ring {
             .shelf
             .iter()
             .find(|shelved| shelved.key.as_ref().ok() == Some(&public));
-        let kind = shelved.and_then(|shelved| shelved.kind);
         Found {
             public,
             name: shelved.map(|shelved| shelved.name.clone()),
-            kind: kind.or(self.is_held(&public).then_some(KeyKind::Agent)),
+            kind: shelved.and_then(|shelved| shelved.kind),
             path: shelved.map(|shelved| shelved.path.clone()),
-            known: self.known(&public),
         }
     }
 
@@ -191,7 +194,7 @@ impl Ring {
         let (public, kind) = match name.ends_with(PUBLIC) {
             true => {
                 let (public, _) = read_public(&path)?;
-                (public, self.is_held(&public).then_some(KeyKind::Agent))
+                (public, None)
             }
             false => {
                 let none = || Error::failed(format!("there is no file {}", path.display()));
@@ -216,14 +219,11 @@ impl Ring {
 
 impl Found {
     /// What it is for: as root and policy say, or as its name does.
-    pub fn purposes(&self) -> Vec<String> {
-        match (self.known.is_empty(), &self.name) {
+    pub fn purposes(&self, ring: &Ring) -> Vec<String> {
+        let known = ring.known(&self.public);
+        match (known.is_empty(), &self.name) {
             (true, Some(name)) => vec![purpose_of(name).to_owned()],
-            _ => self
-                .known
-                .iter()
-                .map(|known| known.purpose.clone())
-                .collect(),
+            _ => known.into_iter().map(|known| known.purpose).collect(),
         }
     }
 }

@@ -33,13 +33,13 @@ pub fn list(ring: &Ring) -> Result<Answer> {
         .iter()
         .map(|shelved| on_shelf(ring, shelved))
         .collect();
-    for held in ring.agent.iter().flatten() {
+    for held in ring.agent().iter().flatten() {
         let Some(key) = held.public else { continue };
         if rows.iter().any(|row| row.key == Some(key)) {
             continue;
         }
         let known = ring.known(&key).into_iter().next();
-        let (state, why) = match (&known, &ring.known) {
+        let (state, why) = match (&known, ring.all_known()) {
             (Some(known), _) => validity(known),
             (None, Ok(_)) => ("unknown", held.comment.clone()),
             (None, Err(_)) => ("?", held.comment.clone()),
@@ -65,15 +65,15 @@ pub fn list(ring: &Ring) -> Result<Answer> {
     if rows.is_empty() {
         out.push_str("  no keys: relman key generate PURPOSE\n");
     }
-    if let (Some(_), Err(e)) = (&ring.origin, &ring.known) {
+    if let (Some(_), Err(e)) = (&ring.project, ring.all_known()) {
         out.push_str(&format!(
             "what they count for is not known: {}\n",
             text::line(&e.to_string())
         ));
     }
     let data = json!({ "directory": ring.dir, "keys": data,
-        "agent": ring.agent.as_ref().map_or_else(|e| json!(e.message()), |keys| json!(keys.len())),
-        "policy": ring.known.is_ok() });
+        "agent": ring.agent().as_ref().map_or_else(|e| json!(e.message()), |keys| json!(keys.len())),
+        "policy": ring.all_known().is_ok() });
     Ok(Answer::done(data, out))
 }
 
@@ -96,13 +96,13 @@ fn on_shelf(ring: &Ring, shelved: &Shelved) -> Row {
     let known = fitting.or(all.first()).cloned();
     // A key that cannot sign counts for nothing, whatever policy says.
     if shelved.kind == Some(KeyKind::Agent) && !ring.is_held(&key) {
-        let why = match &ring.agent {
+        let why = match ring.agent() {
             Ok(_) => "the ssh-agent does not have it".to_owned(),
             Err(e) => e.message().to_owned(),
         };
         return row(Some(key), known, "absent", why);
     }
-    let (state, why) = match (&known, &ring.known) {
+    let (state, why) = match (&known, ring.all_known()) {
         (Some(known), _) if known.purpose != purpose => {
             ("misplaced", format!("it is a key for {}", known.purpose))
         }
@@ -158,7 +158,7 @@ pub fn show(cli: &Cli, words: &str) -> Result<Answer> {
     let key = &found.public;
     let name = found.name.clone().unwrap_or_default();
     let openssh = key.to_openssh(&name)?;
-    let vkeys = vkeys(&ring, &found)?;
+    let (vkeys, known) = (vkeys(&ring, &found)?, ring.known(key));
     let mut out = format!(
         "openssh      {}\nfingerprint  {}\ntuf-id       {}\n",
         text::line(&openssh),
@@ -176,12 +176,12 @@ pub fn show(cli: &Cli, words: &str) -> Result<Answer> {
         match found.kind {
             Some(KeyKind::File) => "in a file, without a passphrase",
             Some(KeyKind::Encrypted) => "in a file, with a passphrase",
-            Some(KeyKind::Agent) if ring.is_held(key) => "in the ssh-agent",
+            _ if ring.is_held(key) => "in the ssh-agent",
             Some(KeyKind::Agent) => "in an ssh-agent that does not have it now",
             None => "not here",
         }
     ));
-    for known in &found.known {
+    for known in &known {
         let (state, why) = validity(known);
         out.push_str(&text::line(&format!(
             "{:<12} {}{}{}",
@@ -198,8 +198,8 @@ pub fn show(cli: &Cli, words: &str) -> Result<Answer> {
         )));
         out.push('\n');
     }
-    if found.known.is_empty() {
-        out.push_str(&match &ring.known {
+    if known.is_empty() {
+        out.push_str(&match ring.all_known() {
             Ok(_) => "unknown: neither root nor policy names it\n".to_owned(),
             Err(e) => format!(
                 "what it counts for is not known: {}\n",
@@ -207,15 +207,17 @@ pub fn show(cli: &Cli, words: &str) -> Result<Answer> {
             ),
         });
     }
-    let data = json!({ "name": found.name, "file": found.path, "kind": found.kind.map(KeyKind::name),
+    let held = || ring.is_held(key).then_some(KeyKind::Agent);
+    let kind = found.kind.or_else(held);
+    let data = json!({ "name": found.name, "file": found.path, "kind": kind.map(KeyKind::name),
         "openssh": openssh, "fingerprint": spell::fingerprint(key), "keyid": key.keyid(),
-        "vkeys": vkeys, "known": found.known });
+        "vkeys": vkeys, "known": known });
     Ok(Answer::done(data, out))
 }
 
 /// The names of a key in notes, as far as it is one of a log or a witness and its name is known.
 fn vkeys(ring: &Ring, found: &Found) -> Result<Vec<String>> {
-    let purposes = found.purposes();
+    let purposes = found.purposes(ring);
     let mut out = Vec::new();
     for purpose in purposes
         .iter()
@@ -229,10 +231,14 @@ fn vkeys(ring: &Ring, found: &Found) -> Result<Vec<String>> {
 }
 
 fn note_name(ring: &Ring, found: &Found, purpose: &str) -> Option<String> {
-    let known = found.known.iter().find(|known| known.purpose == purpose);
-    let named = known.and_then(|known| known.note_name.clone());
-    let origin = || (purpose == "log").then(|| ring.origin.clone()).flatten();
-    named.or_else(origin)
+    let known = ring.known(&found.public).into_iter();
+    let named = known.filter(|known| known.purpose == purpose);
+    let project = ring.project.as_ref().filter(|_| purpose == "log");
+    let origin = || project.map(|project| project.config.log_origin());
+    named
+        .filter_map(|known| known.note_name)
+        .next()
+        .or_else(origin)
 }
 
 /// A log's key signs checkpoints (type 0x01), a witness's cosigns them (type 0x04).
@@ -265,7 +271,8 @@ pub fn export(cli: &Cli, args: &ExportArgs) -> Result<Answer> {
     let file = match &args.out {
         Some(file) => {
             let path = start_dir(cli)?.join(file);
-            durable::write_once(&path, written.as_bytes(), MODE_FILE)?;
+            let saved = durable::write_once(&path, written.as_bytes(), MODE_FILE);
+            saved.map_err(|e| e.hint("take another name: --out FILE"))?;
             out = format!("wrote {}\n", path.display());
             Some(path)
         }
@@ -277,7 +284,7 @@ pub fn export(cli: &Cli, args: &ExportArgs) -> Result<Answer> {
 }
 
 fn exported_vkey(ring: &Ring, found: &Found, args: &ExportArgs) -> Result<String> {
-    let purposes = found.purposes();
+    let purposes = found.purposes(ring);
     let purpose = purposes
         .iter()
         .find(|purpose| matches!(purpose.as_str(), "log" | "witness"));
