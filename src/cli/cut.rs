@@ -6,6 +6,7 @@ use serde_json::json;
 use super::args::{Cli, CutArgs, TagArgs, TimestampArgs};
 use super::desk::Desk;
 use super::project::Project;
+use super::sign;
 use crate::io::build::ProcessBuilder;
 use crate::io::git::GitSource;
 use crate::io::workshop::Workshop;
@@ -100,8 +101,9 @@ pub fn timestamp(cli: &Cli, args: &TimestampArgs, progress: &mut Progress) -> Re
     progress.stage("sign the store's freshness");
     let planned = desk.with_view(|view| desk.publisher().freshness(view))?;
     match planned {
-        Planned::Waiting(waiting) => Err(Error::failed(waiting_line(&waiting))
-            .hint("run it where the timestamp key is: --secret-keys DIR")),
+        Planned::Waiting(waiting) => {
+            Err(waiting.error("run it where the timestamp key is: --secret-keys DIR"))
+        }
         Planned::Ready(transaction) => {
             desk.write(&transaction)?;
             desk.with_view(|view| Ok(freshness(view, "done")))
@@ -171,22 +173,15 @@ fn draft(desk: &Desk, record: &Record, waiting: Option<Waiting>) -> Answer {
     match &waiting {
         Some(waiting) => text.push_str(&format!(
             "not published: {}\nwhen they can sign: relman publish {}\n",
-            waiting_line(waiting),
+            waiting.line(),
             record.tag
         )),
         None => text.push_str(&format!("next: relman publish {}\n", record.tag)),
     }
+    if let Some(absent) = waiting.as_ref().and_then(|waiting| waiting.absent.as_ref()) {
+        text.push_str(&sign::absent(absent));
+    }
     let data = json!({ "release": record.tag, "commit": record.commit, "sha256": record.archive,
         "directory": dir, "waiting": waiting });
     Answer::named("draft", data, text)
-}
-
-fn waiting_line(waiting: &Waiting) -> String {
-    format!(
-        "role {} has {} of {} signatures, missing: {}",
-        waiting.role,
-        waiting.have,
-        waiting.threshold,
-        waiting.missing.join(", ")
-    )
 }

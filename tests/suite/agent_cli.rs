@@ -231,6 +231,44 @@ fn a_key_that_the_agent_lost_is_passed_over_where_another_is_at_hand() {
 }
 
 #[test]
+fn what_needs_a_key_that_the_agent_has_not_waits_for_it_and_says_so() {
+    let project = Project::published("agent-waits");
+    let agent = one_moved(&project, "testnet");
+    let promote = ["promote", TAG, "--to", "testnet"];
+    let run = project.relman(&promote).exits(0);
+    run.says(&[
+        "0 of 1 signatures",
+        "not at hand: ",
+        "testnet.pub stands for a key",
+        "SSH_AUTH_SOCK",
+    ]);
+    let sign = ["sign", "promote-testnet-2", "--yes"];
+    let run = project.relman(&sign).exits(1);
+    run.says(&[
+        "nothing was signed",
+        "testnet.pub stands for a key",
+        "hint: start one",
+    ]);
+    with(&agent, &project, &sign)
+        .exits(0)
+        .says(&["published promote-testnet-2"]);
+    drop(agent);
+
+    fs::remove_file(project.beside("agent.sock")).unwrap();
+    let agent = one_moved(&project, "targets");
+    project.second();
+    let run = project.relman(&["cut", SECOND]).exits(0);
+    run.says(&[
+        "is a draft",
+        "role targets has 0 of 1",
+        "not at hand: ",
+        "targets.pub",
+    ]);
+    with(&agent, &project, &["publish", SECOND]).exits(0);
+    project.is_sound();
+}
+
+#[test]
 fn an_agent_that_refuses_or_lies_publishes_nothing() {
     let project = Project::new("agent-liar");
     public_half(&project, "timestamp");

@@ -236,10 +236,10 @@ fn the_unit_runs_a_command_that_there_is() {
 fn the_drop_in_with_a_passphrase_runs_the_units_command_with_a_descriptor_more() {
     let line = |name: &str| {
         let unit = page(&format!("docs/systemd/relman-timestamp.service{name}"));
-        let lines = unit
-            .lines()
-            .filter_map(|line| line.strip_prefix("ExecStart="));
-        lines.last().expect("ExecStart").to_owned()
+        // The first one in a drop-in takes the unit's away.
+        let mut lines = unit.lines().rev();
+        let line = lines.find_map(|line| line.strip_prefix("ExecStart="));
+        line.expect("ExecStart").to_owned()
     };
     let (unit, drop_in) = (line(""), line(".d/passphrase.conf"));
     let more = r#" --passphrase-fd 3 3<"$${CREDENTIALS_DIRECTORY}/relman-passphrase"'"#;

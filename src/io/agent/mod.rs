@@ -95,27 +95,7 @@ impl Agent {
     /// # Errors
     /// As [`Agent::keys`]; it does not have it.
     pub fn require(&self, key: &PublicKey, name: &str) -> Result<()> {
-        let keys = self.keys()?;
-        if keys.iter().any(|known| known.public == Some(*key)) {
-            return Ok(());
-        }
-        let file = name.strip_suffix(".pub").unwrap_or(name);
-        Err(match keys.is_empty() {
-            true => Error::failed(format!(
-                "the ssh-agent has no keys, or is locked; wanted that of {name}"
-            ))
-            .hint(format!(
-                "unlock it: ssh-add -X; or give it the key: ssh-add {file}"
-            )),
-            false => Error::failed(format!(
-                "the ssh-agent does not have the key of {name} (key {}); it has {}",
-                short(&key.keyid()),
-                summary(&keys)
-            ))
-            .hint(format!(
-                "give it the key: ssh-add {file}; or remove {name}, if it is not yours to sign with"
-            )),
-        })
+        require_among(&self.keys()?, key, name)
     }
 
     /// Has `key` sign `message`. The signature was verified.
@@ -236,6 +216,33 @@ impl Agent {
                 )),
         }
     }
+}
+
+/// Checks that `key`, which `name` stands for in messages, is among an agent's keys.
+///
+/// # Errors
+/// It is not, or the agent has none at all.
+pub fn require_among(keys: &[Identity], key: &PublicKey, name: &str) -> Result<()> {
+    if keys.iter().any(|known| known.public == Some(*key)) {
+        return Ok(());
+    }
+    let file = name.strip_suffix(".pub").unwrap_or(name);
+    Err(match keys.is_empty() {
+        true => Error::failed(format!(
+            "the ssh-agent has no keys, or is locked; wanted that of {name}"
+        ))
+        .hint(format!(
+            "unlock it: ssh-add -X; or give it the key: ssh-add {file}"
+        )),
+        false => Error::failed(format!(
+            "the ssh-agent does not have the key of {name} (key {}); it has {}",
+            short(&key.keyid()),
+            summary(keys)
+        ))
+        .hint(format!(
+            "give it the key: ssh-add {file}; or remove {name}, if it is not yours to sign with"
+        )),
+    })
 }
 
 /// Which keys an agent has, for messages.

@@ -8,10 +8,11 @@ mod held;
 mod secret;
 mod shelf;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::agent::Agent;
+use super::agent::{Agent, require_among};
 use super::durable;
 use super::passphrase::Passphrases;
 use super::witness_memory::WitnessFiles;
@@ -46,11 +47,15 @@ pub const PUBLIC: &str = ".pub";
 /// Where witnesses whose keys are in the directory keep what they cosigned.
 const COSIGNED: &str = "cosigned";
 
+type Signers = Vec<Box<dyn Signer>>;
+
 /// A directory of secret keys.
 pub struct Keyring {
     dir: PathBuf,
     cosigned: WitnessFiles,
     passphrases: Rc<Passphrases>,
+    /// Why the agent cannot be asked; it is not asked twice then.
+    lost: RefCell<Option<Error>>,
 }
 
 impl Keyring {
@@ -66,6 +71,7 @@ impl Keyring {
             cosigned: WitnessFiles::new(dir.join(COSIGNED)),
             dir,
             passphrases: Rc::clone(passphrases),
+            lost: RefCell::default(),
         }
     }
 
@@ -161,24 +167,29 @@ impl Keyring {
     /// The key in the agent whose public half is `path`.
     fn held(&self, path: &Path) -> Result<HeldKey> {
         let (public, _) = read_public(path)?;
-        let agent = Agent::from_env().map_err(|e| {
+        let stands = |e: Error| {
             e.under(format!(
                 "{} stands for a key in the ssh-agent",
                 path.display()
             ))
+        };
+        if let Some(e) = &*self.lost.borrow() {
+            return Err(stands(e.clone()));
+        }
+        let asked = Agent::from_env().and_then(|agent| Ok((agent.keys()?, agent)));
+        let (keys, agent) = asked.map_err(|e| {
+            *self.lost.borrow_mut() = Some(e.clone());
+            stands(e)
         })?;
-        let key = HeldKey::new(agent, public, path.display().to_string());
-        key.prepare()?;
-        Ok(key)
+        let name = path.display().to_string();
+        require_among(&keys, &public, &name)?;
+        Ok(HeldKey::new(agent, public, name))
     }
-}
 
-impl Keys for Keyring {
-    /// The purpose's own key, and those of `<purpose>.<anything>`. One that the agent should have
-    /// and has not is passed over where another is at hand.
-    fn all(&self, purpose: &str) -> Result<Vec<Box<dyn Signer>>> {
-        let mut keys: Vec<Box<dyn Signer>> = Vec::new();
-        let mut missing = None;
+    /// The keys of a purpose, and of those that the agent should have and has not, why.
+    fn find(&self, purpose: &str) -> Result<(Signers, Option<Error>)> {
+        let mut keys = Signers::new();
+        let mut absent = None;
         let prefix = format!("{purpose}.");
         for name in self.names()? {
             if name != purpose && !name.starts_with(&prefix) {
@@ -191,13 +202,21 @@ impl Keys for Keyring {
             }
             match self.held(&public_half(&path)) {
                 Ok(key) => keys.push(Box::new(key)),
-                Err(e) => missing = missing.or(Some(e)),
+                Err(e) => absent = absent.or(Some(e)),
             }
         }
-        match missing {
-            Some(e) if keys.is_empty() => Err(e),
-            _ => Ok(keys),
-        }
+        Ok((keys, absent))
+    }
+}
+
+impl Keys for Keyring {
+    /// The purpose's own key, and those of `<purpose>.<anything>`, as far as they can sign.
+    fn all(&self, purpose: &str) -> Result<Vec<Box<dyn Signer>>> {
+        self.find(purpose).map(|(keys, _)| keys)
+    }
+
+    fn absent(&self, purpose: &str) -> Option<Error> {
+        self.find(purpose).ok().and_then(|(_, absent)| absent)
     }
 
     fn witness_memory(&self) -> Option<&dyn WitnessMemory> {
