@@ -137,6 +137,11 @@ pub fn line_of_descriptor(number: u32, limit: usize) -> Result<Line> {
         ))
         .hint("leave --passphrase-fd out, and be asked for it unseen")
     };
+    // What is written to would wait for itself.
+    if number == 1 || number == 2 {
+        return Err(Error::usage(format!("descriptor {number} is for output"))
+            .hint("give a file or a pipe: --passphrase-fd 3 3<FILE"));
+    }
     if number == 0 {
         if std::io::stdin().is_terminal() {
             return Err(shown());

@@ -100,7 +100,7 @@ fn a_wrong_an_empty_and_an_endless_passphrase_and_no_descriptor_are_errors() {
         .relman(&["timestamp", "--passphrase-fd", "77"])
         .exits(2);
     none.says(&["descriptor 77 cannot be read"]);
-    for number in ["-1", "x", "4294967296"] {
+    for number in ["1", "2", "-1", "x", "4294967296"] {
         project
             .relman(&["timestamp", &format!("--passphrase-fd={number}")])
             .exits(2);

@@ -91,7 +91,10 @@ impl KeyFile {
             wrong_type(key.algorithm().as_str()).under(format!("{name} is no key for this"))
         })?;
         Ok(KeyFile::Locked(LockedKey {
-            public: PublicKey::from_bytes(ed25519.0)?,
+            public: PublicKey::from_bytes(ed25519.0).map_err(|e| {
+                e.under(format!("{name} is damaged"))
+                    .hint("get it back from a backup")
+            })?,
             key: Rc::new(key),
             path: path.to_owned(),
             passphrases: Rc::clone(passphrases),
