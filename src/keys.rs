@@ -5,7 +5,10 @@
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::hash::{Sha256, hex};
+use crate::limits::MAX_SHOWN_NAME;
 use crate::{Error, Result};
+
+pub mod spell;
 
 /// An Ed25519 public key (RFC 8032), known to be a point that strict verification accepts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -26,15 +29,18 @@ impl PublicKey {
 
     /// Reads one line of OpenSSH form: `ssh-ed25519 AAAA… comment`.
     pub fn from_openssh(line: &str) -> Result<Self> {
-        let key = ssh_key::PublicKey::from_openssh(line.trim())
-            .map_err(|e| Error::usage("not an OpenSSH public key").caused_by(e))?;
+        let line = line.trim();
+        let key = ssh_key::PublicKey::from_openssh(line).map_err(|e| {
+            match line.split_whitespace().next() {
+                Some(kind) if e == ssh_key::Error::AlgorithmUnknown && is_type(kind) => {
+                    wrong_type(kind)
+                }
+                _ => Error::usage("not an OpenSSH public key").caused_by(e),
+            }
+        })?;
         match key.key_data().ed25519() {
             Some(ed25519) => Self::from_bytes(ed25519.0),
-            None => Err(Error::usage(format!(
-                "a key of type {} was given, wanted ssh-ed25519",
-                key.algorithm()
-            ))
-            .hint("make one for the purpose: ssh-keygen -t ed25519 -f KEYFILE")),
+            None => Err(wrong_type(key.algorithm().as_str())),
         }
     }
 
@@ -53,14 +59,15 @@ impl PublicKey {
 
     /// The TUF keyid: sha256 of the canonical form of the TUF key object (TUF 1.0, section 4.2).
     pub fn keyid(&self) -> String {
-        Sha256::of(
-            format!(
-                r#"{{"keytype":"ed25519","keyval":{{"public":"{}"}},"scheme":"ed25519"}}"#,
-                hex(&self.0)
-            )
-            .as_bytes(),
-        )
-        .hex()
+        self.digest().hex()
+    }
+
+    fn digest(&self) -> Sha256 {
+        let public = hex(&self.0);
+        let object = format!(
+            r#"{{"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}"#
+        );
+        Sha256::of(object.as_bytes())
     }
 
     /// Strict RFC 8032 verification, refusing small-order points and malleable signatures.
@@ -75,10 +82,41 @@ impl PublicKey {
     }
 }
 
-/// Whoever can sign with one Ed25519 key: a key file today, an agent or a token tomorrow.
+/// Whether OpenSSH names types of keys like this.
+fn is_type(word: &str) -> bool {
+    let begins = ["ssh-", "sk-", "ecdsa-"]
+        .iter()
+        .any(|start| word.starts_with(start));
+    begins && word.len() <= MAX_SHOWN_NAME && word.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// The error for a key of another type than plain Ed25519.
+pub fn wrong_type(found: &str) -> Error {
+    let error = Error::usage(format!(
+        "a key of type {found} was given, wanted ssh-ed25519"
+    ));
+    error.hint(match found.starts_with("sk-") {
+        true => {
+            "FIDO keys sign other bytes than the formats here; make a plain one for the purpose: \
+             relman key generate PURPOSE --out KEYFILE"
+        }
+        false => "make one for the purpose: relman key generate PURPOSE --out KEYFILE",
+    })
+}
+
+/// Whoever can sign with one Ed25519 key: a key file, plain or with a passphrase, or an ssh-agent.
 pub trait Signer {
     /// The public half.
     fn public(&self) -> PublicKey;
+
+    /// Makes the key ready: whatever a person has to be asked is asked now, and not after an hour's
+    /// work.
+    ///
+    /// # Errors
+    /// The key cannot be used now.
+    fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Signs `message`, which already carries its type (TUF JSON, DSSE PAE, SSHSIG, note).
     ///

@@ -88,6 +88,20 @@ pub const MAX_MEMBER_PATH_LEN: usize = 1_024;
 pub const MAX_CONFIG_LEN: u64 = 1_048_576;
 /// A secret or public key file.
 pub const MAX_KEY_FILE_LEN: u64 = 16_384;
+/// A passphrase.
+pub const MAX_PASSPHRASE_LEN: usize = 1_024;
+/// A passphrase for a key that is made or encrypted now, at least.
+pub const MIN_NEW_PASSPHRASE_LEN: usize = 8;
+/// Rounds of bcrypt_pbkdf that a key file may ask for: about ten seconds (ssh-keygen writes 16 or 24).
+pub const MAX_KDF_ROUNDS: u32 = 2_000;
+/// A key file's comment.
+pub const MAX_COMMENT_LEN: usize = 256;
+/// One message to or from an ssh-agent (OpenSSH's `AGENT_MAX_LEN`).
+pub const MAX_AGENT_MESSAGE_LEN: usize = 262_144;
+/// Keys in one ssh-agent (OpenSSH's `MAX_AGENT_IDENTITIES`).
+pub const MAX_AGENT_KEYS: u32 = 2_048;
+/// Key files looked at in one directory.
+pub const MAX_KEY_FILES: usize = 1_024;
 /// One gzip member of an archive holds this much tar.
 pub const GZIP_MEMBER_TAR_LEN: usize = 1 << 20;
 /// One gzip member of an archive, compressed: what does not compress grows by 5 bytes in 5,000.
@@ -150,7 +164,7 @@ pub const MAX_SNAPSHOTS_BACK: u64 = 100_000;
 /// Name of a gate, or of a role in which somebody approves.
 pub const MAX_ROLE_NAME_LEN: usize = 64;
 /// The comment of an approval, in bytes.
-pub const MAX_COMMENT_LEN: usize = 4_000;
+pub const MAX_APPROVAL_COMMENT_LEN: usize = 4_000;
 /// Links and files that one approval names.
 pub const MAX_APPROVAL_EVIDENCE: usize = 16;
 /// A web address in an approval, in bytes.

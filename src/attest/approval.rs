@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::statement::{Statement, Subject};
 use crate::hash::Sha256;
-use crate::limits::{MAX_APPROVAL_EVIDENCE, MAX_COMMENT_LEN, MAX_URL_LEN};
+use crate::limits::{MAX_APPROVAL_COMMENT_LEN, MAX_APPROVAL_EVIDENCE, MAX_URL_LEN};
 use crate::trust::policy::is_rule_name;
 use crate::{Error, Result};
 
@@ -201,9 +201,9 @@ impl Approval {
         }
         if let Some(comment) = &self.comment {
             let hidden = |c: char| c.is_control() && c != '\n';
-            if comment.len() > MAX_COMMENT_LEN || comment.contains(hidden) {
+            if comment.len() > MAX_APPROVAL_COMMENT_LEN || comment.contains(hidden) {
                 return Some(format!(
-                    "a comment of {} bytes, wanted at most {MAX_COMMENT_LEN} of plain text",
+                    "a comment of {} bytes, wanted at most {MAX_APPROVAL_COMMENT_LEN} of plain text",
                     comment.len()
                 ));
             }
@@ -250,7 +250,7 @@ mod tests {
         let bad: [fn(&mut Approval); 5] = [
             |a| a.role = "Code Review".into(),
             |a| a.comment = Some("\u{1b}[2J".into()),
-            |a| a.comment = Some("x".repeat(MAX_COMMENT_LEN + 1)),
+            |a| a.comment = Some("x".repeat(MAX_APPROVAL_COMMENT_LEN + 1)),
             |a| a.evidence[0].uri = Some("javascript:alert(1)".into()),
             |a| a.evidence[1].digest.clear(),
         ];

@@ -11,7 +11,7 @@ use super::sign;
 use crate::attest::Envelope;
 use crate::attest::approval::{Approval, Evidence};
 use crate::io::drafts::LocalDrafts;
-use crate::io::keyring::OneKey;
+use crate::io::keyring::Chosen;
 use crate::io::{clock, durable, hashing};
 use crate::keys::Signer;
 use crate::release::attestations::{About, Drawer, Offered, Standing, rows};
@@ -268,8 +268,12 @@ fn key(
     project: &str,
 ) -> Result<Box<dyn Signer>> {
     let keys: Box<dyn Keys> = match &args.key {
-        Some(path) => Box::new(OneKey::read(&start_dir(cli)?.join(path))?),
-        None => Box::new(project::keyring(cli.secret_keys.as_deref(), project)?),
+        Some(word) => Box::new(Chosen::read(word, &start_dir(cli)?, &cli.passphrases)?),
+        None => Box::new(project::keyring(
+            cli.secret_keys.as_deref(),
+            project,
+            &cli.passphrases,
+        )?),
     };
     let now = clock::now();
     let accepted = policy.accepted(&Purpose::Approver, now);

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "maintainer")]
 mod approve;
+pub mod key;
 #[cfg(feature = "maintainer")]
 mod promote;
 mod repo;
@@ -9,11 +10,15 @@ mod repo;
 pub mod root;
 
 use std::path::PathBuf;
+#[cfg(feature = "maintainer")]
+use std::rc::Rc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::io::passphrase::Passphrases;
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
+
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
@@ -39,6 +44,14 @@ pub struct Cli {
     /// Where the secret keys are [default: $XDG_CONFIG_HOME/relman/PROJECT].
     #[arg(long, global = true, value_name = "DIR")]
     pub secret_keys: Option<PathBuf>,
+    #[cfg(feature = "maintainer")]
+    /// Read the passphrase of encrypted keys from this file descriptor: its first line.
+    #[arg(long, global = true, value_name = "N")]
+    pub passphrase_fd: Option<u32>,
+    #[cfg(feature = "maintainer")]
+    /// The passphrases of this run; no argument.
+    #[arg(skip)]
+    pub passphrases: Rc<Passphrases>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -89,6 +102,9 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// Who may sign what: show it, and change it.
     Root(root::RootArgs),
+    #[cfg(feature = "maintainer")]
+    /// Secret keys: make, list, show, export, import.
+    Key(key::KeyArgs),
     /// The releases in the store, and drafts.
     List(StoreArgs),
     /// All about one release.
@@ -144,6 +160,8 @@ impl Command {
             Command::Agree(_) => "agree",
             #[cfg(feature = "maintainer")]
             Command::Root(_) => "root",
+            #[cfg(feature = "maintainer")]
+            Command::Key(_) => "key",
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",
@@ -174,6 +192,9 @@ pub struct InitArgs {
     /// Mark the trust root as an example, which nodes refuse to install from.
     #[arg(long)]
     pub example: bool,
+    /// Encrypt the keys that are made, all with one passphrase.
+    #[arg(long)]
+    pub encrypt: bool,
 }
 
 /// `cut`
@@ -195,8 +216,8 @@ pub struct SignArgs {
     /// A proposal, or a file that `relman export` wrote [default: list what waits].
     #[arg(value_name = "ID|FILE")]
     pub what: Option<String>,
-    /// Sign with this key file instead of those in the secret keys' directory.
-    #[arg(long, value_name = "FILE")]
+    /// Sign with this private key file, this .pub file's key in the ssh-agent, or any key of the agent, instead of those in the secret keys' directory.
+    #[arg(long, value_name = "FILE|agent")]
     pub key: Option<PathBuf>,
     /// The trust root to check the proposal with [default: the project's].
     #[arg(long, value_name = "FILE")]

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::args::{Cli, CutArgs, TagArgs, TimestampArgs};
 use super::desk::Desk;
 use super::project::Project;
+use super::sign;
 use crate::attest::provenance::Builder;
 use crate::io::build::ProcessBuilder;
 use crate::io::git::GitSource;
@@ -36,6 +37,7 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
         view.policy
             .check_signer(&Purpose::Builder, &key.public(), clock::now())?;
         let released = state::released(view.refreshed.targets()).0;
+        key.prepare()?;
         Ok((key, released, view.policy.clone()))
     })?;
 
@@ -106,8 +108,9 @@ pub fn timestamp(cli: &Cli, args: &TimestampArgs, progress: &mut Progress) -> Re
     progress.stage("sign the store's freshness");
     let planned = desk.with_view(|view| desk.publisher().freshness(view))?;
     match planned {
-        Planned::Waiting(waiting) => Err(Error::failed(waiting_line(&waiting))
-            .hint("run it where the timestamp key is: --secret-keys DIR")),
+        Planned::Waiting(waiting) => {
+            Err(waiting.error("run it where the timestamp key is: --secret-keys DIR"))
+        }
         Planned::Ready(transaction) => {
             desk.write(&transaction)?;
             desk.with_view(|view| Ok(freshness(view, "done")))
@@ -179,30 +182,20 @@ fn draft(desk: &Desk, record: &Record, waiting: Option<Waiting>) -> Answer {
             "not published: {}\nto collect approvals: relman export release-{tag} --out FILE; each \
              approver: relman approve FILE --role ROLE --out APPROVAL; then relman import APPROVAL\n\
              who has, who is missing: relman show {tag}\nwhen all is there: relman publish {tag}\n",
-            waiting_line(waiting),
+            text::line(&waiting.line()),
             tag = record.tag
         )),
         Some(waiting) => text.push_str(&format!(
             "not published: {}\nwhen they can sign: relman publish {}\n",
-            waiting_line(waiting),
+            waiting.line(),
             record.tag
         )),
         None => text.push_str(&format!("next: relman publish {}\n", record.tag)),
     }
+    if let Some(absent) = waiting.as_ref().and_then(|waiting| waiting.absent.as_ref()) {
+        text.push_str(&sign::absent(absent));
+    }
     let data = json!({ "release": record.tag, "commit": record.commit, "sha256": record.archive,
         "directory": dir, "waiting": waiting });
     Answer::named("draft", data, text)
-}
-
-fn waiting_line(waiting: &Waiting) -> String {
-    if let Some(rule) = &waiting.rule {
-        return text::line(&format!("{rule}; missing: {}", waiting.missing.join(", ")));
-    }
-    format!(
-        "role {} has {} of {} signatures, missing: {}",
-        waiting.role,
-        waiting.have,
-        waiting.threshold,
-        waiting.missing.join(", ")
-    )
 }

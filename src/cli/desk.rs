@@ -233,9 +233,18 @@ impl Desk {
                 self.drafts.remove(&record.tag)?;
                 Ok(None)
             }
-            Settled::Waiting { demands, lacks, .. } => {
+            Settled::Waiting {
+                demands,
+                lacks,
+                signing,
+                ..
+            } => {
                 let unmet = demands.iter().find(|demand| !demand.is_met());
-                let waiting = lacks.or_else(|| unmet.map(Waiting::of));
+                let of = |demand: &Demand| Waiting {
+                    absent: signing.absent_for(&demand.purpose),
+                    ..Waiting::of(demand)
+                };
+                let waiting = lacks.or_else(|| unmet.map(of));
                 let nobody = || Error::bug("a proposal that waits for nobody");
                 waiting.ok_or_else(nobody).map(Some)
             }

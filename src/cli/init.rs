@@ -1,6 +1,6 @@
 //! `relman init`: configuration, keys, trust root and an empty, signed, valid store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
@@ -8,6 +8,7 @@ use super::args::{Cli, InitArgs};
 use super::project::{self, Project};
 use crate::io::durable::{self, MODE_FILE};
 use crate::io::keyring::{Keyring, PURPOSES};
+use crate::io::passphrase::Passphrases;
 use crate::io::{ask, clock, git, process};
 use crate::limits::MAX_CONFIG_LEN;
 use crate::release::config::{self, FILE_NAME};
@@ -38,9 +39,9 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
         }
     };
     let keyring = project.keyring()?;
-    not_inside(cli, keyring.dir(), &dir)?;
+    project.keys_outside(&dir)?;
     if let Some(top) = source.work_dir() {
-        not_inside(cli, keyring.dir(), &top)?;
+        project.keys_outside(&top)?;
     }
     let store = project.authoritative()?;
     let person = match is_founded(store.as_ref())? {
@@ -67,6 +68,7 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
     }
     let root_file = project.keys_dir().join("root.json");
     if !is_founded(store.as_ref())? {
+        make_keys(args, &cli.passphrases, &project, &keyring)?;
         made.extend(found(
             args,
             &person,
@@ -84,7 +86,13 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
             "get root.json back from git or from the team; it cannot be guessed from the store",
         ));
     }
-    Ok(answer(&project, &keyring, &made))
+    let mut answer = answer(&project, &keyring, &made);
+    if args.encrypt && !made.is_empty() {
+        answer.text.push_str(
+            "keep their passphrase in another place than the backup: nobody can open them without it\n",
+        );
+    }
+    Ok(answer)
 }
 
 fn is_founded(store: &dyn Authoritative) -> Result<bool> {
@@ -144,7 +152,33 @@ fn answer(project: &Project, keyring: &Keyring, made: &[String]) -> Answer {
     Answer::done(data, text)
 }
 
-/// Makes the keys that are missing, the trust root and the store's first state.
+/// Makes the keys that are missing. One that is in the ssh-agent is not: its public half is there.
+fn make_keys(
+    args: &InitArgs,
+    passphrases: &Passphrases,
+    project: &Project,
+    keyring: &Keyring,
+) -> Result<()> {
+    let name = &project.config.project;
+    let missing: Vec<_> = PURPOSES
+        .iter()
+        .filter(|purpose| !keyring.has(purpose))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let passphrase = match args.encrypt {
+        true => Some(passphrases.new_one(&format!("the keys of {name}"))?),
+        false => None,
+    };
+    let passphrase = passphrase.as_ref().map(|passphrase| passphrase.as_slice());
+    for purpose in missing {
+        keyring.make(purpose, &format!("{purpose}@{name}"), passphrase)?;
+    }
+    Ok(())
+}
+
+/// Makes the trust root and the store's first state.
 fn found(
     args: &InitArgs,
     person: &str,
@@ -152,11 +186,8 @@ fn found(
     lease: &dyn Lease,
     progress: &mut Progress,
 ) -> Result<Vec<String>> {
-    progress.stage("make keys, trust root and store");
+    progress.stage("make trust root and store");
     let name = &project.config.project;
-    for purpose in PURPOSES {
-        keyring.load_or_generate(purpose, &format!("{purpose}@{name}"))?;
-    }
     let store = project.authoritative()?;
     let founded = Genesis {
         project: name,
@@ -216,19 +247,6 @@ fn project_name(args: &InitArgs, dir: &Path) -> Result<String> {
         None if args.yes => Ok(default),
         None => ask::line("name of the project", &default),
     }
-}
-
-/// Secret keys below the repository are one `git add .` away from the public.
-fn not_inside(cli: &Cli, keys: &Path, repository: &Path) -> Result<()> {
-    let resolve = |path: &Path| -> PathBuf { durable::resolve(path) };
-    if cli.secret_keys.is_none() && resolve(keys).starts_with(resolve(repository)) {
-        return Err(Error::usage(format!(
-            "the secret keys would be in {}, inside the repository",
-            keys.display()
-        ))
-        .hint("name a place outside it, or this one on purpose: --secret-keys DIR"));
-    }
-    Ok(())
 }
 
 /// Adds the lines that a file lacks; tells whether it did.

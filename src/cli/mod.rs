@@ -14,6 +14,8 @@ mod desk;
 mod exchange;
 #[cfg(feature = "maintainer")]
 mod init;
+#[cfg(feature = "maintainer")]
+mod key;
 mod matrix;
 mod mirror;
 mod node;
@@ -32,11 +34,15 @@ mod yank;
 
 use std::ffi::OsString;
 use std::io::Write;
+#[cfg(feature = "maintainer")]
+use std::rc::Rc;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::Result;
+#[cfg(feature = "maintainer")]
+use crate::io::passphrase::Passphrases;
 use crate::io::{clock, process};
 use crate::ui::{Answer, Progress, answer, text};
 use args::{Cli, Command};
@@ -45,7 +51,8 @@ use args::{Cli, Command};
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let json = arguments.iter().any(|a| a == "--json");
-    let cli = match Cli::try_parse_from(arguments) {
+    #[cfg_attr(not(feature = "maintainer"), allow(unused_mut))]
+    let mut cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = e.print();
@@ -71,12 +78,27 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         process::stderr_is_terminal(),
         clock::elapsed,
     );
+    #[cfg(feature = "maintainer")]
+    let result = secrets(&mut cli, &progress).and_then(|()| run(&cli, &mut progress));
+    #[cfg(not(feature = "maintainer"))]
     let result = run(&cli, &mut progress);
     if result.is_ok() {
         progress.end();
     }
     drop(progress);
     answer::print(cli.command.name(), cli.json, &result)
+}
+
+/// Where this run gets passphrases from, should it need one.
+#[cfg(feature = "maintainer")]
+fn secrets(cli: &mut Cli, progress: &Progress) -> Result<()> {
+    let passphrases = match (cli.passphrase_fd, cli.json) {
+        (Some(number), _) => Passphrases::from_descriptor(number)?,
+        (None, true) => Passphrases::none_under_json(),
+        (None, false) => Passphrases::from_terminal(progress.interlude()),
+    };
+    cli.passphrases = Rc::new(passphrases);
+    Ok(())
 }
 
 fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
@@ -109,6 +131,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Agree(args) => promote::agree(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Root(args) => root::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Key(args) => key::run(cli, args),
         Command::List(args) => show::list(cli, args),
         Command::Show(args) => show::show(cli, args),
         Command::Verify(args) => verify::run(cli, args),

@@ -1,11 +1,15 @@
 //! Finding the project, its store and its trust root, for every command that needs them.
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "maintainer")]
+use std::rc::Rc;
 
 use super::args::{Cli, HttpArgs, StoreArgs};
 #[cfg(feature = "maintainer")]
 use crate::io::keyring::Keyring;
 use crate::io::mirror_local::LocalMirror;
+#[cfg(feature = "maintainer")]
+use crate::io::passphrase::Passphrases;
 use crate::io::store_http::HttpStore;
 use crate::io::store_local::LocalStore;
 #[cfg(feature = "object-store")]
@@ -28,6 +32,8 @@ pub struct Project {
     pub config: Config,
     #[cfg(feature = "maintainer")]
     secret_keys: Option<PathBuf>,
+    #[cfg(feature = "maintainer")]
+    passphrases: Rc<Passphrases>,
 }
 
 /// Where a command was started, after `-C`.
@@ -46,16 +52,26 @@ impl Project {
     /// No `relman.toml` there or above; a malformed one.
     pub fn find(cli: &Cli) -> Result<Self> {
         let start = start_dir(cli)?;
-        for dir in start.ancestors() {
+        Self::look(cli)?.ok_or_else(|| {
+            Error::usage(format!(
+                "there is no {FILE_NAME} in {} or above it",
+                start.display()
+            ))
+            .hint("set the project up: relman init")
+        })
+    }
+
+    /// As [`Project::find`], where there need not be one.
+    ///
+    /// # Errors
+    /// A malformed `relman.toml`.
+    pub fn look(cli: &Cli) -> Result<Option<Self>> {
+        for dir in start_dir(cli)?.ancestors() {
             if let Some(project) = Self::at(cli, dir)? {
-                return Ok(project);
+                return Ok(Some(project));
             }
         }
-        Err(Error::usage(format!(
-            "there is no {FILE_NAME} in {} or above it",
-            start.display()
-        ))
-        .hint("set the project up: relman init"))
+        Ok(None)
     }
 
     /// The project in exactly this directory, if there is one.
@@ -77,6 +93,8 @@ impl Project {
             config: Config::parse(text)?,
             #[cfg(feature = "maintainer")]
             secret_keys: cli.secret_keys.clone(),
+            #[cfg(feature = "maintainer")]
+            passphrases: Rc::clone(&cli.passphrases),
         })
     }
 
@@ -144,7 +162,30 @@ impl Project {
     /// The secret keys.
     #[cfg(feature = "maintainer")]
     pub fn keyring(&self) -> Result<Keyring> {
-        keyring(self.secret_keys.as_deref(), &self.config.project)
+        let dir = self.secret_keys.as_deref();
+        keyring(dir, &self.config.project, &self.passphrases)
+    }
+
+    /// Secret keys below the repository are one `git add .` away from the public: refuses such a place
+    /// that nobody has named.
+    ///
+    /// # Errors
+    /// Usage: the keys would be inside of `repository`.
+    #[cfg(feature = "maintainer")]
+    pub fn keys_outside(&self, repository: &Path) -> Result<()> {
+        let keyring = self.keyring()?;
+        let (keys, repository) = (
+            durable::resolve(keyring.dir()),
+            durable::resolve(repository),
+        );
+        if self.secret_keys.is_none() && keys.starts_with(repository) {
+            return Err(Error::usage(format!(
+                "the secret keys would be in {}, inside the repository",
+                keyring.dir().display()
+            ))
+            .hint("name a place outside it, or this one on purpose: --secret-keys DIR"));
+        }
+        Ok(())
     }
 
     /// Relman's own files in the project, none of them committed.
@@ -155,11 +196,16 @@ impl Project {
 
 #[cfg(feature = "maintainer")]
 /// The keyring that a command line names, or the default one of the project.
-pub fn keyring(named: Option<&Path>, project: &str) -> Result<Keyring> {
-    Ok(Keyring::new(match named {
+pub fn keyring(
+    named: Option<&Path>,
+    project: &str,
+    passphrases: &Rc<Passphrases>,
+) -> Result<Keyring> {
+    let dir = match named {
         Some(dir) => dir.to_owned(),
         None => Keyring::default_dir(project)?,
-    }))
+    };
+    Ok(Keyring::with(dir, passphrases))
 }
 
 /// Reads a trust root.

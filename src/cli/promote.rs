@@ -70,12 +70,7 @@ pub fn announce(cli: &Cli, args: &AnnounceArgs, progress: &mut Progress) -> Resu
     match planned {
         Planned::Ready(transaction) => desk.write(&transaction)?,
         Planned::Waiting(waiting) => {
-            return Err(Error::failed(format!(
-                "role {} lacks signatures by {}",
-                waiting.role,
-                waiting.missing.join(", ")
-            ))
-            .hint("announce where the key is: --secret-keys DIR"));
+            return Err(waiting.error("announce where the key is: --secret-keys DIR"));
         }
     }
     let told = announcement_text(&leaf, &desk.project.config.project, hours);

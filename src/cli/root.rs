@@ -12,10 +12,11 @@ use super::desk::Desk;
 use super::project::{Project, start_dir};
 use super::sign;
 use crate::attest::dsse::short;
+use crate::io::keyring::{PUBLIC, read_public};
 use crate::io::proposals::LocalProposals;
 use crate::io::{clock, durable, process};
 use crate::keys::PublicKey;
-use crate::limits::{MAX_CONFIG_LEN, MAX_KEY_FILE_LEN};
+use crate::limits::MAX_CONFIG_LEN;
 use crate::release::ceremony::{
     Base, Change, End, Exchange, Holder, KeyChoice, KeyRole, keyring_name, root_id, voided,
 };
@@ -29,9 +30,6 @@ use crate::trust::policy::{KeyEntry, PolicyDocument};
 use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Result};
-
-/// What ends the names of public key files.
-const PUBLIC: &str = ".pub";
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &RootArgs, progress: &mut Progress) -> Result<Answer> {
@@ -166,22 +164,8 @@ fn choice(cli: &Cli, words: &str) -> Result<KeyChoice> {
     })
 }
 
-/// The one key in a `.pub` file.
 fn public_key(path: &Path) -> Result<PublicKey> {
-    let text = text_of(path, MAX_KEY_FILE_LEN)?;
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    match lines.as_slice() {
-        [line] => PublicKey::from_openssh(line).map_err(|e| e.under(path.display().to_string())),
-        lines => Err(Error::usage(format!(
-            "{} has {} lines, wanted one public key",
-            path.display(),
-            lines.len()
-        ))
-        .hint("make one for the purpose: ssh-keygen -t ed25519 -N '' -f KEYFILE")),
-    }
+    read_public(path).map(|(key, _)| key)
 }
 
 fn text_of(path: &Path, limit: u64) -> Result<String> {

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::args::{Cli, SignArgs};
 use super::desk::{Desk, Settled};
 use super::project::{self, Project, start_dir};
-use crate::io::keyring::OneKey;
+use crate::io::keyring::Chosen;
 use crate::io::proposals::{self, LocalProposals};
 use crate::io::{ask, clock, process};
 use crate::keys::Signer;
 use crate::release::ceremony::{self, Base, Demand, Exchange, Signing};
 use crate::release::environment;
-use crate::release::publish::Keys;
+use crate::release::publish::{Absent, Keys};
 use crate::store::Reader;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Result};
@@ -212,6 +212,13 @@ impl Keys for OnlyOf {
             false => Ok(Vec::new()),
         }
     }
+
+    fn absent(&self, purpose: &str) -> Option<Error> {
+        match self.environments.iter().any(|name| name == purpose) {
+            true => self.keys.absent(purpose),
+            false => None,
+        }
+    }
 }
 
 fn only_of(exchange: &Exchange, base: &Base, keys: Box<dyn Keys>) -> Result<Box<dyn Keys>> {
@@ -246,8 +253,12 @@ pub fn read(path: &Path) -> Result<Exchange> {
 
 fn keys(cli: &Cli, args: &SignArgs, project: &str) -> Result<Box<dyn Keys>> {
     Ok(match &args.key {
-        Some(path) => Box::new(OneKey::read(&start_dir(cli)?.join(path))?),
-        None => Box::new(project::keyring(cli.secret_keys.as_deref(), project)?),
+        Some(word) => Box::new(Chosen::read(word, &start_dir(cli)?, &cli.passphrases)?),
+        None => Box::new(project::keyring(
+            cli.secret_keys.as_deref(),
+            project,
+            &cli.passphrases,
+        )?),
     })
 }
 
@@ -310,6 +321,16 @@ fn require_use(signing: &Signing, exchange: &Exchange, what: &str) -> Result<()>
     if !signing.signed.is_empty() {
         return Ok(());
     }
+    if let Some(absent) = signing.absent.first() {
+        let error = Error::failed("nothing was signed: a key that should be here cannot be used")
+            .caused_by(&absent.problem);
+        return Err(error.hint(
+            absent
+                .hint
+                .as_deref()
+                .unwrap_or("name another one: --key FILE"),
+        ));
+    }
     let id = &exchange.proposal.id;
     Err(match signing.strange.is_empty() {
         true => Error::failed(format!(
@@ -331,6 +352,18 @@ fn said(signing: &Signing, demands: &[Demand]) -> String {
     }
     for demand in demands {
         out.push_str(&format!("  {}\n", text::line(&demand.line())));
+    }
+    for missing in &signing.absent {
+        out.push_str(&absent(missing));
+    }
+    out
+}
+
+/// A key that should be at hand and cannot be used, and what to do.
+pub fn absent(absent: &Absent) -> String {
+    let mut out = format!("not at hand: {}\n", text::line(&absent.problem));
+    if let Some(hint) = &absent.hint {
+        out.push_str(&format!("  {}\n", text::line(hint)));
     }
     out
 }
@@ -358,11 +391,14 @@ pub fn answer(settled: Settled, next: &str) -> Answer {
                     lacks.rule.as_deref().unwrap_or_default(),
                     lacks.missing.join(", ")
                 )),
-                Some(lacks) => out.push_str(&format!(
-                    "{id} has all signatures; what is missing here is the {} key\n\
-                     next: relman export {id} --out FILE, and import it where that key is\n",
-                    lacks.role
-                )),
+                Some(lacks) => {
+                    out.push_str(&format!(
+                        "{id} has all signatures; what is missing here is the {} key\n\
+                         next: relman export {id} --out FILE, and import it where that key is\n",
+                        lacks.role
+                    ));
+                    out.push_str(&lacks.absent.as_ref().map_or(String::new(), absent));
+                }
                 None => out.push_str(&format!(
                     "{id} waits for signatures: {}\nnext: relman export {id} --out FILE, \
                      and relman import FILE when it comes back\n",

@@ -380,6 +380,11 @@ pub fn is_dir(path: &Path) -> bool {
     path.is_dir()
 }
 
+/// Whether there is anything at `path`, be it a link that leads nowhere.
+pub fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
 /// Whether there is a file at `path`.
 pub fn is_file(path: &Path) -> bool {
     path.is_file()

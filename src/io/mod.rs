@@ -1,5 +1,7 @@
 //! The edge: files, processes, network, environment and clock, and nothing that decides.
 
+#[cfg(feature = "maintainer")]
+pub mod agent;
 pub mod ask;
 pub mod build;
 pub mod clock;
@@ -10,6 +12,7 @@ pub mod fault;
 #[cfg(feature = "maintainer")]
 pub mod git;
 pub mod hashing;
+#[cfg(feature = "maintainer")]
 pub mod keyring;
 pub mod lock;
 pub mod memory_of_node;
@@ -18,6 +21,8 @@ pub mod node_fs;
 pub mod node_lock;
 pub mod node_releases;
 pub mod parallel;
+#[cfg(feature = "maintainer")]
+pub mod passphrase;
 pub mod process;
 pub mod proposals;
 #[cfg(feature = "maintainer")]
@@ -29,6 +34,8 @@ pub mod store_http;
 pub mod store_local;
 #[cfg(feature = "object-store")]
 pub mod store_object;
+#[cfg(feature = "maintainer")]
+pub mod terminal;
 pub mod unsynced;
 pub mod witness_memory;
 pub mod workshop;

@@ -2,6 +2,7 @@
 
 mod environments;
 mod keys;
+mod known;
 mod mirrors;
 mod term;
 
@@ -20,6 +21,7 @@ use crate::trust::{TrustError, Verified};
 
 pub use environments::{EnvironmentStanding, all as environments};
 pub use keys::KeyTerm;
+pub use known::{KnownKey, Validity, known_keys};
 pub use mirrors::MirrorStanding;
 pub use term::{Limits, State, Term, left};
 

@@ -1,6 +1,8 @@
 //! Stages with their times on stderr; on a terminal also a live line of what runs now.
 
+use std::cell::RefCell;
 use std::io::Write;
+use std::rc::Rc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,12 +15,16 @@ const TICK: Duration = Duration::from_millis(100);
 /// Shorter stages are not worth a time.
 const NOTABLE: Duration = Duration::from_millis(50);
 
+/// Runs something while the live line is away.
+pub type Interlude = Rc<dyn Fn(&mut dyn FnMut())>;
+
 /// Talks while a command works; silent under `--quiet` and `--json`.
 pub struct Progress {
     quiet: bool,
     live: bool,
     elapsed: fn() -> Duration,
-    current: Option<(String, Duration, Option<ProgressBar>)>,
+    current: Option<(String, Duration)>,
+    bar: Rc<RefCell<Option<ProgressBar>>>,
 }
 
 impl Progress {
@@ -29,6 +35,25 @@ impl Progress {
             live,
             elapsed,
             current: None,
+            bar: Rc::default(),
+        }
+    }
+
+    /// Runs a question to the person at the terminal while the live line is away.
+    pub fn interlude(&self) -> Interlude {
+        let shown = Rc::clone(&self.bar);
+        Rc::new(move |question| {
+            let bar = shown.borrow().clone();
+            match bar {
+                Some(bar) => bar.suspend(question),
+                None => question(),
+            }
+        })
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
         }
     }
 
@@ -42,12 +67,10 @@ impl Progress {
 
     /// Ends the stage under way, with its time.
     pub fn end(&mut self) {
-        let Some((name, began, bar)) = self.current.take() else {
+        let Some((name, began)) = self.current.take() else {
             return;
         };
-        if let Some(bar) = bar {
-            bar.finish_and_clear();
-        }
+        self.clear();
         let took = (self.elapsed)().saturating_sub(began);
         if self.quiet {
             return;
@@ -63,7 +86,7 @@ impl Progress {
 impl Events for Progress {
     fn stage(&mut self, name: &str) {
         self.end();
-        let bar = (self.live && !self.quiet).then(|| {
+        *self.bar.borrow_mut() = (self.live && !self.quiet).then(|| {
             let style = ProgressStyle::with_template("{spinner} {prefix}  {elapsed}  {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
             let bar = ProgressBar::new_spinner().with_style(style);
@@ -71,11 +94,11 @@ impl Events for Progress {
             bar.enable_steady_tick(TICK);
             bar
         });
-        self.current = Some((name.to_owned(), (self.elapsed)(), bar));
+        self.current = Some((name.to_owned(), (self.elapsed)()));
     }
 
     fn line(&mut self, line: &str) {
-        if let Some((_, _, Some(bar))) = &self.current {
+        if let Some(bar) = &*self.bar.borrow() {
             bar.set_message(text::line(line.trim()));
         }
     }
@@ -88,8 +111,6 @@ impl Events for Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         // A stage that failed is named by the error that follows; its bar must not stay behind.
-        if let Some((_, _, Some(bar))) = self.current.take() {
-            bar.finish_and_clear();
-        }
+        self.clear();
     }
 }

@@ -11,6 +11,7 @@ mod foreign;
 #[path = "../common/http_server.rs"]
 #[allow(dead_code, reason = "judges want files and no faults")]
 mod http_server;
+mod keys;
 mod openssl;
 mod project;
 mod rotation;

@@ -26,6 +26,13 @@ impl Project {
 
     /// As [`Project::founded`], by a clock that shows another time.
     pub fn founded_at(name: &str, now: Option<&str>) -> Project {
+        let project = Self::unfounded(name);
+        project.relman_at(&["init", "--yes"], now);
+        project
+    }
+
+    /// A repository with a `relman.toml`, and no keys and no store yet.
+    pub fn unfounded(name: &str) -> Project {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("project");
         Repository::init(&path).unwrap();
@@ -34,9 +41,7 @@ impl Project {
              command = [\"sh\", \"-c\", \"mkdir -p out && cp timed.sh out/timed\"]\n"
         );
         fs::write(path.join("relman.toml"), config).unwrap();
-        let project = Project { dir };
-        project.relman_at(&["init", "--yes"], now);
-        project
+        Project { dir }
     }
 
     /// With both [`TAGS`] released.
@@ -50,6 +55,12 @@ impl Project {
 
     /// Commits a change of the daemon, tags it and cuts the tag.
     pub fn release(&self, tag: &str) {
+        self.tag(tag);
+        self.relman_at(&["cut", tag], None);
+    }
+
+    /// Commits a change of the daemon and tags it.
+    pub fn tag(&self, tag: &str) {
         let repo = self.repo();
         fs::write(self.path().join("timed.sh"), format!("echo {tag}\n")).unwrap();
         let mut index = repo.index().unwrap();
@@ -67,7 +78,6 @@ impl Project {
             .unwrap();
         let commit = repo.find_object(commit, None).unwrap();
         repo.tag(tag, &commit, &who, &message, false).unwrap();
-        self.relman_at(&["cut", tag], None);
     }
 
     /// Runs `relman`, which has to succeed.
@@ -96,9 +106,7 @@ impl Project {
 
     /// The file of a secret key.
     pub fn keyring_file(&self, name: &str) -> PathBuf {
-        let dir = self.dir.path().join("config/relman");
-        let mut dirs = fs::read_dir(dir).unwrap();
-        dirs.next().unwrap().unwrap().path().join(name)
+        self.secrets().join(name)
     }
 
     /// Says where the source can be had from now on.
@@ -110,14 +118,33 @@ impl Project {
         Repository::open(self.path()).unwrap()
     }
 
-    fn relman_at(&self, args: &[&str], now: Option<&str>) {
-        let out = Command::new(env!("CARGO_BIN_EXE_relman"))
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relman"));
+        command
             .args(args)
             .current_dir(self.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.dir.path())
-            .env("XDG_CONFIG_HOME", self.dir.path().join("config"))
+            .env("XDG_CONFIG_HOME", self.dir.path().join("config"));
+        command
+    }
+
+    /// Runs `relman` with further variables; gives its exit code and all that it said.
+    pub fn relman_with(&self, args: &[&str], env: &[(&str, &Path)]) -> (Option<i32>, String) {
+        let mut command = self.command(args);
+        said(command.envs(env.iter().copied()))
+    }
+
+    /// The same with a file as its stdin.
+    pub fn fed(&self, args: &[&str], file: &Path) -> (Option<i32>, String) {
+        let mut command = self.command(args);
+        said(command.stdin(fs::File::open(file).unwrap()))
+    }
+
+    fn relman_at(&self, args: &[&str], now: Option<&str>) {
+        let out = self
+            .command(args)
             .envs(now.map(|now| ("RELMAN_INSECURE_NOW", now)))
             .output()
             .expect("relman starts");
@@ -140,7 +167,14 @@ impl Project {
 
     /// The secret keys.
     pub fn keyring(&self) -> Keyring {
-        Keyring::new(self.keyring_file(""))
+        Keyring::new(self.secrets())
+    }
+
+    /// Where the secret keys are.
+    pub fn secrets(&self) -> PathBuf {
+        let config = fs::read_to_string(self.path().join("relman.toml")).unwrap();
+        let name = config.split('"').nth(1).unwrap();
+        self.dir.path().join("config/relman").join(name)
     }
 
     /// A path for a test's own files.
@@ -159,6 +193,12 @@ impl Project {
         fs::remove_dir_all(self.store()).unwrap();
         copy_tree(&copy.0, &self.store());
     }
+}
+
+fn said(command: &mut Command) -> (Option<i32>, String) {
+    let out = command.output().expect("relman starts");
+    let said = String::from_utf8_lossy(&out.stdout) + String::from_utf8_lossy(&out.stderr);
+    (out.status.code(), said.into_owned())
 }
 
 /// A store to tamper with.

@@ -10,11 +10,14 @@ use relman::node::config::NodeConfig;
 
 /// Longest page, in lines.
 const MAX_LINES: usize = 200;
+/// Beside the unit of the timer.
+const DROP_INS: [&str; 2] = ["agent.conf", "passphrase.conf"];
 const PAGES: &[&str] = &[
     "README.md",
     "docs/architecture.md",
     "docs/benchmarks.md",
     "docs/cli-authority.md",
+    "docs/cli-keys.md",
     "docs/cli-store.md",
     "docs/cli.md",
     "docs/conformance.md",
@@ -31,6 +34,12 @@ const PAGES: &[&str] = &[
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     fs::read_to_string(&path).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// The pages of commands, one after the other.
+fn command_pages() -> String {
+    let names = ["cli", "cli-authority", "cli-keys", "cli-store"];
+    names.map(|name| page(&format!("docs/{name}.md"))).concat()
 }
 
 fn none(problems: Vec<String>) {
@@ -99,7 +108,7 @@ fn every_test_that_the_threat_model_and_the_pages_of_judges_name_exists() {
 
 #[test]
 fn every_command_and_option_is_on_the_page_of_commands() {
-    let text = page("docs/cli.md") + &page("docs/cli-authority.md") + &page("docs/cli-store.md");
+    let text = command_pages();
     let mut problems = Vec::new();
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();
@@ -136,7 +145,7 @@ fn the_page_of_commands_knows_no_option_that_is_not_there() {
         known.extend(options(command));
     }
     let mut problems = Vec::new();
-    let text = page("docs/cli.md") + &page("docs/cli-authority.md") + &page("docs/cli-store.md");
+    let text = command_pages();
     // Anchors of headings look like options.
     let words = text.split(|c: char| !"-#.".contains(c) && !c.is_ascii_alphanumeric());
     for word in words {
@@ -224,6 +233,20 @@ fn the_unit_runs_a_command_that_there_is() {
 }
 
 #[test]
+fn the_drop_in_with_a_passphrase_runs_the_units_command_with_a_descriptor_more() {
+    let line = |name: &str| {
+        let unit = page(&format!("docs/systemd/relman-timestamp.service{name}"));
+        // The first one in a drop-in takes the unit's away.
+        let mut lines = unit.lines().rev();
+        let line = lines.find_map(|line| line.strip_prefix("ExecStart="));
+        line.expect("ExecStart").to_owned()
+    };
+    let (unit, drop_in) = (line(""), line(".d/passphrase.conf"));
+    let more = r#" --passphrase-fd 3 3<"$${CREDENTIALS_DIRECTORY}/relman-passphrase"'"#;
+    assert_eq!(drop_in, format!("/bin/sh -c 'exec {unit}{more}"));
+}
+
+#[test]
 #[ignore = "needs systemd-analyze"]
 fn systemd_finds_nothing_wrong_with_the_units() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -231,6 +254,13 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     let unit = unit.replace("/usr/local/bin/relman", env!("CARGO_BIN_EXE_relman"));
     let service = dir.path().join("relman-timestamp.service");
     fs::write(&service, unit).expect("a file");
+    let drop_ins = dir.path().join("relman-timestamp.service.d");
+    fs::create_dir(&drop_ins).expect("a directory");
+    for name in DROP_INS {
+        let text = page(&format!("docs/systemd/relman-timestamp.service.d/{name}"));
+        let text = text.replace("/usr/local/bin/relman", env!("CARGO_BIN_EXE_relman"));
+        fs::write(drop_ins.join(name), text).expect("a file");
+    }
     let timer = dir.path().join("relman-timestamp.timer");
     fs::write(&timer, page("docs/systemd/relman-timestamp.timer")).expect("a file");
     let output = std::process::Command::new("systemd-analyze")

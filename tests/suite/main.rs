@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agent;
+mod agent_cli;
 #[cfg(feature = "object-store")]
 mod bucket;
 mod ceremony_cli;
@@ -24,11 +26,14 @@ mod http_heads;
 mod http_nginx;
 mod http_store;
 mod init_cli;
+mod key_cli;
+mod key_import_cli;
 mod kill_cli;
 mod mirror_cli;
 mod node;
 mod node_cli;
 mod others_cli;
+mod passphrase_cli;
 mod repo_cli;
 mod root_attack_cli;
 mod root_cli;

@@ -29,8 +29,8 @@ pub struct AgreeArgs {
     /// An environment, a proposal, or a file that `relman export` wrote [default: the one that waits].
     #[arg(value_name = "ENVIRONMENT|ID|FILE")]
     pub what: Option<String>,
-    /// Sign with this key file instead of the one in the secret keys' directory.
-    #[arg(long, value_name = "FILE")]
+    /// Sign with this private key file, this .pub file's key in the ssh-agent, or any key of the agent, instead of the one in the secret keys' directory.
+    #[arg(long, value_name = "FILE|agent")]
     pub key: Option<PathBuf>,
     /// The trust root to check the proposal with [default: the project's].
     #[arg(long, value_name = "FILE")]

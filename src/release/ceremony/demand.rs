@@ -9,7 +9,7 @@ use super::{Base, Proposal, RoleDraft, StatementDraft};
 use crate::attest::dsse::short;
 use crate::keys::PublicKey;
 use crate::release::policy::ReleasePolicy;
-use crate::release::publish::{Keys, PEOPLE_MEMBER};
+use crate::release::publish::{Absent, Keys, PEOPLE_MEMBER};
 use crate::trust::Root;
 use crate::trust::policy::Purpose;
 use crate::trust::verify::Signers;
@@ -48,6 +48,18 @@ pub struct Signing {
     pub signed: Vec<String>,
     /// Keys at hand for a role that asks for others, where none at hand is asked for.
     pub strange: Vec<String>,
+    /// Keys for what lacks signatures that should be at hand and cannot be used.
+    pub absent: Vec<Absent>,
+}
+
+impl Signing {
+    /// The key of a purpose that should be at hand and cannot be used.
+    pub fn absent_for(&self, purpose: &str) -> Option<Absent> {
+        self.absent
+            .iter()
+            .find(|absent| absent.purpose == purpose)
+            .cloned()
+    }
 }
 
 impl std::fmt::Display for Holder {
@@ -122,6 +134,9 @@ impl Proposal {
         let purposes: BTreeSet<&str> = demands.iter().map(|d| d.purpose.as_str()).collect();
         for purpose in purposes {
             let asked = || demands.iter().filter(|d| d.purpose == purpose);
+            if asked().any(|demand| !demand.is_met()) {
+                done.absent.extend(Absent::of(keys, purpose));
+            }
             let mut foreign = Vec::new();
             let at_hand = keys.all(purpose)?;
             for key in &at_hand {

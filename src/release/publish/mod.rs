@@ -35,7 +35,7 @@ use crate::{Error, Result};
 
 pub use attested::{Attested, attested, refused};
 pub use genesis::{Founded, Genesis, PEOPLE_MEMBER};
-pub use signing::Waiting;
+pub use signing::{Absent, Waiting};
 pub use witness::{Witness, Witnesses, published};
 
 use batch::Batch;
@@ -48,10 +48,19 @@ pub trait Keys {
 
     /// The one key for a purpose that needs exactly one.
     fn one(&self, purpose: &str) -> Result<Box<dyn Signer>> {
-        self.all(purpose)?.into_iter().next().ok_or_else(|| {
-            Error::failed(format!("there is no {purpose} key here"))
-                .hint("name the directory that has it: --secret-keys DIR")
-        })
+        let none = || {
+            self.absent(purpose).unwrap_or_else(|| {
+                Error::failed(format!("there is no {purpose} key here"))
+                    .hint("name the directory that has it: --secret-keys DIR")
+            })
+        };
+        self.all(purpose)?.into_iter().next().ok_or_else(none)
+    }
+
+    /// Why a key of a purpose that should be here cannot be used, such as one in an ssh-agent that does
+    /// not answer. It is none of [`Keys::all`].
+    fn absent(&self, _purpose: &str) -> Option<Error> {
+        None
     }
 
     /// Where witnesses whose keys are among these write down what they cosigned; none where such

@@ -23,6 +23,30 @@ pub struct Waiting {
     pub missing: Vec<String>,
     /// Where it is a rule about attestations that is not met: how far it is.
     pub rule: Option<String>,
+    /// A key that should be here and cannot be used.
+    pub absent: Option<Absent>,
+}
+
+/// Why a key that should be here cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Absent {
+    /// What it is for.
+    pub purpose: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Absent {
+    /// The first key of a purpose that is absent.
+    pub fn of(keys: &dyn Keys, purpose: &str) -> Option<Self> {
+        keys.absent(purpose).map(|e| Absent {
+            purpose: purpose.to_owned(),
+            problem: e.to_string(),
+            hint: e.hint_text().map(str::to_owned),
+        })
+    }
 }
 
 /// The result of [`sign`].
@@ -45,6 +69,7 @@ impl Waiting {
                 false => unmet.missing.clone(),
             },
             rule: Some(unmet.message.clone()),
+            absent: None,
         }
     }
 
@@ -56,13 +81,43 @@ impl Waiting {
             threshold: demand.threshold,
             missing: demand.missing.iter().map(Holder::to_string).collect(),
             rule: None,
+            absent: None,
+        }
+    }
+
+    /// `role mainnet has 1 of 3 signatures, missing: bob (key 1a2b3c4d)`.
+    pub fn line(&self) -> String {
+        if let Some(rule) = &self.rule {
+            return format!("{rule}; missing: {}", self.missing.join(", "));
+        }
+        let missing = self.missing.join(", ");
+        format!(
+            "role {} has {} of {} signatures, missing: {missing}",
+            self.role, self.have, self.threshold
+        )
+    }
+
+    /// The error of a command that can do nothing without the key; `hint` is for one who has it
+    /// elsewhere.
+    pub fn error(&self, hint: &str) -> Error {
+        let error = Error::failed(self.line());
+        match &self.absent {
+            None => error.hint(hint),
+            Some(absent) => {
+                let error = error.caused_by(&absent.problem);
+                error.hint(absent.hint.as_deref().unwrap_or(hint))
+            }
         }
     }
 }
 
 /// Signs a top-level role as `root` demands, with all keys at hand for it.
 pub fn sign<T: Role>(body: &T, role: &str, root: &Root, keys: &dyn Keys) -> Result<Signed> {
-    sign_under(body, role, root, &keys.all(role)?)
+    let mut signed = sign_under(body, role, root, &keys.all(role)?)?;
+    if let Signed::Waiting(waiting) = &mut signed {
+        waiting.absent = Absent::of(keys, role);
+    }
+    Ok(signed)
 }
 
 /// Signs a top-level role as `root` demands.
@@ -103,6 +158,7 @@ pub fn sign_under<T: Role>(
             threshold: signers.threshold,
             missing,
             rule: None,
+            absent: None,
         }));
     };
     let mut signed = unsigned.sign(*first)?;
@@ -118,6 +174,7 @@ pub fn sign_under<T: Role>(
             threshold: signers.threshold,
             missing: missing.iter().map(|id| named(root, id)).collect(),
             rule: None,
+            absent: None,
         }));
     }
     let by = format!("root version {}", root.version);

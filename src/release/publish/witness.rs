@@ -67,10 +67,13 @@ impl<'a> Witnesses<'a> {
     pub fn want(&mut self, policy: &ReleasePolicy, keys: &'a dyn Keys) -> Result<()> {
         self.ask(policy, keys)?;
         let at_hand: BTreeSet<CosignerKey> = self.at_hand.iter().map(|w| w.key().clone()).collect();
-        policy
-            .witnesses()
-            .check_reachable(&at_hand)
-            .map_err(|e| too_few(e.with_kind(Kind::Failed)))?;
+        policy.witnesses().check_reachable(&at_hand).map_err(|e| {
+            let e = too_few(e.with_kind(Kind::Failed));
+            match keys.absent("witness") {
+                Some(absent) => e.caused_by(absent),
+                None => e,
+            }
+        })?;
         self.policies.push(policy.clone());
         Ok(())
     }
