@@ -83,6 +83,13 @@ impl Events for Progress {
     fn note(&mut self, message: &str) {
         self.say(message);
     }
+
+    fn result(&mut self, message: &str) {
+        if let Some((_, _, Some(bar))) = self.current.take() {
+            bar.finish_and_clear();
+        }
+        self.say(&format!("  {message}"));
+    }
 }
 
 impl Drop for Progress {
