@@ -3,6 +3,8 @@
 #[cfg(feature = "maintainer")]
 mod approve;
 #[cfg(feature = "maintainer")]
+mod gate;
+#[cfg(feature = "maintainer")]
 mod promote;
 mod repo;
 #[cfg(feature = "maintainer")]
@@ -14,6 +16,8 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
+#[cfg(feature = "maintainer")]
+pub use gate::GateArgs;
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
@@ -50,6 +54,9 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// Set up a project: relman.toml, keys, trust root and an empty signed store.
     Init(InitArgs),
+    #[cfg(feature = "maintainer")]
+    /// Run what must hold of a tag, format, lint, tests and the like, and sign what came of it.
+    Gate(GateArgs),
     #[cfg(feature = "maintainer")]
     /// Build, package, sign and publish the release of a tag.
     Cut(CutArgs),
@@ -119,6 +126,8 @@ impl Command {
             #[cfg(feature = "maintainer")]
             Command::Init(_) => "init",
             #[cfg(feature = "maintainer")]
+            Command::Gate(_) => "gate",
+            #[cfg(feature = "maintainer")]
             Command::Cut(_) => "cut",
             #[cfg(feature = "maintainer")]
             Command::Publish(_) => "publish",
@@ -187,6 +196,9 @@ pub struct CutArgs {
     /// Build without the cache of earlier cuts.
     #[arg(long)]
     pub clean: bool,
+    /// Run the tag's gates first, and stop when one fails.
+    #[arg(long)]
+    pub gate: bool,
 }
 
 /// `sign`

@@ -8,6 +8,8 @@ pub mod drawer;
 pub mod durable;
 pub mod fault;
 #[cfg(feature = "maintainer")]
+pub mod gates;
+#[cfg(feature = "maintainer")]
 pub mod git;
 pub mod hashing;
 pub mod keyring;
@@ -29,6 +31,8 @@ pub mod store_http;
 pub mod store_local;
 #[cfg(feature = "object-store")]
 pub mod store_object;
+#[cfg(feature = "maintainer")]
+mod tree;
 pub mod unsynced;
 pub mod witness_memory;
 pub mod workshop;
