@@ -180,6 +180,13 @@ fn draft(desk: &Desk, record: &Record, waiting: Option<Waiting>) -> Answer {
         record.archive
     );
     match &waiting {
+        Some(waiting) if waiting.rule.is_some() => text.push_str(&format!(
+            "not published: {}\nto collect approvals: relman export release-{tag} --out FILE; each \
+             approver: relman approve FILE --role ROLE --out APPROVAL; then relman import APPROVAL\n\
+             who has, who is missing: relman show {tag}\nwhen all is there: relman publish {tag}\n",
+            waiting_line(waiting),
+            tag = record.tag
+        )),
         Some(waiting) => text.push_str(&format!(
             "not published: {}\nwhen they can sign: relman publish {}\n",
             waiting_line(waiting),
@@ -193,6 +200,9 @@ fn draft(desk: &Desk, record: &Record, waiting: Option<Waiting>) -> Answer {
 }
 
 fn waiting_line(waiting: &Waiting) -> String {
+    if let Some(rule) = &waiting.rule {
+        return text::line(&format!("{rule}; missing: {}", waiting.missing.join(", ")));
+    }
     format!(
         "role {} has {} of {} signatures, missing: {}",
         waiting.role,

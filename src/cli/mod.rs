@@ -16,6 +16,7 @@ mod exchange;
 mod gate;
 #[cfg(feature = "maintainer")]
 mod init;
+mod matrix;
 mod mirror;
 mod node;
 mod project;

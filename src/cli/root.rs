@@ -1,5 +1,7 @@
 //! `relman root`: shows who may sign what, and changes it by proposals that the root keys sign.
 
+mod rules;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -23,7 +25,7 @@ use crate::release::text::check_person;
 use crate::release::view::View;
 use crate::store::Reader;
 use crate::trust::memory::Memory;
-use crate::trust::policy::{ApprovalRule, KeyEntry, PolicyDocument};
+use crate::trust::policy::{KeyEntry, PolicyDocument};
 use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Result};
@@ -142,25 +144,13 @@ fn read(cli: &Cli, args: &RootChange, policy: &PolicyDocument) -> Result<Change>
             role: role(&args.role)?,
             threshold: args.threshold,
         },
-        RootChange::Set(args) => Change::Environment {
-            name: args.environment.clone(),
-            soak_hours: args.soak_hours,
-            notice_hours: args.notice_hours,
-            approvals: args.approvals.as_deref().map(approvals).transpose()?,
-        },
+        RootChange::Set(args) => rules::change(args)?,
         RootChange::Witnesses(args) => Change::Witnesses(match args.policy.as_str() {
             "none" => "none".into(),
             file => text_of(&start_dir(cli)?.join(file), MAX_CONFIG_LEN)?,
         }),
         RootChange::Renew(args) => Change::Renew { until: args.until },
     })
-}
-
-/// Rules between commas; `none` for none.
-fn approvals(list: &str) -> Result<Vec<ApprovalRule>> {
-    let rules = list.split(',').map(str::trim);
-    let rules = rules.filter(|rule| !rule.is_empty() && *rule != "none");
-    rules.map(ApprovalRule::parse).collect()
 }
 
 fn listed(rules: &[impl ToString]) -> String {

@@ -3,17 +3,21 @@
 use serde_json::{Value, json};
 
 use super::args::{Cli, ShowArgs, StoreArgs};
+use super::matrix::{Lack, Matrix};
 use super::project::{Project, store_and_root};
 use super::repo::environment_line;
 use crate::attest::Envelope;
 use crate::io::clock;
 use crate::io::drafts::LocalDrafts;
+use crate::io::drawer::LocalDrawer;
 use crate::limits::{MAX_ATTESTATION_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::TlogProof;
 use crate::release::assemble::{PROOF, PROVENANCE};
+use crate::release::attestations::{Wanted, of_release};
 use crate::release::ceremony::Base;
 use crate::release::draft::Drafts;
 use crate::release::leaf::Leaf;
+use crate::release::publish::attested;
 use crate::release::standing::{EnvironmentStanding, environments};
 use crate::release::state::{self, Released};
 use crate::release::verify::signed_leaf;
@@ -154,7 +158,10 @@ pub fn show(cli: &Cli, args: &ShowArgs) -> Result<Answer> {
     let mut view = View::open(store.as_ref(), &fetch, &cache, &root, clock::now())?;
     let mut environments = environments(store.as_ref(), &Base::of(&mut view)?)?;
     environments.retain(|e| e.tag.as_deref() == Some(args.tag.as_str()));
-    let released = state::find(view.refreshed.targets(), &args.tag)?;
+    let released = match state::find(view.refreshed.targets(), &args.tag) {
+        Ok(released) => released,
+        Err(e) => return draft(cli, &view, &args.tag, e),
+    };
     let (time, index) = logged(store.as_ref(), &view, &released)?;
     let path = format!("{}/{PROVENANCE}", released.tag);
     let bytes = store
@@ -228,6 +235,8 @@ pub fn show(cli: &Cli, args: &ShowArgs) -> Result<Answer> {
         }
     }
     out.push_str(&text::table(&files));
+    let matrix = matrix(store.as_ref(), &view, &released)?;
+    out.push_str(&matrix.text());
     let mut data = value(&Row {
         released,
         logged: Some((time, index)),
@@ -236,6 +245,80 @@ pub fn show(cli: &Cli, args: &ShowArgs) -> Result<Answer> {
     data["provenance"] = json!(statement);
     data["yanks"] = json!(yanks);
     data["environments"] = json!(environments);
+    data["policy"] = matrix.data();
+    Ok(Answer::done(data, out))
+}
+
+/// What is said of a published release, and what policy wants still: before a cut, and in each network.
+fn matrix(store: &dyn Reader, view: &View, released: &Released) -> Result<Matrix> {
+    let judged = of_release(store, view, released, clock::now())?;
+    let before_cut = judged.unmet(&view.policy.wanted_for_cut(), view);
+    let mut lacks: Vec<Lack> = before_cut
+        .into_iter()
+        .map(|unmet| Lack {
+            environment: None,
+            unmet,
+        })
+        .collect();
+    for environment in &view.policy.policy().document().environments {
+        let unmet = judged.unmet(&Wanted::of_environment(environment), view);
+        lacks.extend(unmet.into_iter().map(|unmet| Lack {
+            environment: Some(environment.name.clone()),
+            unmet,
+        }));
+    }
+    Ok(Matrix {
+        author: judged.about.author.to_string(),
+        rows: judged.rows,
+        problems: judged.problems,
+        lacks,
+    })
+}
+
+/// A draft of this project: what it is, and what it waits for.
+fn draft(cli: &Cli, view: &View, tag: &str, missing: Error) -> Result<Answer> {
+    let Ok(project) = Project::find(cli) else {
+        return Err(missing);
+    };
+    let drafts = LocalDrafts::new(project.work_dir().join("drafts"));
+    let drawer = LocalDrawer::new(project.work_dir().join("attestations"));
+    let Some(record) = drafts.load(tag)? else {
+        return Err(missing);
+    };
+    let released = record.released();
+    let attested = attested(
+        &view.policy,
+        &record,
+        &released,
+        &drafts,
+        &drawer,
+        clock::now(),
+    )?;
+    let matrix = Matrix {
+        author: attested.author.to_string(),
+        rows: attested.rows,
+        problems: attested.problems,
+        lacks: attested
+            .unmet
+            .into_iter()
+            .map(|unmet| Lack {
+                environment: None,
+                unmet,
+            })
+            .collect(),
+    };
+    let rows = [
+        ("release", format!("{tag} (a draft, not published)")),
+        ("commit", released.commit.clone()),
+        ("sha256", released.sha256.hex()),
+    ];
+    let mut out: String = rows
+        .iter()
+        .map(|(name, value)| format!("{name:10}  {}\n", text::line(value)))
+        .collect();
+    out.push_str(&matrix.text());
+    let data = json!({ "tag": released.tag, "commit": released.commit, "sha256": released.sha256,
+        "length": released.length, "draft": true, "policy": matrix.data() });
     Ok(Answer::done(data, out))
 }
 

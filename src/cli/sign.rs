@@ -352,6 +352,12 @@ pub fn answer(settled: Settled, next: &str) -> Answer {
         } => {
             let mut out = said(&signing, &demands);
             match &lacks {
+                Some(lacks) if lacks.rule.is_some() => out.push_str(&format!(
+                    "{id} has all signatures, and policy wants more: {}\nnext: relman approve, \
+                     where those are who can give it: {}\n",
+                    lacks.rule.as_deref().unwrap_or_default(),
+                    lacks.missing.join(", ")
+                )),
                 Some(lacks) => out.push_str(&format!(
                     "{id} has all signatures; what is missing here is the {} key\n\
                      next: relman export {id} --out FILE, and import it where that key is\n",

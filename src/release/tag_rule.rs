@@ -5,6 +5,7 @@
 mod tests;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jiff::Timestamp;
 
@@ -44,6 +45,16 @@ impl Tagger {
     /// The key that signed.
     pub fn key(&self) -> &PublicKey {
         &self.key
+    }
+}
+
+/// The person, or `nobody can say: why`.
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Author::Verified(tagger) => write!(f, "{}, signature verified", tagger.person()),
+            Author::Unknown(why) => write!(f, "nobody can say: {why}"),
+        }
     }
 }
 

@@ -131,7 +131,8 @@ pub struct ThresholdArgs {
 /// `root set`
 #[derive(Debug, Args)]
 pub struct SetArgs {
-    /// The environment.
+    /// The environment, or `cut` for what every release needs before it is published.
+    #[arg(value_name = "ENVIRONMENT|cut")]
     pub environment: String,
     /// Hours in the environment before this one.
     #[arg(long, value_name = "H")]
@@ -139,9 +140,22 @@ pub struct SetArgs {
     /// Hours between announcement and release.
     #[arg(long, value_name = "H")]
     pub notice_hours: Option<u64>,
-    /// Approvals that a release needs, separated by commas; "none" for none.
-    #[arg(long, value_name = "NAMES")]
+    /// Approvals that a release needs, separated by commas, such as
+    /// code-review:2:not-author,security,external-audit:evidence; "none" for none, "checklist" for
+    /// those of the deployment guide.
+    #[arg(long, value_name = "RULES")]
     pub approvals: Option<String>,
+    /// How many independent rebuilders must have made the same archive.
+    #[arg(long, value_name = "N")]
+    pub rebuilders: Option<u64>,
+    /// Gates that a release must have passed, separated by commas, such as fmt,clippy,test:tests=60;
+    /// "none" for none. Only with `cut`.
+    #[arg(long, value_name = "RULES")]
+    pub gates: Option<String>,
+    /// What is asked of tags, separated by commas: signed, descends, branch=PATTERN; "none" for
+    /// nothing. Only with `cut`.
+    #[arg(long, value_name = "RULES")]
+    pub tag: Option<String>,
     /// How.
     #[command(flatten)]
     pub how: HowArgs,

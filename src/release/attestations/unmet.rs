@@ -9,7 +9,7 @@ use super::row::{About, Row, Said, Standing};
 use crate::release::leaf::AttestationKind;
 use crate::release::policy::ReleasePolicy;
 use crate::release::tag_rule::Author;
-use crate::trust::policy::{ApprovalRule, GateRule, Purpose};
+use crate::trust::policy::{ApprovalRule, Environment, GateRule, Purpose};
 
 /// What a policy wants in one place: before a cut, or in an environment.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +37,16 @@ pub struct Unmet {
     pub missing: Vec<String>,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// What an environment wants besides.
+    pub fn of_environment(environment: &'a Environment) -> Self {
+        Wanted {
+            gates: &[],
+            approvals: &environment.approvals,
+            rebuilders: environment.rebuilders,
+        }
+    }
+
     /// Whether nothing is wanted.
     pub fn is_nothing(&self) -> bool {
         self.gates.is_empty() && self.approvals.is_empty() && self.rebuilders == 0

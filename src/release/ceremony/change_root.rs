@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::attest::dsse::short;
 use crate::keys::PublicKey;
-use crate::trust::policy::{ApprovalRule, PolicyDocument, Purpose};
+use crate::trust::policy::{ApprovalRule, GateRule, PolicyDocument, Purpose, TagRule};
 use crate::trust::schema::TOP_LEVEL;
 use crate::{Error, Result};
 
@@ -96,6 +96,8 @@ pub enum Change {
         /// As many.
         threshold: u64,
     },
+    /// What every release needs before it is published; what is left out stays.
+    Cut(Wants),
     /// What an environment asks for; what is left out stays.
     Environment {
         /// Its name.
@@ -104,8 +106,8 @@ pub enum Change {
         soak_hours: Option<u64>,
         /// Hours between announcement and release.
         notice_hours: Option<u64>,
-        /// Approvals.
-        approvals: Option<Vec<ApprovalRule>>,
+        /// Approvals, rebuilders.
+        wants: Wants,
     },
     /// The log's witness policy, or `none`.
     Witnesses(String),
@@ -114,6 +116,19 @@ pub enum Change {
         /// When root ends; by default as the configuration says.
         until: Option<Timestamp>,
     },
+}
+
+/// New rules about attestations and the tag; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Approvals.
+    pub approvals: Option<Vec<ApprovalRule>>,
+    /// How many rebuilders must agree.
+    pub rebuilders: Option<u64>,
+    /// Gates; only before a cut.
+    pub gates: Option<Vec<GateRule>>,
+    /// What is asked of the tag; only before a cut.
+    pub tag: Option<TagRule>,
 }
 
 impl KeyRole {

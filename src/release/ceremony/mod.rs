@@ -23,7 +23,7 @@ use crate::store::Reader;
 use crate::{Error, Result};
 
 pub use base::Base;
-pub use change_root::{Change, End, KeyChoice, KeyRole, root_id, voided};
+pub use change_root::{Change, End, KeyChoice, KeyRole, Wants, root_id, voided};
 pub use demand::{Demand, Holder, Signing, keyring_name};
 pub use exchange::{EXCHANGE, Exchange, FilesInMemory};
 pub use role::RoleDraft;

@@ -88,11 +88,7 @@ pub fn gather(
         found.map_err(|e| breaches.push(broken(e))).ok()
     });
     let released = state::find(evidence.targets(), &current.tag).ok();
-    let wanted = Wanted {
-        gates: &[],
-        approvals: &environment.approvals,
-        rebuilders: environment.rebuilders,
-    };
+    let wanted = Wanted::of_environment(environment);
     let unmet = match &released {
         Some(released) if !wanted.is_nothing() => evidence
             .unmet(&wanted, released, times)

@@ -13,6 +13,7 @@ use crate::release::draft::{Drafts, Record};
 use crate::release::leaf::AttestationKind;
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::Released;
+use crate::release::tag_rule::Author;
 use crate::release::verify::{about, signed_release, verified_origin};
 use crate::release::view::View;
 use crate::{Error, Result};
@@ -22,6 +23,8 @@ use crate::{Error, Result};
 pub struct Attested {
     /// What every one of them is worth.
     pub rows: Vec<Row>,
+    /// Who made the tag.
+    pub author: Author,
     /// What policy wants of every release and nobody has given.
     pub unmet: Vec<Unmet>,
     /// What policy has against the tag.
@@ -62,6 +65,7 @@ pub fn attested(
     let unmet = unmet(&policy.wanted_for_cut(), policy, &about, &all);
     Ok(Attested {
         rows: all,
+        author: about.author,
         unmet,
         problems,
         good,

@@ -68,7 +68,7 @@ impl Draft {
                 name,
                 soak_hours,
                 notice_hours,
-                approvals,
+                wants,
             } => {
                 let known: Vec<&str> = self.policy.environments.iter().map(|e| &*e.name).collect();
                 let unknown = Error::usage(format!(
@@ -83,9 +83,22 @@ impl Draft {
                 if let Some(hours) = notice_hours {
                     environment.notice_hours = *hours;
                 }
-                if let Some(names) = approvals {
-                    environment.approvals.clone_from(names);
+                if wants.gates.is_some() || wants.tag.is_some() {
+                    return Err(Error::usage(format!(
+                        "gates and tags are asked of every release, not by {name}"
+                    ))
+                    .hint("relman root set cut"));
                 }
+                set(&mut environment.approvals, wants.approvals.as_ref());
+                set(&mut environment.rebuilders, wants.rebuilders.as_ref());
+                Ok(())
+            }
+            Change::Cut(wants) => {
+                let cut = &mut self.policy.cut;
+                set(&mut cut.approvals, wants.approvals.as_ref());
+                set(&mut cut.rebuilders, wants.rebuilders.as_ref());
+                set(&mut cut.gates, wants.gates.as_ref());
+                set(&mut cut.tag, wants.tag.as_ref());
                 Ok(())
             }
             Change::Witnesses(text) => {
@@ -472,5 +485,12 @@ impl Draft {
             KeyRole::Log => {}
         }
         Ok(())
+    }
+}
+
+/// What is not named stays.
+fn set<T: Clone>(to: &mut T, value: Option<&T>) {
+    if let Some(value) = value {
+        to.clone_from(value);
     }
 }

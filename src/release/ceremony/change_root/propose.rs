@@ -183,6 +183,7 @@ impl std::fmt::Display for Change {
                 write!(f, "{} threshold {threshold}", name(role))
             }
             Change::Environment { name, .. } => write!(f, "rules of {name}"),
+            Change::Cut(_) => f.write_str("rules of every release"),
             Change::Witnesses(_) => f.write_str("witnesses of the log"),
             Change::Renew { .. } => f.write_str("renew root"),
         }

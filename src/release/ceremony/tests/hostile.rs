@@ -141,7 +141,10 @@ fn a_policy_that_the_proposed_root_does_not_pin_is_refused() {
         name: "mainnet".into(),
         soak_hours: None,
         notice_hours: None,
-        approvals: Some(vec![ApprovalRule::new("qa")]),
+        wants: Wants {
+            approvals: Some(vec![ApprovalRule::new("qa")]),
+            ..Wants::default()
+        },
     };
     let good = world.changed(&[change]).unwrap();
     assert_eq!(good.check(&world.base(), now()).unwrap(), [""; 0]);

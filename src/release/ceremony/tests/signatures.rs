@@ -135,7 +135,9 @@ fn what_lacks_signatures_is_never_planned_for_publication() {
     let mut proposal = world.proposal();
     let planned = |proposal: &Proposal| {
         world.with_view(&ring, |publisher, view| {
-            publisher.publish(view, &base, proposal, (&NoDrafts, &NoDrafts)).unwrap()
+            publisher
+                .publish(view, &base, proposal, (&NoDrafts, &NoDrafts))
+                .unwrap()
         })
     };
     assert!(matches!(planned(&proposal), Planned::Waiting(_)));
