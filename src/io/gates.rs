@@ -129,7 +129,7 @@ impl Machine for GateYard {
             dir: &self.places.clone,
             env: order.env,
             log: &log,
-            timeout: order.timeout,
+            timeout: clock::minutes(order.timeout_minutes),
             sweep: true,
         };
         let began = clock::elapsed();
@@ -140,7 +140,7 @@ impl Machine for GateYard {
         let duration = clock::elapsed().saturating_sub(began);
         self.keep_log(&log, &output.log_sha256)?;
         let ended = match output.end {
-            End::TooLong => Ended::TimedOut(order.timeout.as_secs().div_ceil(60)),
+            End::TooLong => Ended::TimedOut(order.timeout_minutes),
             End::Status(status) => match status.code() {
                 Some(code) => Ended::Exited(code),
                 None => Ended::Signalled(status.signal().unwrap_or_default()),

@@ -48,8 +48,8 @@ pub struct Order<'a> {
     pub argv: &'a [String],
     /// The whole environment.
     pub env: &'a BTreeMap<String, String>,
-    /// When it is stopped.
-    pub timeout: Duration,
+    /// Minutes after which it is stopped.
+    pub timeout_minutes: u64,
     /// Files that it will make; what is there of them before is removed.
     pub reports: Vec<&'a str>,
 }
@@ -251,7 +251,7 @@ impl Runner<'_> {
             gate: &gate.name,
             argv: &gate.command,
             env: &env,
-            timeout: Duration::from_secs(gate.timeout_minutes.saturating_mul(60)),
+            timeout_minutes: gate.timeout_minutes,
             reports: gate.reports().collect(),
         };
         let mut listener = Listener::new(gate);
