@@ -206,3 +206,40 @@ pub const MAX_CA_LEN: u64 = 1_048_576;
 pub const MAX_VALIDATOR_LEN: usize = 512;
 /// What is kept of an HTTP answer beside its object.
 pub const MAX_VALIDATORS_LEN: u64 = 16_384;
+/// Gates in one `relman.toml`.
+pub const MAX_GATES: usize = 64;
+/// Minutes that one gate may take: a week, for suites that run for days.
+pub const MAX_GATE_MINUTES: u64 = 10_080;
+/// Program and arguments of a gate, together.
+pub const MAX_GATE_COMMAND_LEN: usize = 4_096;
+/// Paths, or patterns, in one list of a gate.
+pub const MAX_GATE_PATTERNS: usize = 64;
+/// A path or regular expression of a gate.
+pub const MAX_PATTERN_LEN: usize = 1_024;
+/// A compiled regular expression of a gate.
+pub const MAX_REGEX_LEN: usize = 1_048_576;
+/// A report of tests or coverage that a gate leaves.
+pub const MAX_REPORT_LEN: u64 = 64 * 1024 * 1024;
+/// Elements inside each other in a report.
+pub const MAX_XML_DEPTH: usize = 64;
+/// Tests in one run of a gate.
+pub const MAX_TESTS: u64 = 1_000_000;
+/// Bytes of a test's name that are kept.
+pub const MAX_TEST_NAME_LEN: usize = 512;
+/// Source lines in one coverage report.
+pub const MAX_COVERED_LINES: u64 = 5_000_000;
+/// Files that differ between two releases.
+pub const MAX_CHANGED_FILES: usize = 100_000;
+/// Lines that a release adds and a gate looks at.
+pub const MAX_ADDED_LINES: u64 = 5_000_000;
+/// Names of tests in one result, as JSON: what is longer is left out, so that a result fits into a
+/// log entry.
+pub const MAX_RESULT_NAMES_LEN: usize = 16_384;
+/// Problems in one result, as JSON.
+pub const MAX_RESULT_PROBLEMS_LEN: usize = 12_288;
+/// Characters of one problem of a gate.
+pub const MAX_GATE_PROBLEM_LEN: usize = 400;
+/// Problems of one kind (tests that failed, lines that are forbidden) that a result names.
+pub const MAX_NAMED: usize = 10;
+/// Characters of a compiler's version in a result.
+pub const MAX_TOOL_VERSION_LEN: usize = 200;

@@ -4,6 +4,8 @@
 mod approve;
 pub mod key;
 #[cfg(feature = "maintainer")]
+mod gate;
+#[cfg(feature = "maintainer")]
 mod promote;
 mod repo;
 #[cfg(feature = "maintainer")]
@@ -19,6 +21,8 @@ use crate::io::passphrase::Passphrases;
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
 
+#[cfg(feature = "maintainer")]
+pub use gate::GateArgs;
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
@@ -63,6 +67,9 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// Set up a project: relman.toml, keys, trust root and an empty signed store.
     Init(InitArgs),
+    #[cfg(feature = "maintainer")]
+    /// Run what must hold of a tag, format, lint, tests and the like, and sign what came of it.
+    Gate(GateArgs),
     #[cfg(feature = "maintainer")]
     /// Build, package, sign and publish the release of a tag.
     Cut(CutArgs),
@@ -134,6 +141,8 @@ impl Command {
         match self {
             #[cfg(feature = "maintainer")]
             Command::Init(_) => "init",
+            #[cfg(feature = "maintainer")]
+            Command::Gate(_) => "gate",
             #[cfg(feature = "maintainer")]
             Command::Cut(_) => "cut",
             #[cfg(feature = "maintainer")]
@@ -208,6 +217,9 @@ pub struct CutArgs {
     /// Build without the cache of earlier cuts.
     #[arg(long)]
     pub clean: bool,
+    /// Run the tag's gates first, and stop when one fails.
+    #[arg(long)]
+    pub gate: bool,
 }
 
 /// `sign`

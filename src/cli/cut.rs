@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::args::{Cli, CutArgs, TagArgs, TimestampArgs};
 use super::desk::Desk;
+use super::gate;
 use super::project::Project;
 use super::sign;
 use crate::attest::provenance::Builder;
@@ -29,6 +30,9 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
     let tag = Tag::parse(&args.tag, project.config.tags.pattern)?;
     let source =
         GitSource::open(&project.dir)?.with_public_url(project.config.release.repository.clone());
+    if args.gate {
+        gate::before_cut(cli, &project, &tag, args.clean, progress)?;
+    }
     let desk = Desk::open(cli, progress)?;
     let (key, released, policy) = desk.with_view(|view| {
         let builders = view.policy.accepted(&Purpose::Builder, clock::now());
@@ -48,6 +52,7 @@ pub fn cut(cli: &Cli, args: &CutArgs, progress: &mut Progress) -> Result<Answer>
             source: &source,
             build: &ProcessBuilder::from_env(),
             drafts: &desk.drafts,
+            drawer: &desk.drawer,
             places: &workshop.places(),
             key: key.as_ref(),
             policy: &policy,

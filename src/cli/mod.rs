@@ -13,6 +13,8 @@ mod desk;
 #[cfg(feature = "maintainer")]
 mod exchange;
 #[cfg(feature = "maintainer")]
+mod gate;
+#[cfg(feature = "maintainer")]
 mod init;
 #[cfg(feature = "maintainer")]
 mod key;
@@ -105,6 +107,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
     match &cli.command {
         #[cfg(feature = "maintainer")]
         Command::Init(args) => init::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Gate(args) => gate::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Cut(args) => cut::cut(cli, args, progress),
         #[cfg(feature = "maintainer")]

@@ -11,17 +11,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::Context;
+use crate::hash::Sha256;
 use crate::io::parallel;
 use crate::io::workshop::remove;
 use crate::limits::{MAX_CONFIG_LEN, MAX_LOCKFILE_LEN};
 use crate::release::build_plan::{BuildPlan, Wanted};
+use crate::release::cargo_message::{Line, read_line};
 use crate::release::source::{Build, Built, BuiltBinary, Facts, Toolchain};
+use crate::release::text::plain_line;
 use crate::release::{cargo_message, config, lockfile};
 use crate::{Error, Result};
 
 mod cargo_home;
 mod kill;
-mod run;
+pub(in crate::io) mod run;
+
+#[cfg(feature = "maintainer")]
+pub(in crate::io) use kill::adopt_strays;
 
 /// Runs builds as child processes.
 pub struct ProcessBuilder {
@@ -182,20 +188,10 @@ impl Build for ProcessBuilder {
 
     fn build(&self, plan: &BuildPlan, on_line: &mut dyn FnMut(&str)) -> Result<Built> {
         let places = &plan.places;
-        remove(&places.home)?;
-        for dir in [&places.home, &places.target, &places.cargo_home] {
-            fs::create_dir_all(dir)
-                .or_failed(|| format!("directory {} cannot be made", dir.display()))?;
-        }
-        let packages = match read_text(&places.clone.join("Cargo.lock"), MAX_LOCKFILE_LEN)? {
-            Some(text) => lockfile::packages(&text)?,
-            None => Vec::new(),
-        };
-        cargo_home::prepare(plan, &packages)?;
-        forget_stale(plan, &packages)?;
-        let output = run::run(plan, on_line)?;
+        furnish(plan)?;
+        let (log_sha256, reported) = run_build(plan, on_line)?;
         let binaries = match &plan.wanted {
-            Wanted::Reported(names) => cargo_message::select(output.binaries, names)?,
+            Wanted::Reported(names) => cargo_message::select(reported, names)?,
             Wanted::Paths(paths) => at_paths(&places.clone, paths)?,
         };
         for binary in &binaries {
@@ -210,9 +206,71 @@ impl Build for ProcessBuilder {
         Ok(Built {
             binaries,
             log_path: places.log.clone(),
-            log_sha256: output.log_sha256,
+            log_sha256,
         })
     }
+}
+
+/// Prepares what a plan's commands find: an empty home, a cargo home with the plan's settings and the
+/// downloads that can be reused, a target directory without anything that must be built anew.
+pub(in crate::io) fn furnish(plan: &BuildPlan) -> Result<()> {
+    let places = &plan.places;
+    remove(&places.home)?;
+    for dir in [&places.home, &places.target, &places.cargo_home] {
+        fs::create_dir_all(dir)
+            .or_failed(|| format!("directory {} cannot be made", dir.display()))?;
+    }
+    let packages = match read_text(&places.clone.join("Cargo.lock"), MAX_LOCKFILE_LEN)? {
+        Some(text) => lockfile::packages(&text)?,
+        None => Vec::new(),
+    };
+    cargo_home::prepare(plan, &packages)?;
+    forget_stale(plan, &packages)
+}
+
+/// Runs the build; gives the log's digest and the binaries that cargo tells of.
+fn run_build(
+    plan: &BuildPlan,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<(Sha256, Vec<BuiltBinary>)> {
+    let spec = run::Spec {
+        argv: &plan.argv,
+        dir: &plan.places.clone,
+        env: &plan.env,
+        log: &plan.places.log,
+        timeout: plan.timeout,
+        sweep: false,
+    };
+    let reports = matches!(plan.wanted, Wanted::Reported(_));
+    let mut binaries = Vec::new();
+    let output = run::run(&spec, &mut |line, stdout| {
+        let text = String::from_utf8_lossy(line);
+        if stdout && reports {
+            // Cargo's messages are for us; people read what they are about on stderr.
+            match read_line(text.trim_end()) {
+                Line::Binary(binary) => binaries.push(binary),
+                Line::Other => {}
+                Line::Text => {
+                    on_line(&plain_line(text.trim_end()));
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        on_line(&plain_line(text.trim_end()));
+        Ok(true)
+    })?;
+    let message = match output.end {
+        run::End::Status(status) if status.success() => return Ok((output.log_sha256, binaries)),
+        run::End::Status(status) => format!("the build failed: {status}"),
+        run::End::TooLong => format!(
+            "the build was stopped after {} minutes",
+            plan.timeout.as_secs().div_ceil(60)
+        ),
+    };
+    Err(Error::failed(message)
+        .caused_by(output.last)
+        .hint(format!("less {}", plan.places.log.display())))
 }
 
 // Cargo and rustup read configuration from every directory above the one that they run in.

@@ -31,3 +31,18 @@ pub fn pause(time: std::time::Duration) {
     }
     std::thread::sleep(time);
 }
+
+/// So many minutes.
+///
+/// In debug builds alone, `RELMAN_INSECURE_MINUTE` says how many milliseconds one has, for tests of what
+/// is stopped after a while.
+pub fn minutes(minutes: u64) -> std::time::Duration {
+    #[cfg(debug_assertions)]
+    if let Some(minute) = std::env::var("RELMAN_INSECURE_MINUTE")
+        .ok()
+        .and_then(|text| text.parse::<u64>().ok())
+    {
+        return std::time::Duration::from_millis(minute.saturating_mul(minutes));
+    }
+    std::time::Duration::from_secs(minutes.saturating_mul(60))
+}

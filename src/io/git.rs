@@ -11,11 +11,14 @@ use git2::{ConfigLevel, ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFl
 use crate::attest::git_tag;
 use crate::error::Context;
 use crate::limits::{MAX_MESSAGE_LEN, MAX_NOTES_COMMITS, MAX_SHOWN_NAME, MAX_TAGS};
-use crate::release::source::{CommitInfo, Previous, Rules, Source, TagInfo, near_names};
+use crate::release::source::{
+    ChangedFile, CommitInfo, Previous, Rules, Source, TagInfo, near_names,
+};
 use crate::release::tag::{Pattern, Tag};
 use crate::release::text::shown;
 use crate::{Error, Result};
 
+mod changes;
 mod checkout;
 mod clone;
 mod lineage;
@@ -348,6 +351,16 @@ impl Source for GitSource {
             )));
         }
         Ok(Some(blob.content().to_vec()))
+    }
+
+    fn changes(
+        &self,
+        previous: Option<&str>,
+        commit: &str,
+        is_wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<ChangedFile>> {
+        let previous = previous.map(oid).transpose()?;
+        changes::changes(&self.repo, previous, oid(commit)?, is_wanted)
     }
 
     fn origin_url(&self) -> Option<String> {

@@ -10,6 +10,8 @@ pub mod drawer;
 pub mod durable;
 pub mod fault;
 #[cfg(feature = "maintainer")]
+pub mod gates;
+#[cfg(feature = "maintainer")]
 pub mod git;
 pub mod hashing;
 #[cfg(feature = "maintainer")]
@@ -36,6 +38,7 @@ pub mod store_local;
 pub mod store_object;
 #[cfg(feature = "maintainer")]
 pub mod terminal;
+mod tree;
 pub mod unsynced;
 pub mod witness_memory;
 pub mod workshop;

@@ -29,15 +29,26 @@ impl Workshop {
     /// # Errors
     /// Another process holds it; the directory is somebody else's, or others may enter it; I/O.
     pub fn open(base: Option<&Path>, project: &str, clean: bool) -> Result<Self> {
-        let base = base.unwrap_or(Path::new("/var/tmp"));
-        let base = fs::canonicalize(base)
-            .or_failed(|| format!("build directory {} cannot be used", base.display()))?;
-        let uid = rustix::process::geteuid().as_raw();
-        let own = base.join(format!("relman-{uid}"));
-        private_dir(&own, uid)?;
-        let dir = own.join(project);
+        let (own, uid) = own_dir(base)?;
+        Self::at(own.join(project), uid, project, "build", clean)
+    }
+
+    /// As [`Workshop::open`], the directory of the project's gates: a cut never sees it, and can be made
+    /// while gates run for days.
+    ///
+    /// # Errors
+    /// As [`Workshop::open`].
+    pub fn open_for_gates(base: Option<&Path>, project: &str, clean: bool) -> Result<Self> {
+        let (own, uid) = own_dir(base)?;
+        // No project's name begins with a dot.
+        let gates = own.join(".gates");
+        private_dir(&gates, uid)?;
+        Self::at(gates.join(project), uid, project, "run of gates", clean)
+    }
+
+    fn at(dir: PathBuf, uid: u32, project: &str, what: &str, clean: bool) -> Result<Self> {
         private_dir(&dir, uid)?;
-        let lock = lock(&dir.join("lock"), project)?;
+        let lock = lock(&dir.join("lock"), project, what)?;
         let mut workshop = Workshop {
             dir,
             sweeper: None,
@@ -92,6 +103,17 @@ impl Drop for Workshop {
     }
 }
 
+/// The user's own directory below `base`, and the user's number.
+fn own_dir(base: Option<&Path>) -> Result<(PathBuf, u32)> {
+    let base = base.unwrap_or(Path::new("/var/tmp"));
+    let base = fs::canonicalize(base)
+        .or_failed(|| format!("build directory {} cannot be used", base.display()))?;
+    let uid = rustix::process::geteuid().as_raw();
+    let own = base.join(format!("relman-{uid}"));
+    private_dir(&own, uid)?;
+    Ok((own, uid))
+}
+
 fn private_dir(path: &Path, uid: u32) -> Result<()> {
     let made = DirBuilder::new().mode(0o700).create(path);
     let meta = match fs::symlink_metadata(path) {
@@ -116,7 +138,7 @@ fn private_dir(path: &Path, uid: u32) -> Result<()> {
     Ok(())
 }
 
-fn lock(path: &Path, project: &str) -> Result<File> {
+fn lock(path: &Path, project: &str, kind: &str) -> Result<File> {
     let what = || format!("lock {} cannot be taken", path.display());
     let mut file = OpenOptions::new()
         .create(true)
@@ -135,7 +157,7 @@ fn lock(path: &Path, project: &str) -> Result<File> {
                 .take(10)
                 .collect();
             return Err(Error::failed(format!(
-                "another build of {project} is running, process {holder}"
+                "another {kind} of {project} is running, process {holder}"
             ))
             .hint("wait until it has finished, then run this again"));
         }

@@ -67,8 +67,36 @@ impl BuildPlan {
     /// Usage: a path that compilers cannot be told (not absolute, not UTF-8, control characters),
     /// a cargo configuration that is not TOML.
     pub fn new(config: &Config, info: &TagInfo, facts: &Facts, places: Places) -> Result<Self> {
-        let build = &config.build;
         let remaps = remaps(&places, facts)?;
+        Self::with_remaps(config, info, facts, places, remaps)
+    }
+
+    /// Plans what the gates of a tag have in common: the same environment, but with paths as they are,
+    /// since coverage reports name sources by them, and always with cargo's own target directory.
+    ///
+    /// # Errors
+    /// As [`BuildPlan::new`].
+    pub fn for_gates(
+        config: &Config,
+        info: &TagInfo,
+        facts: &Facts,
+        places: Places,
+    ) -> Result<Self> {
+        let mut plan = Self::with_remaps(config, info, facts, places, Vec::new())?;
+        let target = text(&plan.places.target)?.to_owned();
+        plan.env.insert("CARGO_TARGET_DIR".into(), target);
+        text(&plan.places.clone)?;
+        Ok(plan)
+    }
+
+    fn with_remaps(
+        config: &Config,
+        info: &TagInfo,
+        facts: &Facts,
+        places: Places,
+        remaps: Vec<(String, String)>,
+    ) -> Result<Self> {
+        let build = &config.build;
         let own = !build.command.is_empty();
 
         let mut env: BTreeMap<String, String> = facts.environment.iter().cloned().collect();
@@ -151,6 +179,13 @@ impl BuildPlan {
 }
 
 fn cargo_argv(config: &Config) -> Vec<String> {
+    let mut argv = cargo_build(config);
+    argv.push("--message-format=json-render-diagnostics".into());
+    argv
+}
+
+/// The `cargo build` that makes a project's binaries.
+pub(crate) fn cargo_build(config: &Config) -> Vec<String> {
     let build = &config.build;
     let mut argv: Vec<String> = ["cargo", "build", "--locked", "--profile"]
         .map(String::from)
@@ -171,7 +206,6 @@ fn cargo_argv(config: &Config) -> Vec<String> {
     for binary in &build.binaries {
         argv.extend(["--bin".into(), binary.clone()]);
     }
-    argv.push("--message-format=json-render-diagnostics".into());
     argv
 }
 

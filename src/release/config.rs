@@ -10,6 +10,7 @@ use crate::release::text::shown;
 use crate::{Error, Result};
 
 mod check;
+pub mod gate;
 mod template;
 
 pub use check::safe_relative;
@@ -45,6 +46,9 @@ pub struct Config {
     /// What is said about each release.
     #[serde(default)]
     pub release: Release,
+    /// What must hold of a tag; empty for the default gates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gate: Vec<gate::Gate>,
 }
 
 /// `[tags]`

@@ -3,9 +3,13 @@
 
 #[cfg(feature = "maintainer")]
 mod cutter;
+#[cfg(feature = "maintainer")]
+mod tagged;
 
 #[cfg(feature = "maintainer")]
 pub use cutter::Cutter;
+#[cfg(feature = "maintainer")]
+pub use tagged::tagged_config;
 
 use super::draft::Record;
 use super::state::Released;
@@ -18,6 +22,10 @@ pub trait Events {
     fn line(&mut self, line: &str);
     /// Something that stays on the screen.
     fn note(&mut self, message: &str);
+    /// The stage under way ends with this, which is told instead of its name.
+    fn result(&mut self, message: &str) {
+        self.note(message);
+    }
 }
 
 /// How a cut ended before publishing.

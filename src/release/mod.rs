@@ -14,6 +14,7 @@ pub mod config;
 pub mod cut;
 pub mod draft;
 pub mod environment;
+pub mod gate;
 pub mod installation;
 pub mod leaf;
 pub mod lockfile;

@@ -67,6 +67,16 @@ pub struct Previous {
     pub commit: String,
 }
 
+/// A file that one release has and the one before it had not, or not like this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedFile {
+    /// Its path.
+    pub path: String,
+    /// Lines that were added to it, by their number; only of files that were asked about. Bytes that
+    /// are no UTF-8 are replaced.
+    pub added: Vec<(u32, String)>,
+}
+
 /// The repository that releases are cut from.
 pub trait Source {
     /// Looks the tag up.
@@ -96,6 +106,20 @@ pub trait Source {
     /// # Errors
     /// Unreadable history.
     fn commits_between(&self, previous: Option<&str>, commit: &str) -> Result<Vec<CommitInfo>>;
+
+    /// The files that were added or changed between two commits (all, where there is no `previous`),
+    /// sorted by path, with the lines added to those that are wanted. Files that only moved are among
+    /// them, without lines.
+    ///
+    /// # Errors
+    /// Unreadable objects, more than [`crate::limits::MAX_CHANGED_FILES`] files or
+    /// [`crate::limits::MAX_ADDED_LINES`] lines.
+    fn changes(
+        &self,
+        previous: Option<&str>,
+        commit: &str,
+        is_wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<ChangedFile>>;
 
     /// A file of the tagged tree, as committed; `None` where the tree has none of this name.
     ///

@@ -106,6 +106,12 @@ impl Events for Progress {
     fn note(&mut self, message: &str) {
         self.say(message);
     }
+
+    fn result(&mut self, message: &str) {
+        self.current = None;
+        self.clear();
+        self.say(&format!("  {message}"));
+    }
 }
 
 impl Drop for Progress {

@@ -301,7 +301,9 @@ impl Drop for Project {
     fn drop(&mut self) {
         if !self.is_copy {
             let uid = rustix::process::geteuid().as_raw();
-            let _ = fs::remove_dir_all(format!("/var/tmp/relman-{uid}/{}", self.name));
+            for dir in ["", ".gates/"] {
+                let _ = fs::remove_dir_all(format!("/var/tmp/relman-{uid}/{dir}{}", self.name));
+            }
         }
     }
 }

@@ -6,20 +6,59 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 
 /// Rounds of looking for processes that were started meanwhile.
 const ROUNDS: usize = 8;
 
 /// Kills `root` (not yet waited for) and its descendants.
 pub(super) fn kill_tree(root: u32) {
-    let Ok(root) = i32::try_from(root) else {
-        return;
+    if let Ok(root) = i32::try_from(root) {
+        kill_all(&|| descendants(root));
+        send(root, Signal::KILL);
+    }
+}
+
+#[cfg(feature = "maintainer")]
+/// From now on, whatever loses its parent below this process becomes its child, so that
+/// [`kill_strays`] finds it.
+pub(in crate::io) fn adopt_strays() {
+    // A kernel that cannot (before Linux 3.4) leaves strays alone, as builds do.
+    let _ = rustix::process::set_child_subreaper(Some(getpid()));
+}
+
+/// Kills all that descends from this process, and gives how many there were. Nothing that matters may run
+/// below it.
+pub(super) fn kill_strays() -> usize {
+    let own = getpid().as_raw_nonzero().get();
+    let below = || {
+        let mut found = descendants(own);
+        found.remove(&own);
+        found
     };
+    let mut killed: BTreeSet<i32> = BTreeSet::new();
+    // What is killed leaves its children to this process.
+    for _ in 0..ROUNDS {
+        let found = below();
+        if found.is_empty() {
+            break;
+        }
+        killed.extend(found.iter().filter(|pid| !is_dead(**pid)));
+        kill_all(&below);
+        for pid in found.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+            // Grandchildren cannot be waited for yet.
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+    killed.len()
+}
+
+/// Kills whatever `find` finds, again and again until there is nothing new.
+fn kill_all(find: &dyn Fn() -> BTreeSet<i32>) {
     let mut stopped = BTreeSet::new();
     // Stopped ones start no others, and while parents live their children stay theirs.
     for _ in 0..ROUNDS {
-        let found = descendants(root);
+        let found = find();
         if found.is_subset(&stopped) {
             break;
         }
@@ -32,7 +71,13 @@ pub(super) fn kill_tree(root: u32) {
         .iter()
         .rev()
         .for_each(|pid| send(*pid, Signal::KILL));
-    send(root, Signal::KILL);
+}
+
+/// Whether a process has ended and only waits to be waited for.
+fn is_dead(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
+    state.is_none_or(|rest| rest.starts_with('Z'))
 }
 
 fn send(pid: i32, signal: Signal) {

@@ -1,22 +1,21 @@
-//! Runs one build and reads what it says. I/O room.
+//! Runs one command and reads what it says. I/O room.
 
-use std::collections::VecDeque;
-use std::fs::File;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::error::Context;
 use crate::hash::{Hasher, Sha256};
-use crate::io::build::kill::kill_tree;
+use crate::io::build::kill::{kill_strays, kill_tree};
 use crate::limits::{BUILD_ERROR_LINES, MAX_BUILD_LINE_LEN, MAX_BUILD_LOG_LEN};
-use crate::release::build_plan::{BuildPlan, Wanted};
-use crate::release::cargo_message::{Line, read_line};
-use crate::release::source::BuiltBinary;
 use crate::release::text::plain_line;
-use crate::{Error, Result};
 
 /// How often the process is looked at when it says nothing.
 const TICK: Duration = Duration::from_millis(100);
@@ -25,74 +24,94 @@ const FIRST_LOOK: Duration = Duration::from_micros(200);
 /// How long the last lines may take after the process has ended: a daemon that it left behind
 /// holds the pipes open for ever.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// The same where whatever it left behind was ended, each time that something came.
+const LAST_WORDS_OF_ALL: Duration = Duration::from_secs(5);
 
-/// What a finished build said.
-pub(super) struct Output {
-    pub binaries: Vec<BuiltBinary>,
-    pub log_sha256: Sha256,
+/// A command that is to be run.
+pub(in crate::io) struct Spec<'a> {
+    /// Program and arguments.
+    pub argv: &'a [String],
+    /// Where.
+    pub dir: &'a Path,
+    /// The whole environment.
+    pub env: &'a BTreeMap<String, String>,
+    /// The file that its output is written to, readable by its owner alone.
+    pub log: &'a Path,
+    /// When it is stopped.
+    pub timeout: Duration,
+    /// Whether all processes that descend from this one are ended after it: nothing else may run any.
+    pub sweep: bool,
 }
 
-enum End {
+/// What a finished command said.
+pub(in crate::io) struct Output {
+    pub end: End,
+    pub log_sha256: Sha256,
+    /// Its last lines, for errors.
+    pub last: String,
+    /// Processes that it left behind, which were ended; always none unless [`Spec::sweep`].
+    #[cfg_attr(
+        not(feature = "maintainer"),
+        expect(dead_code, reason = "gates alone ask")
+    )]
+    pub strays: usize,
+}
+
+/// How a command ended.
+pub(in crate::io) enum End {
     Status(ExitStatus),
     TooLong,
 }
 
-/// Runs the plan's command to its end.
+/// Runs a command to its end. `hear` gets each line with whether it came on stdout, and says whether the
+/// line is text for people: then it is in the log.
 ///
 /// # Errors
-/// It cannot be started, fails, or runs too long; the log cannot be written.
-pub(super) fn run(plan: &BuildPlan, on_line: &mut dyn FnMut(&str)) -> Result<Output> {
-    let mut talk = Talk::new(plan, on_line)?;
-    talk.text(format!("$ {}\n", plan.argv.join(" ")).as_bytes(), false)?;
+/// It cannot be started; the log cannot be written.
+pub(in crate::io) fn run(
+    spec: &Spec,
+    hear: &mut dyn FnMut(&[u8], bool) -> Result<bool>,
+) -> Result<Output> {
+    let mut talk = Talk::new(spec, hear)?;
+    talk.write(format!("$ {}\n", spec.argv.join(" ")).as_bytes())?;
     // The shell sets the umask, which nothing else can set for a child alone.
     let mut child = Command::new("/bin/sh")
         .args(["-c", "umask 022; exec \"$@\"", "sh"])
-        .args(&plan.argv)
-        .current_dir(&plan.places.clone)
+        .args(spec.argv)
+        .current_dir(spec.dir)
         .env_clear()
-        .envs(&plan.env)
+        .envs(spec.env)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .or_failed(|| format!("`{}` cannot be started", plan.argv.join(" ")))?;
+        .or_failed(|| format!("`{}` cannot be started", spec.argv.join(" ")))?;
     let lines = listen(&mut child);
-    let end = follow(&mut child, &lines, plan.timeout, &mut talk);
+    let end = follow(&mut child, &lines, &mut talk);
     if end.is_err() {
         kill_tree(child.id());
         let _ = child.wait();
-    }
-    let end = end?;
-    let last = talk.last_lines();
-    let binaries = std::mem::take(&mut talk.binaries);
-    let log_sha256 = talk.finish();
-    let message = match end {
-        End::Status(status) if status.success() => {
-            return Ok(Output {
-                binaries,
-                log_sha256,
-            });
+        if spec.sweep {
+            kill_strays();
         }
-        End::Status(status) => format!("the build failed: {status}"),
-        End::TooLong => format!(
-            "the build was stopped after {} minutes",
-            plan.timeout.as_secs().div_ceil(60)
-        ),
-    };
-    Err(Error::failed(message)
-        .caused_by(last)
-        .hint(format!("less {}", plan.places.log.display())))
+    }
+    let (end, strays) = end?;
+    Ok(Output {
+        end,
+        strays,
+        last: talk.last_lines(),
+        log_sha256: talk.finish(),
+    })
 }
 
 fn follow(
     child: &mut Child,
     lines: &Receiver<(bool, Vec<u8>)>,
-    timeout: Duration,
     talk: &mut Talk<'_>,
-) -> Result<End> {
-    let deadline = Instant::now() + timeout;
+) -> Result<(End, usize)> {
+    let deadline = Instant::now() + talk.spec.timeout;
     let mut pause = FIRST_LOOK;
-    loop {
+    let end = loop {
         match lines.recv_timeout(TICK) {
             Ok((stdout, line)) => talk.line(&line, stdout)?,
             Err(RecvTimeoutError::Timeout) => {}
@@ -104,23 +123,27 @@ fn follow(
         }
         if let Some(status) = child
             .try_wait()
-            .or_failed(|| "the build cannot be waited for".into())?
+            .or_failed(|| "the command cannot be waited for".into())?
         {
-            drain(lines, talk)?;
-            return Ok(End::Status(status));
+            break End::Status(status);
         }
         if Instant::now() >= deadline {
             kill_tree(child.id());
             let _ = child.wait();
-            drain(lines, talk)?;
-            return Ok(End::TooLong);
+            break End::TooLong;
         }
-    }
+    };
+    let strays = if talk.spec.sweep { kill_strays() } else { 0 };
+    drain(lines, talk)?;
+    Ok((end, strays))
 }
 
 fn drain(lines: &Receiver<(bool, Vec<u8>)>, talk: &mut Talk<'_>) -> Result<()> {
-    let until = Instant::now() + LAST_WORDS;
+    let mut until = Instant::now() + LAST_WORDS;
     loop {
+        if talk.spec.sweep {
+            until = Instant::now() + LAST_WORDS_OF_ALL;
+        }
         match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok((stdout, line)) => talk.line(&line, stdout)?,
             Err(_) => return Ok(()),
@@ -176,64 +199,59 @@ fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
     }
 }
 
-// Where lines go: the log, the listener, the last lines, or the list of binaries.
+// Where lines go: the listener, the log, the last lines.
 struct Talk<'a> {
-    plan: &'a BuildPlan,
-    on_line: &'a mut dyn FnMut(&str),
+    spec: &'a Spec<'a>,
+    hear: &'a mut dyn FnMut(&[u8], bool) -> Result<bool>,
     log: File,
     written: u64,
     hasher: Hasher,
     last: VecDeque<String>,
-    binaries: Vec<BuiltBinary>,
 }
 
 impl<'a> Talk<'a> {
-    fn new(plan: &'a BuildPlan, on_line: &'a mut dyn FnMut(&str)) -> Result<Self> {
-        let path = &plan.places.log;
-        let log =
-            File::create(path).or_failed(|| format!("log {} cannot be made", path.display()))?;
+    fn new(
+        spec: &'a Spec<'a>,
+        hear: &'a mut dyn FnMut(&[u8], bool) -> Result<bool>,
+    ) -> Result<Self> {
+        let log = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(spec.log)
+            .or_failed(|| format!("log {} cannot be made", spec.log.display()))?;
         Ok(Talk {
-            plan,
-            on_line,
+            spec,
+            hear,
             log,
             written: 0,
             hasher: Hasher::new(),
             last: VecDeque::new(),
-            binaries: Vec::new(),
         })
     }
 
     fn line(&mut self, line: &[u8], stdout: bool) -> Result<()> {
-        if stdout && matches!(self.plan.wanted, Wanted::Reported(_)) {
-            // Cargo's messages are for us; people read what they are about on stderr.
-            match read_line(String::from_utf8_lossy(line).trim_end()) {
-                Line::Binary(binary) => {
-                    self.binaries.push(binary);
-                    return Ok(());
-                }
-                Line::Other => return Ok(()),
-                Line::Text => {}
-            }
+        if !(self.hear)(line, stdout)? {
+            return Ok(());
         }
-        self.text(line, true)
+        self.write(line)?;
+        let plain = plain_line(String::from_utf8_lossy(line).trim_end());
+        if self.last.len() == BUILD_ERROR_LINES {
+            self.last.pop_front();
+        }
+        self.last.push_back(crate::release::text::cut(&plain, 400));
+        Ok(())
     }
 
-    fn text(&mut self, line: &[u8], tell: bool) -> Result<()> {
+    fn write(&mut self, line: &[u8]) -> Result<()> {
         let room = MAX_BUILD_LOG_LEN.saturating_sub(self.written);
         if line.len() as u64 <= room {
-            self.log.write_all(line).or_failed(|| {
-                format!("log {} cannot be written", self.plan.places.log.display())
-            })?;
+            self.log
+                .write_all(line)
+                .or_failed(|| format!("log {} cannot be written", self.spec.log.display()))?;
             self.hasher.update(line);
             self.written += line.len() as u64;
-        }
-        if tell {
-            let plain = plain_line(String::from_utf8_lossy(line).trim_end());
-            if self.last.len() == BUILD_ERROR_LINES {
-                self.last.pop_front();
-            }
-            (self.on_line)(&plain);
-            self.last.push_back(crate::release::text::cut(&plain, 400));
         }
         Ok(())
     }
@@ -246,7 +264,7 @@ impl<'a> Talk<'a> {
         format!("its last lines were\n{}", lines.join("\n"))
     }
 
-    /// Not synced: the log is for people who look now, and the next build replaces it.
+    /// Not synced: the log is for people who look now.
     fn finish(self) -> Sha256 {
         self.hasher.finish()
     }

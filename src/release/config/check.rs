@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::{Build, Config, Expiry, Store, bad};
 use crate::Result;
 
-/// Variables that relman sets itself, or that would undo path remapping.
-const OWN_VARIABLES: [&str; 16] = [
+mod gates;
+
+/// Variables that relman sets itself.
+const OWN_VARIABLES: [&str; 13] = [
     "PATH",
     "HOME",
     "TZ",
@@ -19,11 +21,22 @@ const OWN_VARIABLES: [&str; 16] = [
     "RUSTUP_HOME",
     "GIT_CONFIG_GLOBAL",
     "GIT_CONFIG_NOSYSTEM",
+    "CARGO_BUILD_TARGET_DIR",
+];
+/// Variables that would undo path remapping; a gate may have them, since its bytes are in no release.
+const FLAGS: [&str; 3] = [
     "RUSTFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
     "CARGO_BUILD_RUSTFLAGS",
-    "CARGO_BUILD_TARGET_DIR",
 ];
+
+fn is_own_variable(name: &str) -> bool {
+    OWN_VARIABLES.contains(&name)
+}
+
+fn is_flags(name: &str) -> bool {
+    FLAGS.contains(&name) || (name.starts_with("CARGO_TARGET_") && name.ends_with("_RUSTFLAGS"))
+}
 
 /// Whether `path` stays below where it starts: relative, `/`-separated, no empty, `.` or `..`
 /// parts, no backslash or control characters.
@@ -98,6 +111,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     }
     check_store(&config.store)?;
     check_expiry(&config.expiry)?;
+    gates::check(&config.gate)?;
     if let Some(origin) = &config.log.origin
         && (origin.is_empty()
             || origin.len() > 255
@@ -166,9 +180,7 @@ fn check_build(build: &Build) -> Result<()> {
                 "variable names of letters, digits and `_`",
             ));
         }
-        if OWN_VARIABLES.contains(&name.as_str())
-            || (name.starts_with("CARGO_TARGET_") && name.ends_with("_RUSTFLAGS"))
-        {
+        if is_own_variable(name) || is_flags(name) {
             let wanted = "a variable that relman does not set itself; compiler flags belong into .cargo/config.toml of the project";
             return Err(bad("build.env", name, wanted));
         }

@@ -76,6 +76,51 @@ const BODY: &str = r#"
 # The log's origin line; "<project>/relman-log" when absent.
 # origin = "example.org/relman-log"
 
+# What must hold of a tag before it is cut: `relman gate TAG` runs these in a clean clone of the tag.
+# Without any, there are fmt, clippy, build and test. docs/gates.md has a whole checklist to begin with.
+# [[gate]]
+# Lower-case words with `-` between; policy names gates by it.
+# name = "unit"
+# Program and arguments; none for a gate that only looks at the tag's files.
+# command = ["cargo", "nextest", "run", "--profile", "ci"]
+# Minutes after which it is stopped, and has failed; at most 10080, a week.
+# timeout_minutes = 60
+# How tests are counted: "cargo-test" or "libtest-json" in the output, "junit" or "libtest-json" in a report.
+# counts = "junit"
+# The report: a path in the clone, or in cargo's target directory where it begins with target/.
+# report = "target/nextest/ci/junit.xml"
+# Fewest tests that must pass (1 where tests are counted), and the names (`*` for any characters) of those
+# that may be ignored.
+# min_tests = 50
+# allow_ignored = ["net::*"]
+# Whether a compiler's warning in the output fails it.
+# no_warnings = false
+# Files that must be in the tag and not be empty, and those that must have changed since the release before;
+# `*` for any name, `**` for any directories.
+# required_files = ["docs/rollback.md"]
+# changed_files = ["CHANGELOG.md"]
+# Variables for the command.
+# [gate.env]
+# RUST_BACKTRACE = "1"
+# Line coverage of the critical paths: the report, "lcov" or "cobertura", and the least percentage (a decimal
+# one as text, such as "92.5").
+# [gate.coverage]
+# file = "lcov.info"
+# format = "lcov"
+# paths = ["src/consensus/**"]
+# min_percent = 90
+# A number in the output: an expression with one group, whose last match counts, and its bounds.
+# [gate.number]
+# pattern = '([0-9.]+) tx/s'
+# at_least = 1000
+# at_most = 1000000
+# unit = "tx/s"
+# What no line added since the release before may have; by default unfinished code and code in comments,
+# in Rust files.
+# [gate.forbid_new]
+# pattern = 'debug_assert'
+# paths = ["src/**/*.rs"]
+
 [release]
 # The repository's public URL, for provenance; that of the remote `origin` when absent.
 # repository = "https://example.org/project"

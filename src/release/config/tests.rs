@@ -33,16 +33,17 @@ fn the_template_parses_to_the_defaults_and_names_every_key() {
     assert_eq!(full.expiry.timestamp, 7);
     let json = serde_json::to_value(&full).unwrap();
     let mut keys = Vec::new();
-    for (table, value) in json.as_object().unwrap() {
-        keys.push(table.clone());
-        keys.extend(
-            value
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(k, _)| k.clone()),
-        );
+    fn collect(value: &serde_json::Value, keys: &mut Vec<String>) {
+        for inner in value.as_array().into_iter().flatten() {
+            collect(inner, keys);
+        }
+        for (key, inner) in value.as_object().into_iter().flatten() {
+            keys.push(key.clone());
+            collect(inner, keys);
+        }
     }
+    collect(&json, &mut keys);
+    assert!(full.gate[0].number.is_some() && full.gate[0].forbid_new.is_some());
     for key in keys {
         assert!(text.contains(&key), "{key} is not in the template");
     }
@@ -129,4 +130,91 @@ fn a_remote_with_a_password_never_reaches_provenance() {
     assert_eq!(config.repository(Some("/home/me/project")), "local");
     assert_eq!(config.repository(None), "local");
     assert_eq!(config.repository(Some("git@h:p")), "ssh://h/p");
+}
+
+#[test]
+fn a_gate_that_cannot_be_meant_is_refused_with_what_is_wanted() {
+    let gate = |text: &str| format!("project = \"a\"\n[[gate]]\nname = \"unit\"\n{text}\n");
+    for (text, wanted) in [
+        ("", "a command, or nothing but"),
+        ("command = [\"\"]", "a program as its first word"),
+        ("command = [\"x\"]\ntimeout_minutes = 0", "1 to 10080"),
+        ("command = [\"x\"]\ntimeout_minutes = 10081", "1 to 10080"),
+        ("command = [\"x\"]\ncounts = \"junit\"", "gate.report"),
+        ("command = [\"x\"]\nreport = \"a.xml\"", "counts beside it"),
+        (
+            "command = [\"x\"]\ncounts = \"junit\"\nreport = \"../a.xml\"",
+            "a relative path",
+        ),
+        (
+            "command = [\"x\"]\ncounts = \"cargo-test\"\nreport = \"a\"",
+            "no file",
+        ),
+        ("command = [\"x\"]\nmin_tests = 5", "gate.counts"),
+        (
+            "command = [\"x\"]\ncounts = \"cargo-test\"\nmin_tests = 0",
+            "1 or more",
+        ),
+        (
+            "command = [\"x\"]\ncounts = \"cargo-test\"\nmin_tests = -1",
+            "line 6",
+        ),
+        ("command = [\"x\"]\nmin_test = 5", "`min_tests`"),
+        ("required_files = [\"/etc/passwd\"]", "relative paths"),
+        (
+            "command = [\"x\"]\n[gate.env]\nHOME = \"/\"",
+            "does not set itself",
+        ),
+        (
+            "command = [\"x\"]\n[gate.number]\npattern = \"([0-9]+\"\nat_least = 1",
+            "regular expression",
+        ),
+        (
+            "command = [\"x\"]\n[gate.number]\npattern = \"[0-9]+\"\nat_least = 1",
+            "one group",
+        ),
+        (
+            "command = [\"x\"]\n[gate.number]\npattern = \"([0-9]+)\"",
+            "at_least, at_most",
+        ),
+        (
+            "command = [\"x\"]\n[gate.number]\npattern = \"(x)\"\nat_least = 99.5",
+            "written as text",
+        ),
+        (
+            "command = [\"x\"]\n[gate.number]\npattern = \"(x)\"\nat_least = \"nan\"",
+            "whole number",
+        ),
+        (
+            "command = [\"x\"]\n[gate.coverage]\nfile = \"a\"\nformat = \"lcov\"\npaths = []\nmin_percent = 90",
+            "critical paths",
+        ),
+        (
+            "command = [\"x\"]\n[gate.coverage]\nfile = \"a\"\nformat = \"lcov\"\npaths = [\"s\"]\nmin_percent = 101",
+            "at most 100",
+        ),
+        (
+            "[gate.forbid_new]\npattern = \"a{1000}{1000}{1000}\"",
+            "regular expression",
+        ),
+    ] {
+        let message = refused(&gate(text));
+        assert!(message.contains(wanted), "{text}: {message}");
+    }
+    let named = |name: &str| format!("[[gate]]\nname = \"{name}\"\ncommand = [\"x\"]\n");
+    let message = refused(&format!("project = \"a\"\n{}", named("Unit Tests")));
+    assert!(message.contains("lower-case words"), "{message}");
+    let message = refused(&format!(
+        "project = \"a\"\n{}{}",
+        named("unit"),
+        named("unit")
+    ));
+    assert!(message.contains("each name once"), "{message}");
+    assert!(Config::parse(&gate("[gate.forbid_new]")).is_ok());
+    assert!(
+        Config::parse(&gate(
+            "command = [\"x\"]\nenv = { RUSTFLAGS = \"-Dwarnings\" }"
+        ))
+        .is_ok()
+    );
 }

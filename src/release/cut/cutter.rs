@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::{Drafted, Events};
+use super::{Drafted, Events, tagged_config};
 use crate::attest::provenance::{Builder, Descent, SourceClaims};
 use crate::hash::Sha256;
 use crate::keys::Signer;
-use crate::limits::{MAX_CONFIG_LEN, MAX_LOCKFILE_LEN};
+use crate::limits::MAX_LOCKFILE_LEN;
 use crate::release::assemble::{self, LockedSource, Parts};
+use crate::release::attestations::Drawer;
 use crate::release::build_plan::{BuildPlan, Places};
-use crate::release::config::{self, Config};
+use crate::release::config::Config;
 use crate::release::draft::{Drafts, Record};
+use crate::release::gate;
 use crate::release::lockfile;
 use crate::release::policy::ReleasePolicy;
 use crate::release::sbom;
@@ -30,6 +32,8 @@ pub struct Cutter<'a> {
     pub build: &'a dyn Build,
     /// Where drafts are kept.
     pub drafts: &'a dyn Drafts,
+    /// Where results of gates are kept.
+    pub drawer: &'a dyn Drawer,
     /// The directories of this cut.
     pub places: &'a Places,
     /// The builder's key.
@@ -48,8 +52,8 @@ impl Cutter<'_> {
     /// Makes the draft of `tag`, unless it or the release exists.
     ///
     /// # Errors
-    /// Refused: the tag moved since it was cut, is not as policy wants it, or its phase's predecessor
-    /// was never cut. Failed: no such tag, the build failed, the disk is full, and so on; nothing is left half-made.
+    /// Refused: the tag moved since it was cut, is not as policy wants it, lacks a gate that policy wants,
+    /// or its phase's predecessor was never cut. Failed: no such tag, the build failed, the disk is full, and so on; nothing is left half-made.
     pub fn draft(
         &self,
         tag: &Tag,
@@ -78,6 +82,7 @@ impl Cutter<'_> {
             });
         }
         self.check_order(tag, released)?;
+        self.check_gates(&info)?;
         let record = self.make(tag, &info, source, events)?;
         Ok(Drafted::Draft {
             record: Box::new(record),
@@ -137,6 +142,23 @@ impl Cutter<'_> {
         Err(error.hint(format!("git show {}", info.tag)))
     }
 
+    /// Whether every gate that policy wants has passed, by a signed result that waits for this tag.
+    fn check_gates(&self, info: &TagInfo) -> Result<()> {
+        let rules = &self.policy.policy().document().cut.gates;
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let tag = info.tag.as_str();
+        let results = gate::verified(self.policy, &self.drawer.load(tag)?, (self.now)());
+        let unmet = gate::unmet(rules, &results, tag, &info.commit);
+        if unmet.is_empty() {
+            return Ok(());
+        }
+        let refused = Error::refused(format!("{tag} has not passed the gates that policy wants"));
+        let error = unmet.into_iter().fold(refused, Error::caused_by);
+        Err(error.hint(format!("relman gate {tag}")))
+    }
+
     /// The lock file of the tagged tree, and the bill of materials that follows from it.
     fn locked(&self, info: &TagInfo) -> Result<LockedSource> {
         let file = self
@@ -175,31 +197,6 @@ impl Cutter<'_> {
         tag.predecessor_ok(&known)
     }
 
-    /// What is built, and how, is part of the tag: where it has a `relman.toml`, its `[build]` and
-    /// `[release]` count and not those of the working tree, so that the same tag gives the same bytes.
-    fn config_of(&self, tag: &Tag, info: &TagInfo, events: &mut dyn Events) -> Result<Config> {
-        let mut config = self.config.clone();
-        let committed = self
-            .source
-            .committed_file(info, config::FILE_NAME, MAX_CONFIG_LEN)?;
-        let Some(bytes) = committed else {
-            return Ok(config);
-        };
-        let tagged = String::from_utf8(bytes)
-            .map_err(|e| Error::usage("it is not UTF-8").caused_by(e))
-            .and_then(|text| Config::parse(&text))
-            .map_err(|e| e.under(format!("{} of {tag} cannot be used", config::FILE_NAME)))?;
-        if tagged.build != config.build || tagged.release != config.release {
-            events.note(&format!(
-                "{} differs between {tag} and the working tree: [build] and [release] of the tag count",
-                config::FILE_NAME
-            ));
-        }
-        config.build = tagged.build;
-        config.release = tagged.release;
-        Ok(config)
-    }
-
     fn make(
         &self,
         tag: &Tag,
@@ -208,7 +205,7 @@ impl Cutter<'_> {
         events: &mut dyn Events,
     ) -> Result<Record> {
         let started = (self.now)();
-        let config = self.config_of(tag, info, events)?;
+        let config = tagged_config(self.config, self.source, info, events)?;
         let locked = self.locked(info)?;
         events.stage("clone the tag into a clean repository");
         let repository = config.repository(self.source.origin_url().as_deref());

@@ -9,6 +9,7 @@ use relman::attest::git_tag;
 use relman::attest::provenance::Builder;
 use relman::hash::Sha256;
 use relman::io::drafts::LocalDrafts;
+use relman::io::drawer::LocalDrawer;
 use relman::io::git::GitSource;
 use relman::keys::{PublicKey, Signer};
 use relman::log::VerifierKey;
@@ -178,6 +179,7 @@ impl Bench {
             source: &source,
             build: &Reached,
             drafts: &LocalDrafts::new(self.project.scratch("drafts")),
+            drawer: &LocalDrawer::new(self.project.scratch("attestations")),
             places: &places,
             key: &Idle(public(&self.ann)),
             policy: &policy,
