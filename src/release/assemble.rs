@@ -66,8 +66,7 @@ pub struct Parts<'a> {
 /// I/O; a name that is there twice; a key that cannot sign.
 pub fn draft(parts: &Parts, drafts: &dyn Drafts, key: &dyn Signer) -> Result<Record> {
     let dir = drafts.begin(parts.tag.as_str())?;
-    let filed = file_all(parts, dir.as_ref())?;
-    let (packed, members) = pack_archive(parts, dir.as_ref(), &filed)?;
+    let (packed, members) = pack(parts, dir.as_ref())?;
     let archive = parts.tag.archive_name();
 
     let mut files: BTreeMap<String, Sha256> = members
@@ -122,6 +121,16 @@ pub fn draft(parts: &Parts, drafts: &dyn Drafts, key: &dyn Signer) -> Result<Rec
     };
     dir.commit(&record)?;
     Ok(record)
+}
+
+/// Packs the archive, and puts it and its members into `dir`. It depends on no key and no clock, so
+/// whoever builds the same gets the same.
+///
+/// # Errors
+/// I/O; a name that is there twice; a file that changes meanwhile.
+pub fn pack(parts: &Parts, dir: &dyn DraftDir) -> Result<(Packed, BTreeMap<String, MemberFacts>)> {
+    let filed = file_all(parts, dir)?;
+    pack_archive(parts, dir, &filed)
 }
 
 /// Names in a release directory come from configuration; two files of one name would hide one.

@@ -3,8 +3,9 @@
 
 use jiff::Timestamp;
 
-use super::assemble::{self, Parts};
-use super::build_plan::{BuildPlan, Places};
+use super::assemble;
+use super::bench::Bench;
+use super::build_plan::Places;
 use super::config::{self, Config};
 use super::draft::{Drafts, Record};
 use super::source::{Build, Rules, Source, TagInfo};
@@ -142,45 +143,21 @@ impl Cutter<'_> {
     }
 
     fn make(&self, tag: &Tag, info: &TagInfo, events: &mut dyn Events) -> Result<Record> {
-        let started = (self.now)();
         let config = self.config_of(tag, info, events)?;
-        events.stage("clone the tag into a clean repository");
-        let repository = config.repository(self.source.origin_url().as_deref());
-        self.source.clone_at(info, &self.places.clone)?;
-        let previous = self
-            .source
-            .previous_release(info, self.config.tags.pattern)?;
-        let commits = self
-            .source
-            .commits_between(previous.as_ref().map(|p| p.commit.as_str()), &info.commit)?;
-
-        events.stage("build");
-        let facts = self.build.inspect(&self.places.clone, &config.build)?;
-        let plan = BuildPlan::new(&config, info, &facts, self.places.clone())?;
-        let built = self.build.build(&plan, &mut |line| events.line(line))?;
-        let finished = (self.now)();
+        let bench = Bench {
+            source: self.source,
+            build: self.build,
+            places: self.places,
+            now: self.now,
+        };
+        let made = bench.make(info, config, events)?;
 
         // A tag that is moved while its build runs must not be published under either commit.
         let after = self.source.resolve(tag, self.rules())?;
         not_moved(tag, &after, &info.commit, info.object.as_deref())?;
 
         events.stage("package, checksum and sign");
-        let parts = Parts {
-            config: &config,
-            tag,
-            info,
-            previous: previous.as_ref(),
-            commits: &commits,
-            repository: &repository,
-            facts: &facts,
-            plan: &plan,
-            built: &built,
-            clone: &self.places.clone,
-            started,
-            finished,
-            threads: self.threads,
-        };
-        assemble::draft(&parts, self.drafts, self.key)
+        assemble::draft(&made.parts(info, self.threads), self.drafts, self.key)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod assemble;
 pub mod attestations;
 pub mod audit;
+pub mod bench;
 pub mod build_plan;
 pub mod cargo_config;
 pub mod cargo_message;
