@@ -175,3 +175,5 @@ pub const MAX_CA_LEN: u64 = 1_048_576;
 pub const MAX_VALIDATOR_LEN: usize = 512;
 /// What is kept of an HTTP answer beside its object.
 pub const MAX_VALIDATORS_LEN: u64 = 16_384;
+/// The command in a rebuild's statement, as JSON; a longer one is left out.
+pub const MAX_REBUILD_COMMAND_LEN: usize = 8_192;

@@ -5,6 +5,7 @@
 
 pub mod dsse;
 pub mod provenance;
+pub mod rebuild;
 pub mod sshsig;
 pub mod statement;
 pub mod sums;
