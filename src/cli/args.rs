@@ -2,6 +2,8 @@
 
 #[cfg(feature = "maintainer")]
 mod promote;
+#[cfg(feature = "maintainer")]
+mod rebuild;
 mod repo;
 #[cfg(feature = "maintainer")]
 pub mod root;
@@ -12,6 +14,8 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
+#[cfg(feature = "maintainer")]
+pub use rebuild::RebuildArgs;
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
 
 /// From a git tag to a verified running daemon on every node, and back.
@@ -82,6 +86,9 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// Who may sign what: show it, and change it.
     Root(root::RootArgs),
+    #[cfg(feature = "maintainer")]
+    /// Build a published release again and tell whether the bytes are the same, and if not, why.
+    Rebuild(RebuildArgs),
     /// The releases in the store, and drafts.
     List(StoreArgs),
     /// All about one release.
@@ -135,6 +142,8 @@ impl Command {
             Command::Agree(_) => "agree",
             #[cfg(feature = "maintainer")]
             Command::Root(_) => "root",
+            #[cfg(feature = "maintainer")]
+            Command::Rebuild(_) => "rebuild",
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",

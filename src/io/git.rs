@@ -17,7 +17,10 @@ use crate::{Error, Result};
 
 mod checkout;
 mod clone;
+mod fetch;
 mod objects;
+
+pub use fetch::fetch;
 
 /// A git repository on this machine: with or without a working tree, or a linked worktree.
 pub struct GitSource {

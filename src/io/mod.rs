@@ -10,6 +10,8 @@ pub mod fault;
 #[cfg(feature = "maintainer")]
 pub mod git;
 pub mod hashing;
+#[cfg(feature = "maintainer")]
+pub mod kept;
 pub mod keyring;
 pub mod lock;
 pub mod memory_of_node;

@@ -263,6 +263,16 @@ fn parameters(parts: &Parts) -> BTreeMap<String, Value> {
     ])
 }
 
+/// How this version packs: compressor, level, member size.
+pub fn packing() -> BTreeMap<String, Value> {
+    let member = crate::limits::GZIP_MEMBER_TAR_LEN;
+    BTreeMap::from([
+        ("compressor".into(), archive::COMPRESSOR.into()),
+        ("level".into(), archive::LEVEL.into()),
+        ("memberTarBytes".into(), member.into()),
+    ])
+}
+
 fn provenance(parts: &Parts) -> Cut {
     let toolchain = &parts.facts.toolchain;
     Cut {
@@ -272,14 +282,7 @@ fn provenance(parts: &Parts) -> Cut {
         commit: parts.info.commit.clone(),
         tree: parts.info.tree.clone(),
         build: parameters(parts),
-        packing: BTreeMap::from([
-            ("compressor".into(), archive::COMPRESSOR.into()),
-            ("level".into(), archive::LEVEL.into()),
-            (
-                "memberTarBytes".into(),
-                crate::limits::GZIP_MEMBER_TAR_LEN.into(),
-            ),
-        ]),
+        packing: packing(),
         toolchain: BTreeMap::from([
             ("cargo".into(), toolchain.cargo.clone()),
             ("rustc".into(), toolchain.rustc.clone()),

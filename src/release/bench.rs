@@ -18,6 +18,10 @@ pub struct Bench<'a> {
     pub build: &'a dyn Build,
     /// The directories of this build.
     pub places: &'a Places,
+    /// The command to run, where one was recorded; else it follows from the configuration.
+    pub command: Option<&'a [String]>,
+    /// What is to be said of the facts before the build begins.
+    pub remarks: &'a dyn Fn(&Facts) -> Vec<String>,
     /// Now.
     pub now: &'a dyn Fn() -> Timestamp,
 }
@@ -58,9 +62,15 @@ impl Bench<'_> {
         let since = previous.as_ref().map(|p| p.commit.as_str());
         let commits = self.source.commits_between(since, &info.commit)?;
 
-        events.stage("build");
         let facts = self.build.inspect(&self.places.clone, &config.build)?;
-        let plan = BuildPlan::new(&config, info, &facts, self.places.clone())?;
+        for remark in (self.remarks)(&facts) {
+            events.note(&remark);
+        }
+        events.stage("build");
+        let mut plan = BuildPlan::new(&config, info, &facts, self.places.clone())?;
+        if let Some(command) = self.command {
+            plan.argv = command.to_vec();
+        }
         let built = self.build.build(&plan, &mut |line| events.line(line))?;
         let finished = (self.now)();
         Ok(Made {

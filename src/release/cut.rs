@@ -127,10 +127,7 @@ impl Cutter<'_> {
         let Some(bytes) = committed else {
             return Ok(config);
         };
-        let tagged = String::from_utf8(bytes)
-            .map_err(|e| Error::usage("it is not UTF-8").caused_by(e))
-            .and_then(|text| Config::parse(&text))
-            .map_err(|e| e.under(format!("{} of {tag} cannot be used", config::FILE_NAME)))?;
+        let tagged = tagged_config(bytes, tag)?;
         if tagged.build != config.build || tagged.release != config.release {
             events.note(&format!(
                 "{} differs between {tag} and the working tree: [build] and [release] of the tag count",
@@ -148,6 +145,8 @@ impl Cutter<'_> {
             source: self.source,
             build: self.build,
             places: self.places,
+            command: None,
+            remarks: &|_| Vec::new(),
             now: self.now,
         };
         let made = bench.make(info, config, events)?;
@@ -159,6 +158,17 @@ impl Cutter<'_> {
         events.stage("package, checksum and sign");
         assemble::draft(&made.parts(info, self.threads), self.drafts, self.key)
     }
+}
+
+/// The `relman.toml` of a tag.
+///
+/// # Errors
+/// Usage: as [`Config::parse`].
+pub fn tagged_config(bytes: Vec<u8>, tag: &Tag) -> Result<Config> {
+    String::from_utf8(bytes)
+        .map_err(|e| Error::usage("it is not UTF-8").caused_by(e))
+        .and_then(|text| Config::parse(&text))
+        .map_err(|e| e.under(format!("{} of {tag} cannot be used", config::FILE_NAME)))
 }
 
 /// A tag that was cut names one commit for ever.

@@ -23,6 +23,8 @@ pub mod notes;
 pub mod policy;
 pub mod public;
 pub mod publish;
+#[cfg(feature = "maintainer")]
+pub mod rebuild;
 pub mod report;
 pub mod source;
 pub mod standing;

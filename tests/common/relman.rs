@@ -301,7 +301,10 @@ impl Drop for Project {
     fn drop(&mut self) {
         if !self.is_copy {
             let uid = rustix::process::geteuid().as_raw();
-            let _ = fs::remove_dir_all(format!("/var/tmp/relman-{uid}/{}", self.name));
+            for place in ["", "+rebuild"] {
+                let dir = format!("/var/tmp/relman-{uid}/{}{place}", self.name);
+                let _ = fs::remove_dir_all(dir);
+            }
         }
     }
 }

@@ -28,6 +28,8 @@ mod mirror_cli;
 mod node;
 mod node_cli;
 mod others_cli;
+mod rebuild_cli;
+mod rebuild_crate_cli;
 mod repo_cli;
 mod root_attack_cli;
 mod root_cli;

@@ -31,11 +31,12 @@ use crate::trust::refresh::{Cache, StoreMetadata};
 use crate::trust::state::Clock;
 
 pub use authority::{Authority, LOCAL};
-pub use bytes::{check_released_file, unpack_checked};
+pub use bytes::{check_released_file, fetch_archive, unpack_checked};
 pub use history::{
     History, Included, Seen, SeenNothing, check_logged, logged_files, signed_leaf, signed_release,
 };
 pub use known::Known;
+pub use origin::verified as verify_provenance;
 pub use retained::verify_retained;
 
 /// A private file that an archive is fetched to before anything inside it is looked at.
