@@ -148,7 +148,7 @@ struct Attested {
     person: String,
     place: PathBuf,
     fresh: bool,
-    next: String,
+    next: Option<String>,
 }
 
 impl Signing {
@@ -217,12 +217,11 @@ impl Signing {
                 let bytes = [line.as_slice(), b"\n"].concat();
                 durable::write_atomic(path, &bytes, durable::MODE_FILE)?;
                 let next = format!("relman import {}, where the store is", path.display());
-                (path.clone(), true, next)
+                (path.clone(), true, Some(next))
             }
             Target::Drawer(drawer) => {
                 let fresh = drawer.add(&rebuild.tag, &envelope)?;
-                let next = "it is published with the next publication of this store".to_owned();
-                (drawer.path_of(&rebuild.tag), fresh, next)
+                (drawer.path_of(&rebuild.tag), fresh, None)
             }
             Target::Nowhere => return Err(Error::bug("a key, and no place for what it signs")),
         };
@@ -284,16 +283,20 @@ fn answer(done: &Done, attested: Option<&Attested>, kept: Option<&Path>) -> Answ
                 "attested before"
             };
             out.push_str(&format!(
-                "{word} by {}: {}\nnext: {}\n",
+                "{word} by {}: {}\n",
                 text::line(&attested.person),
                 text::line(&attested.place.display().to_string()),
-                text::line(&attested.next)
             ));
+            out.push_str(&match &attested.next {
+                Some(next) => format!("next: {}\n", text::line(next)),
+                None => "it waits there to be published\n".into(),
+            });
         }
-        None if report.same => out.push_str(
-            "not attested: there is no rebuilder key here; with one that policy names: \
-             relman rebuild TAG --key FILE\n",
-        ),
+        None if report.same => out.push_str(&format!(
+            "not attested: there is no rebuilder key here\n\
+             with one that policy names: relman rebuild {} --key FILE\n",
+            report.tag
+        )),
         None => {}
     }
     let data = json!({

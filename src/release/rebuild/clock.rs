@@ -44,7 +44,11 @@ pub fn times(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();
     let mut out = Vec::new();
     let mut at = 0;
-    while at < bytes.len() {
+    while let Some(first) = bytes.get(at) {
+        if !first.is_ascii_digit() && !first.is_ascii_uppercase() {
+            at += 1;
+            continue;
+        }
         let rest = bytes.get(at..).unwrap_or_default();
         // Text in a program is often not separated from what stands before it.
         let in_number = at > 0 && digit(bytes, at - 1) && digit(bytes, at);

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::clock;
-use super::elf::{self, Elf, ElfDifference, Section};
+use super::elf::{self, Elf, ElfDifference};
 use super::findings::{Around, Cause, Finding};
+use super::programs;
 use super::strings::{self, Piece, Spot};
 use crate::hash::Sha256;
 use crate::limits::{MAX_DIFFERING_LINES, MAX_FINDINGS, MAX_SHOWN_SPOT};
@@ -105,7 +106,7 @@ impl Difference {
         if let Some((a, b)) = Elf::read(published).zip(Elf::read(rebuilt)) {
             self.sort = Sort::Elf;
             let difference = elf::compare(&a, &b);
-            look_into_elf(&a, &b, &difference, around, &mut findings);
+            programs::look(&a, &b, &difference, around, &mut findings);
             self.elf = Some(difference);
         } else if let Some((a, b)) = text(published).zip(text(rebuilt)) {
             self.sort = Sort::Text;
@@ -208,7 +209,13 @@ fn look_into_text(a: &str, b: &str, around: &Around, out: &mut Vec<Finding>) {
     }
 }
 
-fn look_into_bytes(place: &str, a: &[u8], b: &[u8], around: &Around, out: &mut Vec<Finding>) {
+pub(super) fn look_into_bytes(
+    place: &str,
+    a: &[u8],
+    b: &[u8],
+    around: &Around,
+    out: &mut Vec<Finding>,
+) {
     let before = out.len();
     // A byte or two beside text may be data that happens to look like text.
     let mut doubtful = Vec::new();
@@ -240,7 +247,13 @@ fn is_tiny(spot: &Spot) -> bool {
     left.len() == right.len() && differing.count() <= 2
 }
 
-fn look_for_numbers(place: &str, a: &[u8], b: &[u8], around: &Around, out: &mut Vec<Finding>) {
+pub(super) fn look_for_numbers(
+    place: &str,
+    a: &[u8],
+    b: &[u8],
+    around: &Around,
+    out: &mut Vec<Finding>,
+) {
     if a.len() != b.len() {
         return;
     }
@@ -264,95 +277,6 @@ fn is_reordered(a: &[u8], b: &[u8]) -> bool {
         counts
     };
     a.len() == b.len() && a != b && count(a) == count(b)
-}
-
-fn look_into_elf(a: &Elf, b: &Elf, found: &ElfDifference, around: &Around, out: &mut Vec<Finding>) {
-    let (left, right) = (a.by_name(), b.by_name());
-    let mut code = Vec::new();
-    let mut debug = Vec::new();
-    let mut symbols = Vec::new();
-    for difference in &found.sections {
-        let name = difference.name.as_str();
-        let (Some(x), Some(y)) = (left.get(name), right.get(name)) else {
-            code.push(name);
-            continue;
-        };
-        if name == ".note.gnu.build-id" {
-            continue;
-        }
-        let before = out.len();
-        if x.is_symbols() {
-            symbols.push(name);
-        } else if x.may_have_text() {
-            look_into_bytes(name, x.data, y.data, around, out);
-        } else {
-            look_for_numbers(name, x.data, y.data, around, out);
-        }
-        if out.len() == before && !x.is_symbols() {
-            match x.is_debug() {
-                true => debug.push(name),
-                false => code.push(name),
-            }
-        }
-    }
-    if found.machines.is_some() {
-        out.push(Finding::new(
-            Cause::Toolchain,
-            "header",
-            "built for another machine",
-        ));
-    }
-    // Code and symbols move when text changes its length: only where nothing else was found, they say something.
-    if out.is_empty() && !symbols.is_empty() {
-        out.push(symbols_of(&symbols, &left, &right));
-    }
-    let alone = out.iter().all(|f| f.cause == Cause::Symbols);
-    for (cause, names, note) in [
-        (Cause::Debug, debug, "for debuggers alone"),
-        (Cause::Code, code, "machine code or data that goes with it"),
-    ] {
-        if alone && !names.is_empty() {
-            out.push(Finding::new(cause, names.join(", "), note));
-        }
-    }
-    if found.build_ids.is_some() && out.is_empty() {
-        out.push(Finding::new(
-            Cause::BuildId,
-            ".note.gnu.build-id",
-            "nothing else differs",
-        ));
-    }
-    if out.is_empty() {
-        out.push(Finding::new(Cause::Other, "headers", "no section differs"));
-    }
-}
-
-type Sections<'a, 'b> = std::collections::BTreeMap<String, &'a Section<'b>>;
-
-/// One finding for all tables of symbols, with the first name that is on one side alone.
-fn symbols_of(names: &[&str], left: &Sections, right: &Sections) -> Finding {
-    let spots = |name: &&str| {
-        let (x, y) = (left.get(*name)?, right.get(*name)?);
-        strings::spots(x.data, y.data).into_iter().next()
-    };
-    let spot = names
-        .iter()
-        .filter(|n| n.ends_with("str") || n.ends_with("strtab"))
-        .find_map(spots);
-    let text = |piece: Option<Piece>| piece.map(|p| p.text);
-    let (published, rebuilt) = match spot {
-        Some(spot) => (text(spot.published), text(spot.rebuilt)),
-        None => (None, None),
-    };
-    Finding {
-        published,
-        rebuilt,
-        ..Finding::new(
-            Cause::Symbols,
-            names.join(", "),
-            "names or places of symbols",
-        )
-    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use crate::hash::hex;
 use crate::limits::{MAX_ELF_SECTIONS, MAX_SHOWN_NAME};
 use crate::release::text::cut;
 
-/// Sections that hold tables for the loader and the unwinder, and no text.
-const TABLES: [&str; 4] = [
+/// Sections that hold tables for the loader and the unwinder, and names of sections.
+const TABLES: [&str; 5] = [
+    ".shstrtab",
     ".eh_frame",
     ".eh_frame_hdr",
     ".gcc_except_table",

@@ -6,9 +6,11 @@ pub mod clock;
 pub mod compare;
 pub mod elf;
 pub mod findings;
+mod programs;
 mod published;
 pub mod recipe;
 pub mod report;
+mod start;
 pub mod strings;
 mod suspects;
 
@@ -18,8 +20,8 @@ use std::io::Read;
 use jiff::Timestamp;
 
 pub use published::Published;
-use recipe::Recipe;
 pub use report::Report;
+pub use start::{configuration, find};
 
 use self::clock::Span;
 use self::compare::{Difference, Side};
@@ -28,70 +30,15 @@ use super::archive::Packed;
 use super::assemble;
 use super::bench::{Bench, Made};
 use super::build_plan::Places;
-use super::config::{self, Config};
-use super::cut::{Events, tagged_config};
+use super::config::Config;
+use super::cut::Events;
 use super::draft::{DraftDir, Drafts};
-use super::source::{Build, Rules, Source, TagInfo, Toolchain};
-use super::tag::Tag;
+use super::source::{Build, Source, TagInfo, Toolchain};
+use crate::Result;
 use crate::attest::provenance::MemberFacts;
 use crate::attest::rebuild::Rebuild;
 use crate::error::Context;
-use crate::limits::{MAX_COMPARED_LEN, MAX_CONFIG_LEN};
-use crate::{Error, Result};
-
-/// Finds the commit that a release was built from.
-///
-/// # Errors
-/// Failed: the source has no such tag, or is no complete repository. Refused: its tag of that name is
-/// another one than the release was built from.
-pub fn find(source: &dyn Source, place: &str, recipe: &Recipe) -> Result<TagInfo> {
-    let tag = Tag::parse_any(&recipe.claims.tag)?;
-    let rules = Rules {
-        allow_lightweight: true,
-    };
-    let info = source
-        .resolve(&tag, rules)
-        .map_err(|e| e.under(format!("{place} is no source of {tag}")))?;
-    let object = |id: &Option<String>| {
-        id.clone()
-            .unwrap_or_else(|| "none, it is lightweight".into())
-    };
-    for (what, found, wanted) in [
-        ("commit", info.commit.clone(), recipe.claims.commit.clone()),
-        ("tree", info.tree.clone(), recipe.tree.clone()),
-        (
-            "tag object",
-            object(&info.object),
-            object(&recipe.tag_object),
-        ),
-    ] {
-        if found != wanted {
-            return Err(Error::refused(format!(
-                "{tag} in {place} is not what the release was built from"
-            ))
-            .caused_by(format!("{what} {found}, wanted {wanted}"))
-            .hint("name a clone that has the tag as it was: --source PATH"));
-        }
-    }
-    Ok(info)
-}
-
-/// The configuration that builds the release again, and what is odd about it.
-///
-/// # Errors
-/// As [`Recipe::config`]; a `relman.toml` of the tag that cannot be read.
-pub fn configuration(
-    source: &dyn Source,
-    info: &TagInfo,
-    recipe: &Recipe,
-    project: &str,
-) -> Result<(Config, Vec<String>)> {
-    let committed = source.committed_file(info, config::FILE_NAME, MAX_CONFIG_LEN)?;
-    let tagged = committed
-        .map(|bytes| tagged_config(bytes, &info.tag))
-        .transpose()?;
-    recipe.config(project, tagged.as_ref())
-}
+use crate::limits::MAX_COMPARED_LEN;
 
 /// What a rebuild works with.
 pub struct Rebuilder<'a> {

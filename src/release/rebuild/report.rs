@@ -249,3 +249,6 @@ fn wrapped(text: &str) -> Vec<String> {
     out.push(line);
     out
 }
+
+#[cfg(test)]
+mod tests;

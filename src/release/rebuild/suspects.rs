@@ -8,6 +8,9 @@ use super::findings::is_of;
 /// Longest piece of text looked at in one go, in bytes: times are short.
 const MAX_RUN: usize = 4_096;
 
+/// The shortest time: `20251125`.
+const MIN_TIME: usize = 8;
+
 /// The first text in a program that is a time at which it was built. Two builds soon after one another give
 /// the same bytes although they ask a clock. The commit's own time is meant to be in there: where both
 /// cannot be told apart, there is nothing to say.
@@ -20,7 +23,8 @@ pub fn time_of_build<'a>(program: &'a [u8], built: &Span, commit: Timestamp) -> 
         return None;
     }
     let runs = program.split(|byte| !matches!(byte, b' '..=b'~'));
-    let parts = runs.flat_map(|run| run.chunks(MAX_RUN));
+    let long = runs.filter(|run| run.len() >= MIN_TIME);
+    let parts = long.flat_map(|run| run.chunks(MAX_RUN));
     let texts = parts.filter_map(|part| std::str::from_utf8(part).ok());
     texts.flat_map(times).find(|time| is_of(time, built))
 }

@@ -94,6 +94,22 @@ fn machine_code_alone_is_told_as_such() {
 }
 
 #[test]
+fn a_stripped_program_lacks_what_is_for_debuggers_and_no_text() {
+    let section = |name, kind| (name, kind, 0, b"\0something\0".as_slice());
+    let (rodata, debug, symbols) = (
+        section(".rodata", 1),
+        section(".debug_str", 1),
+        section(".strtab", 3),
+    );
+    let file = crate::release::rebuild::elf::tests::file;
+    let found = look(&file(&[rodata, debug, symbols]), &file(&[rodata]));
+    assert_eq!(
+        causes(&found),
+        [(Cause::Symbols, ".strtab"), (Cause::Debug, ".debug_str")]
+    );
+}
+
+#[test]
 fn symbols_are_one_finding_however_many_there_are() {
     let a = program(b"text", b"\x90", b"\0_ZN5timed4main17h0123456789abcdefE\0");
     let b = program(b"text", b"\x90", b"\0_ZN5timed4main17hfedcba9876543210E\0");
