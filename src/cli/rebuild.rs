@@ -83,11 +83,11 @@ pub fn run(cli: &Cli, args: &RebuildArgs, progress: &mut Progress) -> Result<Ans
         true => Some(keep(cli, here.as_ref(), &mut published, &mut done)?),
         false => None,
     };
-    workshop.clear()?;
     let attested = match &done.attestable {
         Some(rebuild) => signing.attest(rebuild)?,
         None => None,
     };
+    workshop.clear()?;
     Ok(answer(&done, attested.as_ref(), kept.as_deref()))
 }
 
@@ -166,6 +166,12 @@ impl Signing {
             }
             _ => Target::Nowhere,
         };
+        if let Target::File(path) = &to
+            && !durable::is_dir(durable::parent(path))
+        {
+            let dir = durable::parent(path).display();
+            return Err(Error::failed(format!("there is no directory {dir}")));
+        }
         let accepted = view.policy.accepted(&Purpose::Rebuilder, clock::now());
         let key = match &args.key {
             Some(path) => Some(OneKey::read(&start_dir(cli)?.join(path))?.one(PURPOSE)?),

@@ -150,6 +150,9 @@ fn somebody_elsewhere_rebuilds_from_a_clone_and_sends_a_file() {
     assert_eq!(attested(&project, &file).tag, TAG);
     let run = elsewhere(&project, source.to_str().unwrap(), &["--key", key]);
     run.exits(2).says(&["--out FILE"]);
+    let nowhere = ["--key", key, "--out", "no/such/file"];
+    let run = elsewhere(&project, source.to_str().unwrap(), &nowhere).exits(1);
+    assert!(!run.stderr.contains("clone the tag"), "{run:?}");
 }
 
 #[test]

@@ -30,12 +30,12 @@ pub fn of(cause: Cause) -> Advice {
         Cause::Clock => (
             "a clock",
             "take the time from the variable SOURCE_DATE_EPOCH (the commit's time, set in every build) instead of the \
-             clock: in build.rs std::env::var(\"SOURCE_DATE_EPOCH\") with cargo::rerun-if-env-changed, in C no __DATE__ \
+             clock: in build.rs env::var(\"SOURCE_DATE_EPOCH\") with cargo::rerun-if-env-changed, in C no __DATE__ \
              and __TIME__; or show the version and commit and no time",
         ),
         Cause::Path => (
             "a path",
-            "relman maps the paths that compilers write (--remap-path-prefix, -ffile-prefix-map); this one is written \
+            "the paths that compilers write are mapped (--remap-path-prefix, -ffile-prefix-map); this one is written \
              by something else: let build.rs use paths relative to CARGO_MANIFEST_DIR or OUT_DIR, include files with \
              include_bytes! and do not print directories into the program",
         ),
