@@ -243,3 +243,18 @@ pub const MAX_GATE_PROBLEM_LEN: usize = 400;
 pub const MAX_NAMED: usize = 10;
 /// Characters of a compiler's version in a result.
 pub const MAX_TOOL_VERSION_LEN: usize = 200;
+/// The command in a rebuild's statement, as JSON; a longer one is left out.
+pub const MAX_REBUILD_COMMAND_LEN: usize = 8_192;
+/// Contents of a release's differing files that a rebuild looks into, all together; of more it tells
+/// sizes and digests.
+pub const MAX_COMPARED_LEN: u64 = 512 * 1024 * 1024;
+/// Sections looked at in one ELF file.
+pub const MAX_ELF_SECTIONS: usize = 16_384;
+/// Pieces of text looked at among the differences of one section or file.
+pub const MAX_SPOTS: usize = 200;
+/// Bytes of such a piece that are kept.
+pub const MAX_SHOWN_SPOT: usize = 240;
+/// Differing lines of a text file that are looked at.
+pub const MAX_DIFFERING_LINES: usize = 8;
+/// Findings of one kind that are shown of one section or file.
+pub const MAX_FINDINGS: usize = 4;

@@ -8,6 +8,7 @@ pub mod dsse;
 pub mod git_tag;
 pub mod provenance;
 pub mod sigstore;
+pub mod rebuild;
 pub mod sshsig;
 pub mod statement;
 pub mod sums;

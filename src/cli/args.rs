@@ -7,6 +7,8 @@ pub mod key;
 mod gate;
 #[cfg(feature = "maintainer")]
 mod promote;
+#[cfg(feature = "maintainer")]
+mod rebuild;
 mod repo;
 #[cfg(feature = "maintainer")]
 pub mod root;
@@ -25,6 +27,8 @@ pub use approve::ApproveArgs;
 pub use gate::GateArgs;
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
+#[cfg(feature = "maintainer")]
+pub use rebuild::RebuildArgs;
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
 
 /// From a git tag to a verified running daemon on every node, and back.
@@ -112,6 +116,9 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// Secret keys: make, list, show, export, import.
     Key(key::KeyArgs),
+    #[cfg(feature = "maintainer")]
+    /// Build a published release again and tell whether the bytes are the same, and if not, why.
+    Rebuild(RebuildArgs),
     /// The releases in the store, and drafts.
     List(StoreArgs),
     /// All about one release.
@@ -171,6 +178,8 @@ impl Command {
             Command::Root(_) => "root",
             #[cfg(feature = "maintainer")]
             Command::Key(_) => "key",
+            #[cfg(feature = "maintainer")]
+            Command::Rebuild(_) => "rebuild",
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",

@@ -24,6 +24,8 @@ mod node;
 mod project;
 #[cfg(feature = "maintainer")]
 mod promote;
+#[cfg(feature = "maintainer")]
+mod rebuild;
 mod repo;
 #[cfg(feature = "maintainer")]
 mod root;
@@ -137,6 +139,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Root(args) => root::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Key(args) => key::run(cli, args),
+        #[cfg(feature = "maintainer")]
+        Command::Rebuild(args) => rebuild::run(cli, args, progress),
         Command::List(args) => show::list(cli, args),
         Command::Show(args) => show::show(cli, args),
         Command::Verify(args) => verify::run(cli, args),

@@ -22,7 +22,10 @@ mod changes;
 mod checkout;
 mod clone;
 mod lineage;
+mod fetch;
 mod objects;
+
+pub use fetch::fetch;
 
 /// A git repository on this machine: with or without a working tree, or a linked worktree.
 pub struct GitSource {

@@ -15,6 +15,7 @@ pub mod gates;
 pub mod git;
 pub mod hashing;
 #[cfg(feature = "maintainer")]
+pub mod kept;
 pub mod keyring;
 pub mod lock;
 pub mod memory_of_node;

@@ -43,11 +43,28 @@ pub fn threads() -> usize {
 
 /// The user's login name, as far as the environment tells; a default for questions.
 pub fn login_name() -> String {
+    user_name().unwrap_or_else(|| "maintainer".into())
+}
+
+/// The user's login name, if the environment tells it.
+pub fn user_name() -> Option<String> {
     std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
         .ok()
         .filter(|name| !name.is_empty() && name.len() <= 64 && !name.chars().any(char::is_control))
-        .unwrap_or_else(|| "maintainer".into())
+}
+
+/// The user's home directory, if the environment tells it.
+pub fn home_dir() -> Option<PathBuf> {
+    std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute())
+}
+
+/// What this machine calls itself.
+pub fn host_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
 }
 
 /// A new directory that only this user may enter, in the system's temporary one; it stays.

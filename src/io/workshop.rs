@@ -57,10 +57,59 @@ impl Workshop {
         let places = workshop.places();
         let mut old = vec![places.clone, places.home];
         if clean {
-            old.extend([places.target, places.cargo_home]);
+            old.extend([
+                places.target,
+                places.cargo_home,
+                workshop.packed(),
+                workshop.fetched(),
+            ]);
         }
         workshop.sweep(&old)?;
         Ok(workshop)
+    }
+
+    /// The place where a project's releases are rebuilt, locked and empty. It is not the one that they
+    /// are cut in: what a cut keeps stays, and what depends on the path comes out different.
+    ///
+    /// # Errors
+    /// As [`Workshop::open`].
+    pub fn for_rebuild(base: Option<&Path>, project: &str) -> Result<Self> {
+        // No project has a `+` in its name.
+        Self::open(base, &format!("{project}+rebuild"), true)
+    }
+
+    /// Removes all that was built; the log stays.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn clear(mut self) -> Result<()> {
+        let places = self.places();
+        let old = [
+            places.clone,
+            places.home,
+            places.target,
+            places.cargo_home,
+            self.packed(),
+            self.fetched(),
+        ];
+        self.await_sweeper();
+        self.sweep(&old)
+    }
+
+    /// Where an archive that is only to be compared is put together.
+    pub fn packed(&self) -> PathBuf {
+        self.dir.join("packed")
+    }
+
+    /// Where a source is cloned to that is not on this machine.
+    pub fn fetched(&self) -> PathBuf {
+        self.dir.join("fetched.git")
+    }
+
+    fn await_sweeper(&mut self) {
+        if let Some(sweeper) = self.sweeper.take() {
+            let _ = sweeper.join();
+        }
     }
 
     /// Moves directories out of the way and removes them meanwhile: removing a clone file by file
@@ -97,9 +146,7 @@ impl Workshop {
 impl Drop for Workshop {
     fn drop(&mut self) {
         // Before the lock goes: the next holder has a trash of its own.
-        if let Some(sweeper) = self.sweeper.take() {
-            let _ = sweeper.join();
-        }
+        self.await_sweeper();
     }
 }
 

@@ -25,6 +25,8 @@ use crate::{Error, Result};
 
 mod facts;
 
+pub use facts::packing;
+
 /// The file with the provenance.
 pub const PROVENANCE: &str = "provenance.intoto.jsonl";
 /// The provenance again, as a Sigstore bundle.
@@ -49,12 +51,6 @@ pub struct Parts<'a> {
     pub tag: &'a Tag,
     /// What git says of it.
     pub info: &'a TagInfo,
-    /// What else is known of the tag.
-    pub source: &'a SourceClaims,
-    /// What it is locked to.
-    pub locked: &'a LockedSource,
-    /// How it was built.
-    pub builder: Builder,
     /// The release before it in git's history.
     pub previous: Option<&'a Previous>,
     /// The commits since then.
@@ -77,6 +73,16 @@ pub struct Parts<'a> {
     pub threads: usize,
 }
 
+/// What the provenance says besides.
+pub struct Sources<'a> {
+    /// What else is known of the tag.
+    pub source: &'a SourceClaims,
+    /// What it is locked to.
+    pub locked: &'a LockedSource,
+    /// How it was built.
+    pub builder: Builder,
+}
+
 /// What the tag's lock file says.
 pub struct LockedSource {
     /// Digest of the lock file; none where the tag has none.
@@ -91,10 +97,14 @@ pub struct LockedSource {
 ///
 /// # Errors
 /// I/O; a name that is there twice; a key that cannot sign.
-pub fn draft(parts: &Parts, drafts: &dyn Drafts, key: &dyn Signer) -> Result<Record> {
+pub fn draft(
+    parts: &Parts,
+    sources: &Sources,
+    drafts: &dyn Drafts,
+    key: &dyn Signer,
+) -> Result<Record> {
     let dir = drafts.begin(parts.tag.as_str())?;
-    let filed = file_all(parts, dir.as_ref())?;
-    let (packed, members) = pack_archive(parts, dir.as_ref(), &filed)?;
+    let (packed, members) = pack(parts, dir.as_ref())?;
     let archive = parts.tag.archive_name();
 
     let mut files: BTreeMap<String, Sha256> = members
@@ -115,11 +125,11 @@ pub fn draft(parts: &Parts, drafts: &dyn Drafts, key: &dyn Signer) -> Result<Rec
         ))),
         _ => dir.put(name, bytes),
     };
-    let sbom = put(SBOM, &parts.locked.sbom)?;
+    let sbom = put(SBOM, &sources.locked.sbom)?;
     add(&mut files, SBOM.into(), sbom)?;
     let mut subjects = vec![Subject::new(&archive, packed.sha256)];
     subjects.extend(members.iter().map(|(name, m)| m.subject(name)));
-    let statement = facts::provenance(parts, sbom).statement(subjects);
+    let statement = facts::provenance(parts, sources, sbom).statement(subjects);
     let envelope = Envelope::sign(&statement, key)?;
     let mut line = envelope.to_line()?;
     line.push(b'\n');
@@ -161,6 +171,16 @@ pub fn draft(parts: &Parts, drafts: &dyn Drafts, key: &dyn Signer) -> Result<Rec
     };
     dir.commit(&record)?;
     Ok(record)
+}
+
+/// Packs the archive, and puts it and its members into `dir`. It depends on no key and no clock, so
+/// whoever builds the same gets the same.
+///
+/// # Errors
+/// I/O; a name that is there twice; a file that changes meanwhile.
+pub fn pack(parts: &Parts, dir: &dyn DraftDir) -> Result<(Packed, BTreeMap<String, MemberFacts>)> {
+    let filed = file_all(parts, dir)?;
+    pack_archive(parts, dir, &filed)
 }
 
 /// Names in a release directory come from configuration; two files of one name would hide one.

@@ -262,6 +262,29 @@ impl Config {
         Ok(config)
     }
 
+    /// A configuration with nothing but a name; it is not checked.
+    pub fn bare(project: &str) -> Self {
+        Config {
+            project: project.into(),
+            tags: Tags::default(),
+            build: Build::default(),
+            store: Store::default(),
+            trust: Trust::default(),
+            expiry: Expiry::default(),
+            log: Log::default(),
+            release: Release::default(),
+            gate: Vec::new(),
+        }
+    }
+
+    /// Checks values that did not come from [`Config::parse`].
+    ///
+    /// # Errors
+    /// Usage: as there.
+    pub fn check(&self) -> Result<()> {
+        check::check(self)
+    }
+
     /// The log's origin line.
     pub fn log_origin(&self) -> String {
         match &self.log.origin {

@@ -9,7 +9,7 @@ mod tagged;
 #[cfg(feature = "maintainer")]
 pub use cutter::Cutter;
 #[cfg(feature = "maintainer")]
-pub use tagged::tagged_config;
+pub use tagged::{read_tagged, tagged_config};
 
 use super::draft::Record;
 use super::state::Released;

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod assemble;
 pub mod attestations;
 pub mod audit;
+pub mod bench;
 pub mod build_plan;
 pub mod cargo_config;
 pub mod cargo_message;
@@ -23,6 +24,8 @@ pub mod notes;
 pub mod policy;
 pub mod public;
 pub mod publish;
+#[cfg(feature = "maintainer")]
+pub mod rebuild;
 pub mod report;
 #[cfg(feature = "maintainer")]
 pub mod sbom;

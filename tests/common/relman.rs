@@ -301,8 +301,12 @@ impl Drop for Project {
     fn drop(&mut self) {
         if !self.is_copy {
             let uid = rustix::process::geteuid().as_raw();
-            for dir in ["", ".gates/"] {
-                let _ = fs::remove_dir_all(format!("/var/tmp/relman-{uid}/{dir}{}", self.name));
+            for place in ["", ".gates/", "+rebuild"] {
+                let dir = match place {
+                    "+rebuild" => format!("{}{place}", self.name),
+                    place => format!("{place}{}", self.name),
+                };
+                let _ = fs::remove_dir_all(format!("/var/tmp/relman-{uid}/{dir}"));
             }
         }
     }

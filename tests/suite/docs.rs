@@ -26,6 +26,7 @@ const PAGES: &[&str] = &[
     "docs/http.md",
     "docs/judges.md",
     "docs/mutants.md",
+    "docs/rebuild.md",
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",

@@ -128,8 +128,8 @@ fn results_that_another_key_signed_or_somebody_changed_do_not_count() {
         .unwrap()
         .unverified_statement()
         .unwrap();
-    let key = relman::io::keyring::FileKey::read(&project.secrets().join("builder"));
-    let forged = Envelope::sign(&statement, &key.unwrap().unwrap()).unwrap();
+    let key = relman::io::keyring::Keyring::new(project.secrets()).require("builder");
+    let forged = Envelope::sign(&statement, &key.unwrap()).unwrap();
     let path = other.path(&format!(".relman/attestations/{TAG}.intoto.jsonl"));
     fs::write(&path, forged.to_line().unwrap()).unwrap();
     let run = other.relman(&["cut", TAG]).exits(3);

@@ -38,6 +38,8 @@ mod node;
 mod node_cli;
 mod others_cli;
 mod passphrase_cli;
+mod rebuild_cli;
+mod rebuild_crate_cli;
 mod repo_cli;
 mod root_attack_cli;
 mod root_cli;

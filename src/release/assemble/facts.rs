@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Parts, SBOM};
+use super::{Parts, SBOM, Sources};
 use crate::attest::provenance::{Cut, Resource};
 use crate::hash::Sha256;
 use crate::limits::GZIP_MEMBER_TAR_LEN;
@@ -13,18 +13,18 @@ use crate::release::archive;
 use crate::release::lockfile::{self, Package};
 
 /// All that the provenance says.
-pub(super) fn provenance(parts: &Parts, sbom: Sha256) -> Cut {
+pub(super) fn provenance(parts: &Parts, sources: &Sources, sbom: Sha256) -> Cut {
     Cut {
         repository: parts.repository.to_owned(),
         tag: parts.tag.to_string(),
         tag_object: parts.info.object.clone(),
         commit: parts.info.commit.clone(),
         tree: parts.info.tree.clone(),
-        source: parts.source.clone(),
+        source: sources.source.clone(),
         build: chosen(parts),
         derived: derived(parts),
-        resources: resources(parts),
-        builder: parts.builder,
+        resources: resources(parts, sources),
+        builder: sources.builder,
         builder_version: env!("CARGO_PKG_VERSION").into(),
         started: parts.started,
         finished: parts.finished,
@@ -45,12 +45,17 @@ fn chosen(parts: &Parts) -> BTreeMap<String, Value> {
     ])
 }
 
-fn derived(parts: &Parts) -> BTreeMap<String, Value> {
-    let mut out = BTreeMap::from([
+/// How this version packs: compressor, level, member size.
+pub fn packing() -> BTreeMap<String, Value> {
+    BTreeMap::from([
         ("compressor".into(), archive::COMPRESSOR.into()),
         ("level".into(), archive::LEVEL.into()),
         ("memberTarBytes".into(), GZIP_MEMBER_TAR_LEN.into()),
-    ]);
+    ])
+}
+
+fn derived(parts: &Parts) -> BTreeMap<String, Value> {
+    let mut out = packing();
     let host = &parts.facts.toolchain.host;
     if !host.is_empty() {
         out.insert("host".into(), host.clone().into());
@@ -59,7 +64,7 @@ fn derived(parts: &Parts) -> BTreeMap<String, Value> {
 }
 
 /// The tools, the lock file, and every crate that it names, whether or not this build compiled it.
-fn resources(parts: &Parts) -> Vec<Resource> {
+fn resources(parts: &Parts, sources: &Sources) -> Vec<Resource> {
     let toolchain = &parts.facts.toolchain;
     let mut out: Vec<Resource> = [
         tool("cargo", &toolchain.cargo, None),
@@ -72,12 +77,12 @@ fn resources(parts: &Parts) -> Vec<Resource> {
     .into_iter()
     .flatten()
     .collect();
-    out.extend(parts.locked.sha256.map(|sha256| Resource {
+    out.extend(sources.locked.sha256.map(|sha256| Resource {
         name: lockfile::FILE_NAME.into(),
         digest: BTreeMap::from([("sha256", sha256.hex())]),
         ..Resource::default()
     }));
-    let downloaded = parts.locked.packages.iter();
+    let downloaded = sources.locked.packages.iter();
     let mut crates: Vec<Resource> = downloaded.filter_map(of_crate).collect();
     crates.sort_by(|a, b| (&a.name, &a.uri, &a.digest).cmp(&(&b.name, &b.uri, &b.digest)));
     out.extend(crates);

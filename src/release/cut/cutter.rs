@@ -7,9 +7,10 @@ use crate::attest::provenance::{Builder, Descent, SourceClaims};
 use crate::hash::Sha256;
 use crate::keys::Signer;
 use crate::limits::MAX_LOCKFILE_LEN;
-use crate::release::assemble::{self, LockedSource, Parts};
+use crate::release::assemble::{self, LockedSource, Sources};
+use crate::release::bench::Bench;
 use crate::release::attestations::Drawer;
-use crate::release::build_plan::{BuildPlan, Places};
+use crate::release::build_plan::Places;
 use crate::release::config::Config;
 use crate::release::draft::{Drafts, Record};
 use crate::release::gate;
@@ -204,49 +205,30 @@ impl Cutter<'_> {
         source: SourceClaims,
         events: &mut dyn Events,
     ) -> Result<Record> {
-        let started = (self.now)();
         let config = tagged_config(self.config, self.source, info, events)?;
         let locked = self.locked(info)?;
-        events.stage("clone the tag into a clean repository");
-        let repository = config.repository(self.source.origin_url().as_deref());
-        self.source.clone_at(info, &self.places.clone)?;
-        let previous = self
-            .source
-            .previous_release(info, self.config.tags.pattern)?;
-        let commits = self
-            .source
-            .commits_between(previous.as_ref().map(|p| p.commit.as_str()), &info.commit)?;
-
-        events.stage("build");
-        let facts = self.build.inspect(&self.places.clone, &config.build)?;
-        let plan = BuildPlan::new(&config, info, &facts, self.places.clone())?;
-        let built = self.build.build(&plan, &mut |line| events.line(line))?;
-        let finished = (self.now)();
+        let bench = Bench {
+            source: self.source,
+            build: self.build,
+            places: self.places,
+            command: None,
+            remarks: &|_| Vec::new(),
+            now: self.now,
+        };
+        let made = bench.make(info, config, events)?;
 
         // A tag that is moved while its build runs must not be published under either commit.
         let after = self.source.resolve(tag, self.rules())?;
         not_moved(tag, &after, &info.commit, info.object.as_deref())?;
 
         events.stage("package, checksum and sign");
-        let parts = Parts {
-            config: &config,
-            tag,
-            info,
+        let sources = Sources {
             source: &source,
             locked: &locked,
             builder: self.builder,
-            previous: previous.as_ref(),
-            commits: &commits,
-            repository: &repository,
-            facts: &facts,
-            plan: &plan,
-            built: &built,
-            clone: &self.places.clone,
-            started,
-            finished,
-            threads: self.threads,
         };
-        assemble::draft(&parts, self.drafts, self.key)
+        let parts = made.parts(info, self.threads);
+        assemble::draft(&parts, &sources, self.drafts, self.key)
     }
 }
 

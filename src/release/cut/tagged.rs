@@ -4,6 +4,7 @@ use super::Events;
 use crate::limits::MAX_CONFIG_LEN;
 use crate::release::config::{Config, FILE_NAME};
 use crate::release::source::{Source, TagInfo};
+use crate::release::tag::Tag;
 use crate::{Error, Result};
 
 /// What is built, how, and what must hold of it, is part of the tag: where it has a `relman.toml`, its
@@ -23,10 +24,7 @@ pub fn tagged_config(
     let Some(bytes) = source.committed_file(info, FILE_NAME, MAX_CONFIG_LEN)? else {
         return Ok(config);
     };
-    let tagged = String::from_utf8(bytes)
-        .map_err(|e| Error::usage("it is not UTF-8").caused_by(e))
-        .and_then(|text| Config::parse(&text))
-        .map_err(|e| e.under(format!("{FILE_NAME} of {tag} cannot be used")))?;
+    let tagged = read_tagged(bytes, tag)?;
     let same = [
         tagged.build == config.build,
         tagged.release == config.release,
@@ -41,4 +39,15 @@ pub fn tagged_config(
     config.release = tagged.release;
     config.gate = tagged.gate;
     Ok(config)
+}
+
+/// The `relman.toml` of a tag.
+///
+/// # Errors
+/// Usage: as [`Config::parse`].
+pub fn read_tagged(bytes: Vec<u8>, tag: &Tag) -> Result<Config> {
+    String::from_utf8(bytes)
+        .map_err(|e| Error::usage("it is not UTF-8").caused_by(e))
+        .and_then(|text| Config::parse(&text))
+        .map_err(|e| e.under(format!("{FILE_NAME} of {tag} cannot be used")))
 }

@@ -7,7 +7,8 @@ use std::io::Read;
 use super::authority::Authority;
 use super::history::signed_leaf;
 use super::{
-    Digests, Problem, Report, ScratchFile, Subject, Unpacking, Verifier, problem, required,
+    Digests, OpenArchive, Problem, Report, Scratch, ScratchFile, Subject, Unpacking, Verifier,
+    problem, required,
 };
 use crate::attest::provenance::MemberFacts;
 use crate::attest::{sshsig, sums};
@@ -37,20 +38,34 @@ pub fn fetch(
     report: &mut Report,
 ) -> Option<Box<dyn ScratchFile>> {
     let name = released.archive_name();
-    let result = copy(v, subject, released).map_err(|e| problem(&name, &e));
-    let result = result.and_then(|(file, found)| match found == released.sha256 {
-        true => Ok((file, format!("{} bytes, sha256 as signed", released.length))),
-        false => Err(vec![Problem::new(
-            &name,
-            format!("hashes to {found}, wanted {}", released.sha256),
-        )]),
-    });
-    report.enter("archive", result)
+    let result = fetch_archive(subject.archive, v.scratch, released);
+    let result = result.map_err(|e| problem(&name, &e));
+    let detail = format!("{} bytes, sha256 as signed", released.length);
+    report.enter("archive", result.map(|file| (file, detail)))
+}
+
+/// Copies an archive to a private file, at its first byte, if length and digest are as listed.
+///
+/// # Errors
+/// Refused: there is none, or it has another length or digest. Failed: it cannot be read or stored.
+pub fn fetch_archive(
+    open: &OpenArchive,
+    scratch: &dyn Scratch,
+    released: &Released,
+) -> Result<Box<dyn ScratchFile>> {
+    let (file, found) = copy(open, scratch, released)?;
+    match found == released.sha256 {
+        true => Ok(file),
+        false => Err(Error::refused(format!(
+            "hashes to {found}, wanted {}",
+            released.sha256
+        ))),
+    }
 }
 
 fn copy(
-    v: &Verifier,
-    subject: &Subject,
+    open: &OpenArchive,
+    scratch: &dyn Scratch,
     released: &Released,
 ) -> Result<(Box<dyn ScratchFile>, Sha256)> {
     if released.length > MAX_ARCHIVE_LEN {
@@ -59,10 +74,10 @@ fn copy(
             released.length
         )));
     }
-    let mut input = (subject.archive)(released)?
+    let mut input = open(released)?
         .ok_or_else(|| Error::refused("is missing"))?
         .take(released.length + 1);
-    let mut file = v.scratch.file(released.length)?;
+    let mut file = scratch.file(released.length)?;
     let (sha256, seen) = hash::copy(&mut input, &mut file).map_err(|e| match e {
         CopyError::Read(e) => Error::failed("cannot be read to its end").caused_by(e),
         CopyError::Write(e) => Error::failed("cannot be stored for checking").caused_by(e),

@@ -32,7 +32,7 @@ use crate::trust::refresh::{Cache, StoreMetadata};
 use crate::trust::state::Clock;
 
 pub use authority::{Authority, LOCAL};
-pub use bytes::{check_released_file, unpack_checked};
+pub use bytes::{check_released_file, fetch_archive, unpack_checked};
 pub use history::{
     History, Included, Seen, SeenNothing, check_logged, logged_files, signed_leaf, signed_release,
 };
