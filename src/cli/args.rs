@@ -2,9 +2,10 @@
 
 #[cfg(feature = "maintainer")]
 mod approve;
-pub mod key;
 #[cfg(feature = "maintainer")]
 mod gate;
+#[cfg(feature = "maintainer")]
+pub mod key;
 #[cfg(feature = "maintainer")]
 mod promote;
 #[cfg(feature = "maintainer")]
@@ -19,10 +20,11 @@ use std::rc::Rc;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "maintainer")]
 use crate::io::passphrase::Passphrases;
+
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
-
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 #[cfg(feature = "maintainer")]

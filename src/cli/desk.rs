@@ -67,7 +67,7 @@ pub enum Settled {
         /// Everything that must be signed.
         demands: Vec<Demand>,
         /// The key of the sequencer (snapshot, timestamp) that is not at hand, where all have signed.
-        lacks: Option<Waiting>,
+        lacks: Option<Box<Waiting>>,
     },
 }
 
@@ -244,7 +244,7 @@ impl Desk {
                     absent: signing.absent_for(&demand.purpose),
                     ..Waiting::of(demand)
                 };
-                let waiting = lacks.or_else(|| unmet.map(of));
+                let waiting = lacks.map(|lacks| *lacks).or_else(|| unmet.map(of));
                 let nobody = || Error::bug("a proposal that waits for nobody");
                 waiting.ok_or_else(nobody).map(Some)
             }
@@ -342,7 +342,7 @@ impl Desk {
                 self.proposals.remove(&id)?;
                 return Ok(Settled::Published { id, signing });
             }
-            Some(Planned::Waiting(waiting)) => Some(waiting),
+            Some(Planned::Waiting(waiting)) => Some(Box::new(waiting)),
             None => None,
         };
         let path = self.proposals.save(&exchange)?;

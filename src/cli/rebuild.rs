@@ -175,14 +175,12 @@ impl Signing {
         let accepted = view.policy.accepted(&Purpose::Rebuilder, clock::now());
         let key = match &args.key {
             Some(word) => Some(
-                Chosen::read(word, &start_dir(cli)?, &cli.passphrases)?.one_of(PURPOSE, &accepted)?,
+                Chosen::read(word, &start_dir(cli)?, &cli.passphrases)?
+                    .one_of(PURPOSE, &accepted)?,
             ),
             None => {
-                let keyring = project::keyring(
-                    cli.secret_keys.as_deref(),
-                    project,
-                    &cli.passphrases,
-                )?;
+                let keyring =
+                    project::keyring(cli.secret_keys.as_deref(), project, &cli.passphrases)?;
                 match keyring.all(PURPOSE)?.is_empty() {
                     true => None,
                     false => Some(keyring.one_of(PURPOSE, &accepted)?),

@@ -21,8 +21,8 @@ use crate::{Error, Result};
 mod changes;
 mod checkout;
 mod clone;
-mod lineage;
 mod fetch;
+mod lineage;
 mod objects;
 
 pub use fetch::fetch;

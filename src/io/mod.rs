@@ -16,6 +16,7 @@ pub mod git;
 pub mod hashing;
 #[cfg(feature = "maintainer")]
 pub mod kept;
+#[cfg(feature = "maintainer")]
 pub mod keyring;
 pub mod lock;
 pub mod memory_of_node;
@@ -39,6 +40,7 @@ pub mod store_local;
 pub mod store_object;
 #[cfg(feature = "maintainer")]
 pub mod terminal;
+#[cfg(feature = "maintainer")]
 mod tree;
 pub mod unsynced;
 pub mod witness_memory;

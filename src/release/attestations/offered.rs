@@ -39,15 +39,18 @@ impl Offered {
     }
 }
 
+/// Gives the log entry that the proof at a path proves, with its place; none where there is no proof.
+pub type FindEntry<'a> = dyn FnMut(&str) -> Result<Option<(Vec<u8>, Logged)>> + 'a;
+
+/// Files that a node keeps: name and bytes.
+pub type Files = Vec<(String, Vec<u8>)>;
+
 /// All attestations that lie beside a release under their numbered names, by `entry`, which verifies
 /// the proof at a path and gives the log entry with its place; `None` where there is no such file.
 ///
 /// # Errors
 /// What `entry` says; an entry that is no envelope.
-pub fn numbered(
-    tag: &str,
-    entry: &mut dyn FnMut(&str) -> Result<Option<(Vec<u8>, Logged)>>,
-) -> Result<Vec<Offered>> {
+pub fn numbered(tag: &str, entry: &mut FindEntry) -> Result<Vec<Offered>> {
     let mut all = Vec::new();
     for kind in AttestationKind::ALL {
         for n in 1..=MAX_ATTESTATIONS {
@@ -75,7 +78,7 @@ pub fn in_history(
     history: &History,
     policy: &ReleasePolicy,
     tag: &str,
-) -> Result<(Vec<Offered>, Vec<(String, Vec<u8>)>)> {
+) -> Result<(Vec<Offered>, Files)> {
     let mut proofs = Vec::new();
     let all = numbered(tag, &mut |path| {
         let Some(bytes) = store.read(path, MAX_TLOG_PROOF_LEN)? else {

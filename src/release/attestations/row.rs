@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use super::offered::Offered;
 use crate::attest::approval::Approval;
+use crate::attest::rebuild::Rebuild;
 use crate::attest::{Statement, dsse};
 use crate::hash::Sha256;
 use crate::keys::PublicKey;
 use crate::limits::MAX_ATTESTATION_SKEW_SECONDS;
+use crate::release::gate::{self, GateResult};
 use crate::release::leaf::{AttestationKind, AttestationLeaf};
 use crate::release::policy::ReleasePolicy;
 use crate::release::tag_rule::Author;
@@ -89,6 +91,10 @@ pub enum Said {
     Nothing,
     /// An approval.
     Approval(Approval),
+    /// What a gate gave.
+    Gate(Box<GateResult>),
+    /// The same bytes once more.
+    Rebuild(Box<Rebuild>),
 }
 
 /// One signature of one attestation.
@@ -267,10 +273,31 @@ fn read(
             let detail = words(&approval);
             Ok((Said::Approval(approval), Standing::Ok, detail))
         }
-        AttestationKind::Gate | AttestationKind::Rebuild => {
-            Err((Standing::Malformed, "not read yet".into()))
+        AttestationKind::Gate => {
+            let result = gate::read(statement).map_err(malformed)?;
+            same(about, &result.tag, &result.commit, None)?;
+            let (standing, detail) = match result.problems.first() {
+                Some(problem) => (Standing::Failed, problem.clone()),
+                None => (Standing::Ok, figures(&result)),
+            };
+            Ok((Said::Gate(Box::new(result)), standing, detail))
+        }
+        AttestationKind::Rebuild => {
+            let rebuild = Rebuild::read(statement).map_err(malformed)?;
+            same(about, &rebuild.tag, &rebuild.commit, Some(rebuild.archive))?;
+            let detail = rebuild.toolchain.get("rustc").cloned().unwrap_or_default();
+            Ok((Said::Rebuild(Box::new(rebuild)), Standing::Ok, detail))
         }
     }
+}
+
+/// What was counted, in one line.
+fn figures(result: &GateResult) -> String {
+    let tests = result.counts.map(|c| format!("{} tests passed", c.passed));
+    let coverage = result.coverage.map(|c| format!("coverage {c}"));
+    let number = result.number.as_ref().map(ToString::to_string);
+    let all = [tests, coverage, number].into_iter().flatten();
+    all.collect::<Vec<_>>().join(", ")
 }
 
 /// Comment and evidence in one line.

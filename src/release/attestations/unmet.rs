@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::row::{About, Row, Said, Standing};
+use crate::release::gate::{self, GateResult};
 use crate::release::leaf::AttestationKind;
 use crate::release::policy::ReleasePolicy;
 use crate::release::tag_rule::Author;
@@ -56,10 +57,72 @@ impl<'a> Wanted<'a> {
 /// Every rule that `rows` do not meet.
 pub fn unmet(wanted: &Wanted, policy: &ReleasePolicy, about: &About, rows: &[Row]) -> Vec<Unmet> {
     let mut out = Vec::new();
+    for rule in wanted.gates {
+        out.extend(gate_rule(rule, policy, about, rows));
+    }
     for rule in wanted.approvals {
         out.extend(approval(rule, policy, about, rows));
     }
+    out.extend(rebuilders(wanted.rebuilders, policy, about, rows));
     out
+}
+
+/// The newest verified result of a gate has passed, and has the numbers that policy wants.
+fn gate_rule(
+    rule: &GateRule,
+    policy: &ReleasePolicy,
+    about: &About,
+    rows: &[Row],
+) -> Option<Unmet> {
+    let verified = rows.iter().filter_map(|row| match &row.said {
+        Said::Gate(result) => Some((GateResult::clone(result), true)),
+        _ => None,
+    });
+    let results: Vec<_> = verified.collect();
+    let rules = std::slice::from_ref(rule);
+    let problems = gate::unmet(rules, &results, about.tag, about.commit);
+    (!problems.is_empty()).then(|| Unmet {
+        rule: format!("gate {}", rule.name),
+        have: 0,
+        wanted: 1,
+        message: problems.join("; "),
+        missing: holders(policy, &Purpose::Gate, about),
+    })
+}
+
+/// People who built the same archive again, and did not build the first one.
+fn rebuilders(wanted: u64, policy: &ReleasePolicy, about: &About, rows: &[Row]) -> Option<Unmet> {
+    let independent = |person: &&str| !about.builders.iter().any(|builder| builder == person);
+    let people: BTreeSet<&str> = rows
+        .iter()
+        .filter(|row| row.kind == AttestationKind::Rebuild && row.standing == Standing::Ok)
+        .filter_map(|row| row.person.as_deref())
+        .filter(independent)
+        .collect();
+    if people.len() as u64 >= wanted {
+        return None;
+    }
+    let holders = holders(policy, &Purpose::Rebuilder, about);
+    let missing = holders
+        .into_iter()
+        .filter(|person| independent(&person.as_str()) && !people.contains(person.as_str()));
+    Some(Unmet {
+        rule: "rebuilders".into(),
+        have: people.len(),
+        wanted,
+        message: format!(
+            "{} of {wanted} independent rebuilders got the same bytes{}",
+            people.len(),
+            match people.is_empty() {
+                true => String::new(),
+                false => format!(
+                    " ({})",
+                    people.iter().copied().collect::<Vec<_>>().join(", ")
+                ),
+            }
+        ),
+        missing: missing.collect(),
+    })
 }
 
 /// The people who approved in the role of `rule`, and why others do not count.

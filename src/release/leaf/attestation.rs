@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Leaf, missing};
-use crate::attest::{Statement, approval, provenance};
+use crate::attest::rebuild::Rebuild;
+use crate::attest::{Statement, approval};
 use crate::trust::policy::Purpose;
 use crate::trust::time;
 use crate::{Error, Result};
@@ -54,7 +55,7 @@ impl AttestationKind {
         match statement.predicate_type.as_str() {
             TEST_RESULT => Some(Self::Gate),
             approval::PREDICATE_TYPE => Some(Self::Approval),
-            provenance::PREDICATE_TYPE => Some(Self::Rebuild),
+            _ if Rebuild::is_one(statement) => Some(Self::Rebuild),
             _ => None,
         }
     }
