@@ -1,5 +1,6 @@
 //! `relman approve`, and what `import` does with attestations: somebody puts their name to a release.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use crate::io::{clock, durable, hashing};
 use crate::keys::Signer;
 use crate::release::attestations::{About, Drawer, Offered, Standing, rows};
 use crate::release::ceremony::{Base, RoleDraft};
+use crate::release::cut::Events;
 use crate::release::draft::Drafts;
 use crate::release::leaf::AttestationLeaf;
 use crate::release::policy::ReleasePolicy;
@@ -54,13 +56,14 @@ pub fn approve(cli: &Cli, args: &ApproveArgs, progress: &mut Progress) -> Result
     let statement = approval.statement()?;
     let project = &target.policy.policy().document().project;
     let key = key(cli, args, &target.policy, project)?;
-    let person = target
-        .policy
-        .people(&std::collections::BTreeSet::from([key.public()]));
+    let person = target.policy.people(&BTreeSet::from([key.public()]));
     let review = review(&approval, &person, &target);
     if args.out.is_none() && target.state == "proposed" {
         return Err(Error::usage("an approval of a file goes to a file")
             .hint("name it: --out approval.jsonl; the project takes it in: relman import FILE"));
+    }
+    if let Some(note) = unasked(&target.policy, &approval.role) {
+        progress.note(&note);
     }
     sign::confirm(cli, args.yes, &review)?;
     let envelope = Envelope::sign(&statement, key.as_ref())?;
@@ -294,23 +297,28 @@ fn review(approval: &Approval, person: &str, target: &Target) -> String {
     rows.extend(approval.comment.iter().map(|c| ("comment", c.clone())));
     let evidence = approval.evidence.iter();
     rows.extend(evidence.map(|evidence| ("evidence", evidence.words())));
-    let document = target.policy.policy().document();
-    let cut = document.cut.approvals.iter();
-    let environments = document.environments.iter().flat_map(|e| &e.approvals);
-    let asked: Vec<String> = cut.chain(environments).map(|r| r.role.clone()).collect();
-    if !asked.contains(&approval.role) {
-        let asked = match asked.is_empty() {
-            true => "no approvals".to_owned(),
-            false => asked.join(", "),
-        };
-        rows.push((
-            "note",
-            format!("policy asks for {asked}; this one is recorded and counts for no rule"),
-        ));
-    }
     rows.iter()
         .map(|(name, value)| format!("  {name:9} {}\n", text::line(value)))
         .collect()
+}
+
+/// That no rule asks for an approval in this role.
+fn unasked(policy: &ReleasePolicy, role: &str) -> Option<String> {
+    let document = policy.policy().document();
+    let cut = document.cut.approvals.iter();
+    let environments = document.environments.iter().flat_map(|e| &e.approvals);
+    let asked: BTreeSet<&str> = cut.chain(environments).map(|r| r.role.as_str()).collect();
+    if asked.contains(role) {
+        return None;
+    }
+    let names: Vec<&str> = asked.into_iter().collect();
+    let asked = match names.is_empty() {
+        true => "no approvals".to_owned(),
+        false => names.join(", "),
+    };
+    Some(format!(
+        "policy asks for {asked}; an approval as {role} is recorded and counts for no rule"
+    ))
 }
 
 /// What `import` says of a file of attestations.

@@ -82,13 +82,18 @@ impl Matrix {
     }
 }
 
+/// What the other columns do not say: why others do not count, and who could give one more.
 fn who(unmet: &Unmet) -> String {
-    match unmet.missing.is_empty() {
-        true => unmet.message.clone(),
-        false => format!(
-            "{}; could be given by {}",
-            unmet.message,
-            unmet.missing.join(", ")
-        ),
+    let why = match unmet.rule.starts_with("approval ") {
+        true => unmet.message.split_once("; ").map(|(_, why)| why),
+        false => Some(unmet.message.as_str()),
+    };
+    let could = match unmet.missing.is_empty() {
+        true => "nobody could give it: policy has no key for it".to_owned(),
+        false => format!("could be given by {}", unmet.missing.join(", ")),
+    };
+    match why {
+        Some(why) => format!("{why}; {could}"),
+        None => could,
     }
 }

@@ -30,6 +30,12 @@ pub struct Logged {
 }
 
 impl Offered {
+    /// Its kind, as it claims.
+    pub fn kind(&self) -> Option<AttestationKind> {
+        let statement = self.envelope.unverified_statement().ok()?;
+        AttestationKind::of(&statement)
+    }
+
     /// One that is in no log yet.
     pub fn unlogged(envelope: Envelope) -> Self {
         Offered {

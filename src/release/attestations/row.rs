@@ -293,7 +293,10 @@ fn read(
 
 /// What was counted, in one line.
 fn figures(result: &GateResult) -> String {
-    let tests = result.counts.map(|c| format!("{} tests passed", c.passed));
+    let tests = result.counts.map(|c| match c.passed {
+        1 => "1 test passed".to_owned(),
+        n => format!("{n} tests passed"),
+    });
     let coverage = result.coverage.map(|c| format!("coverage {c}"));
     let number = result.number.as_ref().map(ToString::to_string);
     let all = [tests, coverage, number].into_iter().flatten();

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::attestations::in_history;
 use super::leaf::{AttestationKind, Leaf, ReleaseLeaf, YankLeaf};
 use super::report::{Outcome, Problem, Report};
 use super::state::{self, Released};
@@ -112,6 +113,7 @@ impl Auditor<'_> {
         if let Some(logged) = &logged {
             problems.extend(one_leaf_each(&released, logged));
             problems.extend(self.yanks(&view, &released, logged));
+            problems.extend(self.attestations(&view, &released, logged));
         }
         for release in &released {
             on_release(&release.tag);
@@ -201,6 +203,37 @@ impl Auditor<'_> {
         let strange = strange.filter(|tag| !released.iter().any(|r| r.tag == **tag));
         problems
             .extend(strange.map(|tag| Problem::new(tag, "is yanked in the log and no release")));
+        problems
+    }
+
+    /// Every attestation that the log has lies beside its release, and no other.
+    fn attestations(&self, view: &View, released: &[Released], logged: &Logged) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for release in released {
+            let tag = &release.tag;
+            let found = in_history(self.store, &view.history, &view.policy, tag);
+            let (offered, _) = match found {
+                Ok(found) => found,
+                Err(e) => {
+                    problems.push(Problem::new(tag, e.to_string()));
+                    continue;
+                }
+            };
+            for kind in AttestationKind::ALL {
+                let in_log = logged.attestations.get(&(tag.clone(), kind));
+                let in_log = in_log.copied().unwrap_or_default();
+                let of_kind = offered.iter().filter(|one| one.kind() == Some(kind));
+                let beside = of_kind.count() as u64;
+                if beside != in_log {
+                    problems.push(Problem::new(
+                        tag,
+                        format!(
+                            "has {in_log} of kind {kind} in the log, {beside} are proved beside it"
+                        ),
+                    ));
+                }
+            }
+        }
         problems
     }
 

@@ -176,6 +176,9 @@ pub fn refuse(summary: &str, breaches: &[Breach]) -> Result<()> {
         Rule::Notice => "announce it: relman announce TAG --to ENVIRONMENT",
         Rule::Yanked => "cut a release that is not yanked",
         Rule::Reason => "say why: --reason TEXT",
+        Rule::Approvals => {
+            "who has given what, and who could: relman show TAG; to give one: relman approve TAG --role ROLE"
+        }
         rule if rule.can_be_set_aside() => {
             "wait, or have it set aside: relman promote … --override RULES --reason TEXT"
         }
