@@ -250,6 +250,23 @@ impl Project {
         command
     }
 
+    /// As [`Project::command`], and an interrupt ends it: whoever runs the tests in the background
+    /// ignores SIGINT, and children inherit that.
+    pub fn interruptible(&self, arguments: &[&str]) -> Command {
+        let relman = self.command(arguments);
+        let mut command = Command::new("env");
+        let env = relman.get_envs().filter_map(|(k, v)| Some((k, v?)));
+        command
+            .arg("--default-signal=INT")
+            .arg(relman.get_program())
+            .args(relman.get_args())
+            .env_clear()
+            .envs(env)
+            .current_dir(self.repo())
+            .stdin(std::process::Stdio::null());
+        command
+    }
+
     /// Runs `relman` to its end.
     #[track_caller]
     pub fn relman(&self, arguments: &[&str]) -> Run {

@@ -81,7 +81,7 @@ fn an_interrupt_from_the_terminal_ends_gate_and_relman() {
     crate::gate_cli::tag_with(&project, &shell("long", &line, ""), "echo x\n", TAG);
     project.relman(&["init", "--yes"]).exits(0);
     let mut child = project
-        .command(&["gate", TAG])
+        .interruptible(&["gate", TAG])
         .process_group(0)
         .spawn()
         .unwrap();

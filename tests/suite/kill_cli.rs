@@ -188,15 +188,7 @@ impl Held {
     /// Starts a cut in a process group of its own and waits until it builds.
     fn cut(&self, project: &Project) -> Child {
         let _ = fs::remove_file(&self.begun);
-        let relman = project.command(&["cut", SECOND]);
-        // Whoever runs the tests in the background ignores SIGINT, and children inherit that.
-        let mut command = Command::new("env");
-        command
-            .arg("--default-signal=INT")
-            .arg(relman.get_program());
-        let env = relman.get_envs().filter_map(|(k, v)| Some((k, v?)));
-        command.args(relman.get_args()).env_clear().envs(env);
-        command.current_dir(project.repo()).stdin(Stdio::null());
+        let mut command = project.interruptible(&["cut", SECOND]);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.process_group(0).spawn().expect("relman starts");
         wait_for("the build", || {

@@ -180,7 +180,7 @@ fn whoever_gives_up_gets_the_terminal_back_as_it_was() {
         ("secr\x04", Some(1), None),
         ("\r", Some(1), None),
     ] {
-        let mut terminal = Terminal::run(project.command(&["timestamp"]));
+        let mut terminal = Terminal::run(project.interruptible(&["timestamp"]));
         terminal.shows("/timestamp: ").types(keys);
         let run = terminal.ends();
         assert_eq!((run.code, run.signal), (code, signal), "{run:#?}");
