@@ -14,18 +14,23 @@ const MAX_LINES: usize = 200;
 const DROP_INS: [&str; 2] = ["agent.conf", "passphrase.conf"];
 const PAGES: &[&str] = &[
     "README.md",
+    "docs/approvals.md",
     "docs/architecture.md",
+    "docs/build-type-cut-v1.md",
     "docs/benchmarks.md",
     "docs/cli-authority.md",
+    "docs/cli-evidence.md",
     "docs/cli-keys.md",
     "docs/cli-store.md",
     "docs/cli.md",
     "docs/conformance.md",
     "docs/environments.md",
     "docs/formats.md",
+    "docs/gates.md",
     "docs/http.md",
     "docs/judges.md",
     "docs/mutants.md",
+    "docs/policy.md",
     "docs/rebuild.md",
     "docs/runbook.md",
     "docs/stores.md",
@@ -39,7 +44,7 @@ fn page(name: &str) -> String {
 
 /// The pages of commands, one after the other.
 fn command_pages() -> String {
-    let names = ["cli", "cli-authority", "cli-keys", "cli-store"];
+    let names = ["cli", "cli-authority", "cli-evidence", "cli-keys", "cli-store"];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()
 }
 

@@ -49,8 +49,8 @@ pub struct HowArgs {
 /// `root add`
 #[derive(Debug, Args)]
 pub struct AddArgs {
-    /// What the key is for: root, targets, snapshot, timestamp, log, builder, publisher, approver,
-    /// rebuilder, witness, node, ENVIRONMENT, halt-ENVIRONMENT or override-ENVIRONMENT.
+    /// What the key is for: root, targets, snapshot, timestamp, log, builder, publisher, tagger, gate,
+    /// approver, rebuilder, witness, node, ENVIRONMENT, halt-ENVIRONMENT or override-ENVIRONMENT.
     pub role: String,
     /// The public key, as ssh-keygen writes it.
     #[arg(value_name = "KEY.pub")]
