@@ -44,7 +44,13 @@ fn page(name: &str) -> String {
 
 /// The pages of commands, one after the other.
 fn command_pages() -> String {
-    let names = ["cli", "cli-authority", "cli-evidence", "cli-keys", "cli-store"];
+    let names = [
+        "cli",
+        "cli-authority",
+        "cli-evidence",
+        "cli-keys",
+        "cli-store",
+    ];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()
 }
 

@@ -8,9 +8,6 @@ mod release;
 mod row;
 mod unmet;
 
-#[cfg(test)]
-mod tests;
-
 use crate::Result;
 use crate::attest::Envelope;
 
@@ -18,6 +15,9 @@ pub use offered::{Logged, Offered, in_history, numbered};
 pub use release::{Judged, of_release};
 pub use row::{About, Row, Said, Standing, rows};
 pub use unmet::{Unmet, Wanted, unmet};
+
+#[cfg(test)]
+mod tests;
 
 /// Where attestations about a release are kept until they are in the store.
 pub trait Drawer {
