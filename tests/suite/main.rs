@@ -6,6 +6,7 @@ mod common;
 mod agent;
 mod agent_cli;
 #[cfg(feature = "object-store")]
+mod approve_cli;
 mod bucket;
 mod ceremony_cli;
 mod ceremony_fault_cli;
