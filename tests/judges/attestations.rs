@@ -124,3 +124,57 @@ fn securesystemslib_and_in_toto_refuse_tampered_copies() {
 
     judge(&copy.file(&file), None, &[project.key("approver.pub")]).refused("signature");
 }
+
+#[test]
+#[ignore = "needs securesystemslib and in-toto-attestation: run tests/judges/setup"]
+fn securesystemslib_and_in_toto_accept_gates_approvals_and_rebuilds_and_refuse_tampered_ones() {
+    let project = Project::founded("judge-approvals");
+    let tag = TAGS[0];
+    let config = project.store().parent().unwrap().join("relman.toml");
+    let gate = "[[gate]]\nname = \"looks\"\ncommand = [\"test\", \"-f\", \"timed.sh\"]\n";
+    let text = fs::read_to_string(&config).unwrap() + gate;
+    project.commit_file("relman.toml", &text);
+    project.tag(tag);
+    let rebuilder = project.new_key("rebuilder");
+    let add = ["root", "add", "rebuilder", &rebuilder, "--person", "frank"];
+    project.relman(&[&add[..], &["--yes"]].concat());
+    let set = [
+        "root",
+        "set",
+        "cut",
+        "--approvals",
+        "qa",
+        "--gates",
+        "looks",
+    ];
+    project.relman(&[&set[..], &["--yes"]].concat());
+    project.relman(&["cut", tag, "--gate"]);
+    let link = ["--evidence", "https://example.org/7", "--yes"];
+    project.relman(&[&["approve", tag, "--role", "qa"][..], &link].concat());
+    project.relman(&["publish", tag]);
+    let rebuilt = project.scratch("rebuilt.jsonl");
+    project.relman(&["rebuild", tag, "--out", rebuilt.to_str().unwrap()]);
+
+    let keys = [project.key("gate.pub"), project.key("approver.pub")];
+    let collected = project.store().join(tag).join("approvals.intoto.jsonl");
+    let statements = judge(&collected, None, &keys).accepted();
+    let types = statements.as_array().unwrap().iter();
+    let types: Vec<_> = types
+        .map(|s| s["predicateType"].as_str().unwrap())
+        .collect();
+    let result = "https://in-toto.io/attestation/test-result/v0.1";
+    assert_eq!(types, [result, "urn:relman:approval:v1"]);
+    judge(&collected, None, &keys[..1]).refused("signature");
+    let again = judge(&rebuilt, None, &[project.key("rebuilder.pub")]).accepted();
+    assert_eq!(again[0]["predicateType"], "https://slsa.dev/provenance/v1");
+
+    for member in ["/payload", "/signatures/0/sig"] {
+        let copy = project.scratch("tampered.jsonl");
+        fs::copy(&rebuilt, &copy).unwrap();
+        change(&copy, member, |mut bytes| {
+            bytes[40] ^= 1;
+            bytes
+        });
+        judge(&copy, None, &[project.key("rebuilder.pub")]).refused("signature");
+    }
+}

@@ -15,8 +15,9 @@ pub struct ApproveArgs {
     /// In which role: code-review, security, qa, external-audit, …
     #[arg(long)]
     pub role: String,
-    /// The approver's key [default: the one among the secret keys].
-    #[arg(long, value_name = "FILE")]
+    /// Sign with this private key file, this .pub file's key in the ssh-agent, or any key of the agent
+    /// [default: the approver's among the secret keys].
+    #[arg(long, value_name = "FILE|agent")]
     pub key: Option<PathBuf>,
     /// What it rests on: a web address, or a file whose digest is recorded; may be given several times.
     #[arg(long, value_name = "FILE|URL")]

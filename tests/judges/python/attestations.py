@@ -21,6 +21,7 @@ import google.protobuf.json_format as pb_json
 import in_toto_attestation.v1.statement_pb2 as statement_pb
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from in_toto_attestation.predicates.provenance.v1.provenance_pb2 import Provenance
+from in_toto_attestation.predicates.test_result.v0.test_result_pb2 import TestResult
 from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
@@ -29,6 +30,7 @@ from securesystemslib.signer import SSlibKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 SLSA = "https://slsa.dev/provenance/v1"
+TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 # RFC 3986: a scheme, and only the characters of a URI.
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
 # in-toto's DigestSet: hexadecimal digits in each algorithm's own length.
@@ -91,6 +93,17 @@ def check_slsa(predicate):
     want(again == predicate, f"slsa: another meaning once read: {again}")
 
 
+def check_test_result(predicate):
+    # One further member is relman's; consumers ignore what they do not know (in-toto, parsing rules).
+    predicate = {name: value for name, value in predicate.items() if name != "relman"}
+    result = pb_json.ParseDict(predicate, TestResult())
+    want(result.result in ("PASSED", "WARNED", "FAILED"), f"test result: {result.result!r}")
+    want(result.configuration, "test result: no configuration")
+    for descriptor in result.configuration:
+        check_descriptor(f"configuration {descriptor.name}", descriptor)
+    want((result.result == "FAILED") >= bool(result.failed_tests), "test result: tests failed, and it passed")
+
+
 def check_subjects(statement, archive):
     """The archive and its members, each with the right digest, length and mode."""
     found = {archive.name: (hashlib.sha256(archive.read_bytes()).hexdigest(), {})}
@@ -122,6 +135,8 @@ def judge(line, keys, archive):
     statement = json.loads(envelope.payload)
     if message.predicate_type == SLSA:
         check_slsa(statement["predicate"])
+    if message.predicate_type == TEST_RESULT:
+        check_test_result(statement["predicate"])
     if archive:
         check_subjects(statement, archive)
     return statement
