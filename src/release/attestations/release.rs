@@ -9,7 +9,7 @@ use crate::limits::{MAX_ATTESTATION_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::TlogProof;
 use crate::release::assemble::{PROOF, PROVENANCE};
 use crate::release::state::Released;
-use crate::release::verify::{about, signed_release, verified_origin};
+use crate::release::verify::{about, logged_origin, signed_release};
 use crate::release::view::View;
 use crate::store::Reader;
 use crate::{Error, Result};
@@ -56,17 +56,8 @@ pub fn of_release<'a>(
         return Err(Error::refused(format!("{tag}: {difference}")));
     }
     let bytes = file(PROVENANCE, MAX_ATTESTATION_LEN)?;
-    if crate::hash::Sha256::of(&bytes) != leaf.provenance {
-        return Err(Error::refused(format!(
-            "{tag}/{PROVENANCE} is not the logged one"
-        )));
-    }
-    let (made, _) = verified_origin(PROVENANCE, &bytes, &view.policy, released, leaf.time)
-        .map_err(|problems| {
-            let refused = Error::refused(format!("{tag}/{PROVENANCE} does not verify"));
-            let problems = problems.into_iter().map(|problem| problem.message);
-            problems.fold(refused, Error::caused_by)
-        })?;
+    let path = format!("{tag}/{PROVENANCE}");
+    let made = logged_origin(&path, &bytes, &leaf, &view.policy, released)?;
     let (about, problems) = about(&view.policy, released, &made, leaf.time, now);
     let (offered, _) = in_history(store, &view.history, &view.policy, tag)?;
     let rows = rows(&view.policy, &about, &offered);

@@ -20,7 +20,7 @@ use crate::release::attestations::{Logged, Unmet, Wanted, numbered, rows, unmet}
 use crate::release::leaf::Leaf;
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::Released;
-use crate::release::verify::{History, about, signed_leaf, verified_origin};
+use crate::release::verify::{History, about, logged_origin, signed_leaf};
 use crate::store::Reader;
 use crate::trust::Unverified;
 use crate::trust::policy::Purpose;
@@ -223,20 +223,7 @@ impl<'a> Evidence<'a> {
         }
         let path = format!("{tag}/{PROVENANCE}");
         let bytes = self.file(&path, MAX_ATTESTATION_LEN)?;
-        let digest = Sha256::of(&bytes);
-        if digest != leaf.provenance {
-            return Err(Error::refused(format!(
-                "{path} hashes to {digest}, the log says {}",
-                leaf.provenance
-            )));
-        }
-        let (made, _) = verified_origin(&path, &bytes, self.policy, released, leaf.time).map_err(
-            |problems| {
-                let refused = Error::refused(format!("{path} does not verify"));
-                let problems = problems.into_iter().map(|problem| problem.message);
-                problems.fold(refused, Error::caused_by)
-            },
-        )?;
+        let made = logged_origin(&path, &bytes, &leaf, self.policy, released)?;
         let offered = numbered(tag, &mut |path| {
             if self.store.open(path)?.is_none() {
                 return Ok(None);

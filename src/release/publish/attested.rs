@@ -14,7 +14,7 @@ use crate::release::leaf::AttestationKind;
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::Released;
 use crate::release::tag_rule::Author;
-use crate::release::verify::{about, signed_release, verified_origin};
+use crate::release::verify::{about, logged_origin, signed_release};
 use crate::release::view::View;
 use crate::{Error, Result};
 
@@ -47,12 +47,7 @@ pub fn attested(
 ) -> Result<Attested> {
     let leaf = signed_release(record.leaf.as_bytes(), policy)?;
     let bytes = drafts.read(&record.tag, PROVENANCE, MAX_ATTESTATION_LEN)?;
-    let (made, _) =
-        verified_origin(PROVENANCE, &bytes, policy, released, leaf.time).map_err(|problems| {
-            let refused = Error::refused(format!("the draft of {} does not verify", record.tag));
-            let problems = problems.into_iter().map(|problem| problem.message);
-            problems.fold(refused, Error::caused_by)
-        })?;
+    let made = logged_origin(PROVENANCE, &bytes, &leaf, policy, released)?;
     let (about, problems) = about(policy, released, &made, leaf.time, now);
     let envelopes = drawer.load(&record.tag)?;
     let mut all = Vec::new();

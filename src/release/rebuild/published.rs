@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use super::recipe::Recipe;
-use crate::attest::Envelope;
 use crate::attest::provenance::MemberFacts;
 use crate::hash::Sha256;
 use crate::limits::{MAX_ATTESTATION_LEN, MAX_TLOG_PROOF_LEN};
@@ -14,12 +13,11 @@ use crate::release::assemble::{PROOF, PROVENANCE};
 use crate::release::report::Problem;
 use crate::release::state::{self, Released};
 use crate::release::verify::{
-    Scratch, ScratchFile, check_logged, fetch_archive, signed_release, unpack_checked,
-    verified_origin,
+    Scratch, ScratchFile, check_logged, fetch_archive, logged_origin, signed_release,
+    unpack_checked,
 };
 use crate::release::view::View;
 use crate::store::Reader;
-use crate::trust::policy::Purpose;
 use crate::{Error, Result};
 
 /// A published release: who lists it, logged it and built it was verified. What policy asks of it
@@ -64,19 +62,8 @@ impl Published {
 
         let path = format!("{tag}/{PROVENANCE}");
         let bytes = read(PROVENANCE, MAX_ATTESTATION_LEN)?;
-        let found = Sha256::of(&bytes);
-        if found != leaf.provenance {
-            return Err(Error::refused(format!(
-                "{path} hashes to {found}, the log says {}",
-                leaf.provenance
-            )));
-        }
-        let (made, _) = verified_origin(&path, &bytes, policy, &released, leaf.time)
-            .map_err(|problems| refused(&format!("{path} does not verify"), &problems))?;
-        let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let accepted = policy.accepted(&Purpose::Builder, leaf.time);
-        let provenance = Envelope::parse(line)?.verify(&accepted)?;
-        let recipe = Recipe::read(provenance.statement())?;
+        let made = logged_origin(&path, &bytes, &leaf, policy, &released)?;
+        let recipe = Recipe::read(&made.statement)?;
         if recipe.tag_object != released.tag_object {
             return Err(Error::refused(format!(
                 "{path} has tag object {}, the log has {}",
@@ -92,7 +79,7 @@ impl Published {
             ))
         })?;
         Ok(Published {
-            built_by: policy.people(provenance.signers()),
+            built_by: made.builders.join(", "),
             released,
             recipe,
             members: made.members,

@@ -37,7 +37,7 @@ pub use history::{
     History, Included, Seen, SeenNothing, check_logged, logged_files, signed_leaf, signed_release,
 };
 pub use known::Known;
-pub use origin::{Made, verified as verified_origin};
+pub use origin::{Made, logged as logged_origin};
 pub use policy::{about, wants};
 pub use retained::verify_retained;
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::authority::Authority;
 use super::{Problem, Report, Subject, problem, required};
+use crate::Error;
 use crate::attest::provenance::{self, MemberFacts};
 use crate::attest::{Envelope, Statement};
 use crate::hash::Sha256;
@@ -131,4 +132,32 @@ pub fn verified(
         statement: statement.clone(),
     };
     Ok((made, detail))
+}
+
+/// As [`verified`], for bytes that `leaf` names, with all that is wrong as one error.
+///
+/// # Errors
+/// Refused: other bytes than the log has; whatever [`verified`] finds.
+pub fn logged(
+    path: &str,
+    bytes: &[u8],
+    leaf: &ReleaseLeaf,
+    policy: &ReleasePolicy,
+    released: &Released,
+) -> Result<Made, Error> {
+    let found = Sha256::of(bytes);
+    if found != leaf.provenance {
+        return Err(Error::refused(format!(
+            "{path} hashes to {found}, the log says {}",
+            leaf.provenance
+        )));
+    }
+    match verified(path, bytes, policy, released, leaf.time) {
+        Ok((made, _)) => Ok(made),
+        Err(problems) => {
+            let refused = Error::refused(format!("{path} does not verify"));
+            let problems = problems.into_iter().map(|problem| problem.message);
+            Err(problems.fold(refused, Error::caused_by))
+        }
+    }
 }

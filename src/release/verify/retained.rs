@@ -107,18 +107,8 @@ pub fn verify_retained(
     }
 
     let provenance = evidence.get(PROVENANCE)?;
-    if Sha256::of(provenance) != leaf.provenance {
-        return Err(Error::refused(
-            "the stored provenance is not the logged one",
-        ));
-    }
-    let (made, _) = origin::verified(PROVENANCE, provenance, &policy, &released, leaf.time)
-        .map_err(|problems| {
-            problems.into_iter().fold(
-                Error::refused("the stored provenance does not verify"),
-                |error, p| error.caused_by(p.message),
-            )
-        })?;
+    let made = origin::logged(PROVENANCE, provenance, &leaf, &policy, &released)
+        .map_err(|e| e.under("the stored provenance does not count"))?;
     approved(&evidence, &policy, &released, (&made, leaf.time), now)?;
     let release = VerifiedRelease {
         released,
