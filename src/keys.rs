@@ -8,6 +8,8 @@ use crate::hash::{Sha256, hex};
 use crate::limits::MAX_SHOWN_NAME;
 use crate::{Error, Result};
 
+#[cfg(test)]
+pub mod seed;
 pub mod spell;
 
 /// An Ed25519 public key (RFC 8032), known to be a point that strict verification accepts.

@@ -4,29 +4,14 @@ use jiff::Timestamp;
 
 use super::{NaiveTree, ORIGIN, signer};
 use crate::Kind;
-use crate::keys::{PublicKey, Signer};
+use crate::keys::Signer;
+pub use crate::keys::seed::Seed;
 use crate::log::{Checkpoint, Cosigner, CosignerKey, Note, Signature, VerifiedCheckpoint};
 
 /// A witness that exists.
 const REMORA: &str = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2";
 /// The line in tlog-cosignature, whose key is published nowhere: good for its form alone.
 const SAMPLE: &str = "\u{2014} witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==";
-
-/// A key in memory.
-pub struct Seed(pub u8);
-
-impl Signer for Seed {
-    fn public(&self) -> PublicKey {
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        PublicKey::from_bytes(key.verifying_key().to_bytes()).unwrap()
-    }
-
-    fn sign(&self, message: &[u8]) -> crate::Result<[u8; 64]> {
-        use ed25519_dalek::Signer as _;
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        Ok(key.sign(message).to_bytes())
-    }
-}
 
 pub fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()

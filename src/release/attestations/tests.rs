@@ -13,7 +13,8 @@ use super::{About, Logged, Offered, Row, Standing, Unmet, Wanted, rows, unmet};
 use crate::attest::Envelope;
 use crate::attest::approval::{Approval, Evidence};
 use crate::hash::Sha256;
-use crate::keys::{PublicKey, Signer};
+use crate::keys::Signer;
+use crate::keys::seed::Seed;
 use crate::log::VerifierKey;
 use crate::release::policy::ReleasePolicy;
 use crate::release::tag_rule::Author;
@@ -28,22 +29,6 @@ const CAROL: Seed = Seed(12);
 const EXPIRED: Seed = Seed(13);
 const REVOKED: Seed = Seed(14);
 const STRANGER: Seed = Seed(99);
-
-#[derive(Clone, Copy)]
-struct Seed(u8);
-
-impl Signer for Seed {
-    fn public(&self) -> PublicKey {
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        PublicKey::from_bytes(key.verifying_key().to_bytes()).unwrap()
-    }
-
-    fn sign(&self, message: &[u8]) -> crate::Result<[u8; 64]> {
-        use ed25519_dalek::Signer as _;
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        Ok(key.sign(message).to_bytes())
-    }
-}
 
 fn at(time: &str) -> Timestamp {
     time.parse().unwrap()

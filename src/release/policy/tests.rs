@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::ReleasePolicy;
-use crate::Result;
-use crate::keys::{PublicKey, Signer};
+use crate::keys::Signer;
+use crate::keys::seed::Seed;
 use crate::log::{Checkpoint, Cosigner, Note, TreeHead, VerifiedCheckpoint, VerifierKey};
 use crate::trust::policy::{Environment, KeyEntry, Pin, PolicyDocument, Purpose};
 use crate::trust::schema::Root;
@@ -14,22 +14,6 @@ const LOG: Seed = Seed(1);
 const BUILDER: Seed = Seed(2);
 const TESTNET: Seed = Seed(3);
 const WITNESS: Seed = Seed(4);
-
-#[derive(Clone, Copy)]
-struct Seed(u8);
-
-impl Signer for Seed {
-    fn public(&self) -> PublicKey {
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        PublicKey::from_bytes(key.verifying_key().to_bytes()).unwrap()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
-        use ed25519_dalek::Signer as _;
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        Ok(key.sign(message).to_bytes())
-    }
-}
 
 fn at(time: &str) -> Timestamp {
     time.parse().unwrap()

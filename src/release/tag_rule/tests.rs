@@ -1,9 +1,9 @@
 //! Tags that policy wants, and tags that only look like them.
 
 use super::*;
-use crate::Result;
 use crate::attest::sshsig;
 use crate::keys::Signer;
+use crate::keys::seed::Seed;
 use crate::log::VerifierKey;
 use crate::release::state::Yank;
 use crate::release::tag::Pattern;
@@ -15,22 +15,6 @@ const EXPIRED: Seed = Seed(2);
 const BUILDER: Seed = Seed(3);
 const STRANGER: Seed = Seed(4);
 const LOG: Seed = Seed(5);
-
-#[derive(Clone, Copy)]
-struct Seed(u8);
-
-impl Signer for Seed {
-    fn public(&self) -> PublicKey {
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        PublicKey::from_bytes(key.verifying_key().to_bytes()).unwrap()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
-        use ed25519_dalek::Signer as _;
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        Ok(key.sign(message).to_bytes())
-    }
-}
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()

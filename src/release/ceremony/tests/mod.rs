@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use super::*;
 use crate::attest::{Statement, Subject};
 use crate::hash::Sha256;
-use crate::keys::{PublicKey, Signer};
+use crate::keys::Signer;
+use crate::keys::seed::Seed;
 use crate::release::config::Expiry;
 use crate::release::publish::{Genesis, Keys, Publisher};
 use crate::release::view::View;
@@ -38,23 +39,6 @@ const PURPOSES: [&str; 11] = [
     "mainnet",
     "gate",
 ];
-
-/// The key that grows from a number.
-#[derive(Clone, Copy)]
-struct Seed(u8);
-
-impl Signer for Seed {
-    fn public(&self) -> PublicKey {
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        PublicKey::from_bytes(key.verifying_key().to_bytes()).unwrap()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
-        use ed25519_dalek::Signer as _;
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        Ok(key.sign(message).to_bytes())
-    }
-}
 
 /// Keys by purpose.
 #[derive(Clone, Default)]

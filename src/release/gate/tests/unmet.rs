@@ -3,25 +3,11 @@
 use super::super::{GateResult, unmet, verified};
 use super::{TAG, commit, failed, passed, time};
 use crate::attest::Envelope;
-use crate::keys::{PublicKey, Signer};
+use crate::keys::Signer;
+use crate::keys::seed::Seed;
 use crate::log::VerifierKey;
 use crate::release::policy::ReleasePolicy;
 use crate::trust::policy::{GateRule, KeyEntry, Pin, PolicyDocument, Purpose};
-
-struct Seed(u8);
-
-impl Signer for Seed {
-    fn public(&self) -> PublicKey {
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        PublicKey::from_bytes(key.verifying_key().to_bytes()).unwrap()
-    }
-
-    fn sign(&self, message: &[u8]) -> crate::Result<[u8; 64]> {
-        use ed25519_dalek::Signer as _;
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        Ok(key.sign(message).to_bytes())
-    }
-}
 
 fn lacks(rule: &GateRule, results: &[(GateResult, bool)]) -> Vec<String> {
     unmet(std::slice::from_ref(rule), results, TAG, &commit())
