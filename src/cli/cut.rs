@@ -3,16 +3,19 @@
 use jiff::SignedDuration;
 use serde_json::json;
 
+use super::approve;
 use super::args::{Cli, CutArgs, TagArgs, TimestampArgs};
 use super::desk::Desk;
 use super::gate;
 use super::project::Project;
 use super::sign;
+use crate::attest::Envelope;
 use crate::attest::provenance::Builder;
 use crate::io::build::ProcessBuilder;
 use crate::io::git::GitSource;
 use crate::io::workshop::Workshop;
 use crate::io::{clock, process};
+use crate::release::attestations::Drawer;
 use crate::release::cut::{Cutter, Drafted, Events};
 use crate::release::draft::{Drafts, Record};
 use crate::release::publish::{Keys, Planned, Waiting};
@@ -85,7 +88,10 @@ pub fn publish(cli: &Cli, args: &TagArgs, progress: &mut Progress) -> Result<Ans
     let desk = Desk::open(cli, progress)?;
     let tag = desk.parse(&args.tag)?;
     if let Some(before) = desk.released()?.iter().find(|r| r.tag == tag.as_str()) {
-        return already_cut(&desk, before);
+        return match desk.drawer.load(tag.as_str())? {
+            waiting if waiting.is_empty() => already_cut(&desk, before),
+            waiting => attested(&desk, before, &waiting, progress),
+        };
     }
     let record = desk.drafts.load(tag.as_str())?.ok_or_else(|| {
         Error::failed(format!("there is no draft of {tag}")).hint(format!("relman cut {tag}"))
@@ -94,6 +100,24 @@ pub fn publish(cli: &Cli, args: &TagArgs, progress: &mut Progress) -> Result<Ans
         Some(waiting) => Ok(draft(&desk, &record, Some(waiting))),
         None => Ok(published(&desk, &record)),
     }
+}
+
+/// Results of gates, approvals and rebuilds that came after the release was published.
+fn attested(
+    desk: &Desk,
+    released: &Released,
+    waiting: &[Envelope],
+    progress: &mut Progress,
+) -> Result<Answer> {
+    progress.stage("enter attestations in the log");
+    let (said, state) = approve::take_in(desk, waiting)?;
+    desk.drawer.remove(&released.tag)?;
+    let data = json!({ "release": released, "attestations": waiting.len(), "state": state });
+    let said = format!(
+        "{} is published; of what is said of it, {said}",
+        released.tag
+    );
+    Ok(Answer::done(data, said))
 }
 
 /// `relman timestamp`.

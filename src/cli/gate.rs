@@ -39,7 +39,7 @@ pub fn run(cli: &Cli, args: &GateArgs, progress: &mut Progress) -> Result<Answer
         let gates = Runner::list(&project.config, &source, &tag, &selection, progress)?;
         return Ok(listed(&tag, &gates));
     }
-    let (key, _) = ready(cli, &project, &tag)?;
+    let (key, is_released) = ready(cli, &project, &tag)?;
     let results = run_gates(
         &project,
         &tag,
@@ -48,7 +48,7 @@ pub fn run(cli: &Cli, args: &GateArgs, progress: &mut Progress) -> Result<Answer
         key.as_ref(),
         progress,
     )?;
-    Ok(answer(&project, &tag, &results))
+    Ok(answer(&project, &tag, is_released, &results))
 }
 
 /// `relman cut --gate`: runs every gate of a tag that is not released yet.
@@ -135,7 +135,7 @@ fn logs(project: &Project) -> std::path::PathBuf {
     project.work_dir().join("logs")
 }
 
-fn answer(project: &Project, tag: &Tag, results: &[GateResult]) -> Answer {
+fn answer(project: &Project, tag: &Tag, is_released: bool, results: &[GateResult]) -> Answer {
     let logs = logs(project);
     let drawer = LocalDrawer::new(project.work_dir().join("attestations"));
     let drawer = drawer.path_of(tag.as_str());
@@ -155,7 +155,11 @@ fn answer(project: &Project, tag: &Tag, results: &[GateResult]) -> Answer {
         logs.display()
     ));
     if failed == 0 {
-        said.push_str(&format!("next: relman cut {tag}\n"));
+        let next = match is_released {
+            true => "publish",
+            false => "cut",
+        };
+        said.push_str(&format!("next: relman {next} {tag}\n"));
         return Answer::done(data, said);
     }
     said.push_str(&format!("{failed} of {} gates failed\n", results.len()));

@@ -300,7 +300,7 @@ fn answer(done: &Done, attested: Option<&Attested>, kept: Option<&Path>) -> Answ
             ));
             out.push_str(&match &attested.next {
                 Some(next) => format!("next: {}\n", text::line(next)),
-                None => "it waits there to be published\n".into(),
+                None => format!("next: relman publish {}\n", text::line(&report.tag)),
             });
         }
         None if report.same => out.push_str(&format!(

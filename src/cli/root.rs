@@ -153,7 +153,10 @@ fn read(cli: &Cli, args: &RootChange, policy: &PolicyDocument) -> Result<Change>
 
 fn listed(rules: &[impl ToString]) -> String {
     let rules: Vec<String> = rules.iter().map(ToString::to_string).collect();
-    rules.join(", ")
+    match rules.is_empty() {
+        true => "none".to_owned(),
+        false => text::line(&rules.join(", ")),
+    }
 }
 
 fn choice(cli: &Cli, words: &str) -> Result<KeyChoice> {
@@ -211,6 +214,14 @@ fn show(cli: &Cli) -> Result<Answer> {
     for key in &document.keys {
         out.push_str(&format!("  {}\n", text::line(&entry(key))));
     }
+    let cut = &document.cut;
+    out.push_str(&format!(
+        "every release: gates {}; approvals {}; rebuilders {}; of its tag {}\n",
+        listed(&cut.gates),
+        listed(&cut.approvals),
+        cut.rebuilders,
+        text::line(&cut.tag.to_string())
+    ));
     for environment in &document.environments {
         let holders = |ids: &[String]| -> Vec<Holder> {
             let known = ids.iter().map(|id| Holder {
@@ -225,13 +236,11 @@ fn show(cli: &Cli) -> Result<Answer> {
         };
         let name = &environment.name;
         out.push_str(&format!(
-            "environment {name}: soak {} hours, notice {} hours, approvals: {}\n",
+            "environment {name}: soak {} hours, notice {} hours, approvals: {}; rebuilders {}\n",
             environment.soak_hours,
             environment.notice_hours,
-            match environment.approvals.is_empty() {
-                true => "none".to_owned(),
-                false => text::line(&listed(&environment.approvals)),
-            }
+            listed(&environment.approvals),
+            environment.rebuilders
         ));
         out.push_str(&line(
             name,

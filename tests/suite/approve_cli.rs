@@ -338,3 +338,49 @@ fn an_audit_misses_an_approval_that_was_taken_away_and_verify_one_that_was_put_b
     forger.relman(&["audit"]).exits(3);
     assert!(files(&dir).contains(&"approval-1.tlog-proof".to_owned()));
 }
+
+#[test]
+fn results_and_rebuilds_that_come_after_the_release_are_published_too() {
+    let project = Project::empty("approve-late");
+    fs::create_dir_all(project.repo()).unwrap();
+    project.git(&["init", "-q", "-b", "main", "."]);
+    project.configure(BUILD, "");
+    project.write("prog.sh", "echo release one\n");
+    project.git(&["add", "relman.toml"]);
+    project.commit_and_tag("feat: begin", TAG);
+    project.relman(&["init", "--yes"]).exits(0);
+    project.second();
+    for tag in [TAG, SECOND] {
+        project.relman(&["cut", tag]).exits(0);
+    }
+    let public = approver(&project, "frank") + ".pub";
+    let add = [
+        "root",
+        "add",
+        "rebuilder",
+        &public,
+        "--person",
+        "frank",
+        "--yes",
+    ];
+    project.relman(&add).exits(0);
+    let key = beside(&project, "frank");
+    let run = project.relman(&["rebuild", TAG, "--key", &key]).exits(0);
+    run.says(&["came out the same", &format!("next: relman publish {TAG}")]);
+    let run = project.relman(&["publish", TAG]).exits(0);
+    run.says(&["is published", "it is in the log"]);
+    let run = project.relman(&["publish", TAG]).exits(0);
+    run.says(&["is already cut"]);
+    project
+        .relman(&["show", TAG])
+        .exits(0)
+        .says(&["rebuild", "frank", "ok"]);
+    // Nodes want it from then on, and the second release has none.
+    let set = ["root", "set", "cut", "--rebuilders", "1", "--yes"];
+    project.relman(&set).exits(0);
+    let run = project.relman(&["root"]).exits(0);
+    run.says(&["every release: gates none; approvals none; rebuilders 1"]);
+    project.is_verified(TAG);
+    let run = project.relman(&["verify", SECOND]).exits(3);
+    run.says(&["0 of 1 independent rebuilders", "frank"]);
+}
