@@ -40,7 +40,7 @@ pub struct Rebuild {
     /// Hex id of the tag object; none for a lightweight tag.
     pub tag_object: Option<String>,
     /// What was run; empty where it was too long to be told
-    /// ([`MAX_REBUILD_COMMAND_LEN`](crate::limits::MAX_REBUILD_COMMAND_LEN) bytes of JSON).
+    /// ([`MAX_REBUILD_COMMAND_LEN`] bytes of JSON).
     pub command: Vec<String>,
     /// Tool to version line, e.g. `rustc` to `rustc 1.95.0 (…)`.
     pub toolchain: BTreeMap<String, String>,

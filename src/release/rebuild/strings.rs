@@ -56,7 +56,7 @@ pub fn spots(published: &[u8], rebuilt: &[u8]) -> Vec<Spot> {
     out
 }
 
-/// Where byte strings of equal length differ: ranges with [`GAP`] equal bytes or more between them.
+/// Where byte strings of equal length differ: ranges with `GAP` equal bytes or more between them.
 pub fn clusters<'a>(a: &'a [u8], b: &'a [u8]) -> impl Iterator<Item = (usize, usize)> + 'a {
     let mut differing = std::iter::zip(a, b)
         .enumerate()

@@ -134,10 +134,11 @@ pub fn verified(
     Ok((made, detail))
 }
 
-/// As [`verified`], for bytes that `leaf` names, with all that is wrong as one error.
+/// Verifies the provenance that `leaf` names, with all that is wrong as one error.
 ///
 /// # Errors
-/// Refused: other bytes than the log has; whatever [`verified`] finds.
+/// Refused: other bytes than the log has; no builder's signature; another tag, commit, repository or
+/// archive.
 pub fn logged(
     path: &str,
     bytes: &[u8],
