@@ -7,26 +7,13 @@ use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 
 use base64ct::{Base64, Encoding};
-use relman::io::keyring::{FileKey, KeyFile};
+use relman::io::keyring::{FileKey, KeyFile, PURPOSES};
 use relman::keys::{Signer, spell};
 
 use crate::project::{Project, TAGS};
 use crate::tools;
 
 const PASSPHRASE: &str = "correct horse battery staple";
-const PURPOSES: [&str; 11] = [
-    "root",
-    "targets",
-    "snapshot",
-    "timestamp",
-    "log",
-    "publisher",
-    "builder",
-    "gate",
-    "approver",
-    "testnet",
-    "mainnet",
-];
 
 /// OpenSSH's agent, which ends with the test.
 struct Agent {

@@ -6,23 +6,15 @@ use std::path::Path;
 
 use ed25519_dalek::SigningKey;
 
+use relman::io::keyring::PURPOSES;
+
 use crate::common::fake_agent::{FakeAgent, Reply, blob, list_of, signature, string};
 use crate::common::relman::{BUILD, Project, Run, SECOND, TAG, files};
 
-const ALL: [&str; 12] = [
-    "root",
-    "targets",
-    "snapshot",
-    "timestamp",
-    "log",
-    "publisher",
-    "builder",
-    "gate",
-    "approver",
-    "testnet",
-    "mainnet",
-    "witness",
-];
+/// What a project with a witness has keys for.
+fn all() -> impl Iterator<Item = &'static str> {
+    PURPOSES.into_iter().chain(["witness"])
+}
 
 /// Runs relman with this agent.
 fn with(agent: &FakeAgent, project: &Project, arguments: &[&str]) -> Run {
@@ -68,7 +60,7 @@ fn a_project_whose_keys_are_all_in_an_agent_is_founded_released_witnessed_and_pr
     let project = Project::uninitialised("agent-all");
     project.configure(BUILD, "");
     let mut paths = Vec::new();
-    for name in ALL {
+    for name in all() {
         let made = project.relman(&["key", "generate", name, "--no-passphrase"]);
         made.exits(0).says(&["next: relman init"]);
         paths.push(project.secrets().join(name));
@@ -87,7 +79,7 @@ fn a_project_whose_keys_are_all_in_an_agent_is_founded_released_witnessed_and_pr
     paths.push(bob.clone());
     let agent = moved(&project, &paths);
     let run = |arguments: &[&str]| with(&agent, &project, arguments).exits(0);
-    let names: Vec<String> = ALL.iter().map(|name| format!("{name}.pub")).collect();
+    let names: Vec<String> = all().map(|name| format!("{name}.pub")).collect();
     let mut sorted = names.clone();
     sorted.sort();
     assert_eq!(

@@ -6,7 +6,7 @@ use crate::release::config::gate::{CoverageDemand, CoverageFormat};
 
 const LCOV: &str = include_str!("recorded/coverage.lcov");
 const COBERTURA: &str = include_str!("recorded/cobertura.xml");
-const ROOT: &str = "/work/sample";
+const ROOT: &str = "/build/sample";
 
 fn measured(lines: &Lines, paths: &[&str], percent: &str) -> ([u64; 2], Vec<String>) {
     let demand = CoverageDemand {
@@ -61,13 +61,13 @@ fn a_critical_path_that_is_not_in_the_report_is_missed() {
 
 #[test]
 fn absolute_names_in_the_clone_count_and_those_outside_do_not() {
-    let text = "SF:/work/sample/src/a.rs\nDA:1,1\nend_of_record\n\
+    let text = "SF:/build/sample/src/a.rs\nDA:1,1\nend_of_record\n\
         SF:/elsewhere/src/a.rs\nDA:2,9\nend_of_record\n\
         SF:../src/a.rs\nDA:3,9\nend_of_record\n\
         SF:src/a.rs\nDA:1,0\nDA:4,0,abc\nend_of_record\n";
     let lines = lcov::read(text.as_bytes(), ROOT).unwrap();
     assert_eq!(measured(&lines, &["**"], "50").0, [1, 2]);
-    let text = "<coverage><sources><source>/work/sample/src</source></sources><classes>\
+    let text = "<coverage><sources><source>/build/sample/src</source></sources><classes>\
         <class filename='a.rs'><methods><method><lines><line number='1' hits='1'/></lines></method></methods>\
         <lines><line number='1' hits='0'/><line number='2' hits='0'/></lines></class></classes></coverage>";
     let lines = cobertura::read(text.as_bytes(), ROOT).unwrap();

@@ -53,7 +53,7 @@ impl Case {
                 ended: self.ended,
                 heard: listener.finish(),
                 report: &report,
-                root: "/work/sample",
+                root: "/build/sample",
                 tree: &self.tree,
                 changes: &self.changes,
                 touched: &self.touched,
