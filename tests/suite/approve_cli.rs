@@ -384,3 +384,27 @@ fn results_and_rebuilds_that_come_after_the_release_are_published_too() {
     let run = project.relman(&["verify", SECOND]).exits(3);
     run.says(&["0 of 1 independent rebuilders", "frank"]);
 }
+
+#[test]
+fn killed_while_an_approval_is_logged_it_is_there_once_or_not_at_all_and_the_next_run_finishes() {
+    let whole = ruled(running("approve-kill"), &["--approvals", "none"]);
+    let file = approve(&whole, TAG, "bob", "qa", &[]);
+    let proof = |project: &Project| project.store().join(TAG).join("approval-1.tlog-proof");
+    let mut finished = false;
+    for n in 0..40 {
+        let project = whole.copy();
+        let run = project.killed_at(&format!("publish.{n}"), &["import", &file]);
+        if !run.was_killed() {
+            finished = run.code == Some(0);
+            break;
+        }
+        project.relman(&["import", &file]).exits(0);
+        assert!(proof(&project).exists(), "publish.{n}");
+        project.is_sound();
+        let entries = project.relman(&["audit", "--json"]).exits(0).json();
+        let history = entries["data"]["history"].as_array().unwrap().clone();
+        let approvals = history.iter().filter(|e| e["kind"] == "approval");
+        assert_eq!(approvals.count(), 1, "publish.{n}");
+    }
+    assert!(finished, "every step of the publication was tried");
+}
