@@ -77,7 +77,10 @@ fn an_interrupt_from_the_terminal_ends_gate_and_relman() {
     let project = Project::uninitialised("gate-interrupt");
     let pids = project.beside("pids");
     project.git(&["tag", "-d", TAG]);
-    let line = format!("sh -c 'echo $$ >> {}; sleep 1000'; true", pids.display());
+    let line = format!(
+        "sh -c 'echo $$ >> {}; exec sleep 1000'; true",
+        pids.display()
+    );
     crate::gate_cli::tag_with(&project, &shell("long", &line, ""), "echo x\n", TAG);
     project.relman(&["init", "--yes"]).exits(0);
     let mut child = project
@@ -85,13 +88,18 @@ fn an_interrupt_from_the_terminal_ends_gate_and_relman() {
         .process_group(0)
         .spawn()
         .unwrap();
-    wait_for("the gate", || {
-        fs::read_to_string(&pids).ok().filter(|t| t.ends_with('\n'))
+    let pid = wait_for("the gate", || {
+        let text = fs::read_to_string(&pids).ok()?;
+        text.strip_suffix('\n').map(str::to_owned)
+    });
+    // A shell that is about to start a program may lose an interrupt; the program does not.
+    wait_for("the gate's program", || {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        (name == "sleep\n").then_some(())
     });
     let group = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process_group(group, rustix::process::Signal::INT).unwrap();
     assert!(!child.wait().unwrap().success());
-    let pid = fs::read_to_string(&pids).unwrap().trim().to_owned();
     wait_for("the end of the gate's process", || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         (stat.is_empty() || stat.contains(") Z")).then_some(())
