@@ -143,10 +143,14 @@ fn read(cli: &Cli, args: &RootChange, policy: &PolicyDocument) -> Result<Change>
             threshold: args.threshold,
         },
         RootChange::Set(args) => rules::change(args)?,
-        RootChange::Witnesses(args) => Change::Witnesses(match args.policy.as_str() {
-            "none" => "none".into(),
-            file => text_of(&start_dir(cli)?.join(file), MAX_CONFIG_LEN)?,
-        }),
+        RootChange::Witnesses(args) => Change::Witnesses {
+            policy: match args.policy.as_deref() {
+                None => None,
+                Some("none") => Some("none".into()),
+                Some(file) => Some(text_of(&start_dir(cli)?.join(file), MAX_CONFIG_LEN)?),
+            },
+            max_age_hours: args.max_age_hours,
+        },
         RootChange::Renew(args) => Change::Renew { until: args.until },
     })
 }
@@ -208,6 +212,9 @@ fn show(cli: &Cli) -> Result<Answer> {
         text::line(&document.log.origin),
         text::line(&document.log.witnesses)
     ));
+    if let Some(hours) = document.log.max_cosignature_age_hours {
+        out.push_str(&format!("  cosignatures at most {hours} hours old\n"));
+    }
     for vkey in &document.log.vkeys {
         out.push_str(&format!("  log: {}\n", text::line(vkey)));
     }

@@ -70,9 +70,65 @@ impl ReleasePolicy {
         &self.pin
     }
 
-    /// The log's keys.
+    /// The log's keys, also those that have ended: what they signed before stays signed. Whether one
+    /// may sign the newest checkpoint is asked by [`ReleasePolicy::witnessed`] and
+    /// [`ReleasePolicy::check_head`].
     pub fn log_keys(&self) -> &[VerifierKey] {
         &self.log_keys
+    }
+
+    /// The log's keys that count at a time. One that is not in the policy's list of keys always does.
+    pub fn log_keys_at(&self, at: Timestamp) -> Vec<VerifierKey> {
+        let keys = self.log_keys.iter();
+        keys.filter(|key| self.log_key_counts(key, at))
+            .cloned()
+            .collect()
+    }
+
+    fn log_key_counts(&self, key: &VerifierKey, at: Timestamp) -> bool {
+        let listed = key.public().ok();
+        let listed = listed.and_then(|public| self.policy.unchecked_key(&public.keyid()));
+        listed.is_none_or(|key| key.entry.counts_for(&Purpose::Log, at))
+    }
+
+    /// Checks that a log key which counts at `at` has signed `checkpoint`.
+    fn check_log_key(&self, checkpoint: &VerifiedCheckpoint, at: Timestamp) -> Result<()> {
+        let mut signers = checkpoint.signers().iter();
+        if signers.any(|key| self.log_key_counts(key, at)) {
+            return Ok(());
+        }
+        let names = |keys: &[VerifierKey]| {
+            let keys = keys.iter().map(ToString::to_string);
+            keys.collect::<Vec<_>>().join(", ")
+        };
+        Err(Error::refused(format!(
+            "checkpoint of size {} is signed by {}, policy names for the log at {at}: {}",
+            checkpoint.head().size,
+            names(checkpoint.signers()),
+            names(&self.log_keys_at(at))
+        ))
+        .hint("the log's key was changed: the newest store is signed by the new one; compare this store with another"))
+    }
+
+    /// Checks the newest checkpoint of a store as a reader has to at `now`: a log key that counts has
+    /// signed it, at witnessed time where there are witnesses, which then have to be young enough.
+    ///
+    /// # Errors
+    /// Refused: signed by keys that have ended or do not count yet; cosignatures older than policy
+    /// allows.
+    pub fn check_head(
+        &self,
+        checkpoint: &VerifiedCheckpoint,
+        witnessed: Option<&Witnessed>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let Some(witnessed) = witnessed else {
+            return self.check_log_key(checkpoint, now);
+        };
+        match self.policy.document().log.max_cosignature_age_hours {
+            Some(hours) => witnessed.check_age(hours, now),
+            None => Ok(()),
+        }
     }
 
     /// The log's origin line.
@@ -87,17 +143,21 @@ impl ReleasePolicy {
 
     /// The witnessed time of a checkpoint; `None` where policy asks for no witnesses. A witness
     /// whose key is also in the policy's list counts only within the validity given there, judged
-    /// at the time of its cosignature.
+    /// at the time of its cosignature; a log key, within its own at the witnessed time.
     ///
     /// # Errors
     /// Refused: no quorum, saying who is missing; a cosignature of a known witness that does not
-    /// verify.
+    /// verify; no log key that counted then.
     pub fn witnessed(&self, checkpoint: &VerifiedCheckpoint) -> Result<Option<Witnessed>> {
         let counts = |witness: &WitnessEntry, at: Timestamp| {
             let listed = self.policy.unchecked_key(&witness.key.public().keyid());
             listed.is_none_or(|key| key.entry.counts_for(&Purpose::Witness, at))
         };
-        self.witnesses.witnessed(checkpoint, &counts)
+        let witnessed = self.witnesses.witnessed(checkpoint, &counts)?;
+        if let Some(witnessed) = &witnessed {
+            self.check_log_key(checkpoint, witnessed.time())?;
+        }
+        Ok(witnessed)
     }
 
     /// The witnessed time by which the entry that `proof` carries is known to have been in the log:

@@ -40,24 +40,23 @@ pub fn files(
             .collect::<Result<Vec<_>>>()?;
         by_purpose.insert(role.to_owned(), keys);
     }
-    let log = policy.log_keys().iter().map(|key| key.public());
+    // A key that is replaced within this second ends with it.
+    let soon = now.saturating_add(SignedDuration::from_secs(1));
+    let soon = soon.unwrap_or(now);
+    let logs = policy.log_keys_at(soon);
+    let log = logs.iter().map(|key| key.public());
     by_purpose.insert("log".into(), log.collect::<Result<Vec<_>>>()?);
     let people = People::of(&document.keys);
     let mut signers = String::new();
     for entry in &document.keys {
         let key = PublicKey::from_openssh(&entry.public)?;
         signers.push_str(&signer(name, entry, &people)?);
-        // A key that is replaced within this second ends with it.
-        if entry.not_after
-            > now
-                .saturating_add(SignedDuration::from_secs(1))
-                .unwrap_or(now)
-        {
+        if entry.not_after > soon && entry.purpose != Purpose::Log {
             let keys = by_purpose.entry(keyring_name(&entry.purpose)).or_default();
             keys.push(key);
         }
     }
-    let vkeys = document.log.vkeys.iter().map(|vkey| format!("{vkey}\n"));
+    let vkeys = logs.iter().map(|vkey| format!("{vkey}\n"));
     let mut files = vec![
         ("policy.json".to_owned(), policy_bytes.to_vec()),
         (

@@ -65,15 +65,26 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether readers at `now` would take the log's checkpoint: see [`ReleasePolicy::check_head`].
+    ///
+    /// # Errors
+    /// They would not.
+    pub fn check_head(&self, now: Timestamp) -> Result<()> {
+        let checkpoint = &self.history.checkpoint;
+        self.policy
+            .check_head(checkpoint, self.witnessed.as_ref(), now)
+    }
+
     /// What has expired or will within a timestamp's usual life, for people.
     pub fn expiries(&self, now: Timestamp) -> Vec<String> {
         let late = self.refreshed.expired().iter();
-        late.map(|e| {
+        let late = late.map(|e| {
             format!(
                 "{}.json version {} expired at {}, it is now {now}",
                 e.role, e.version, e.expires
             )
-        })
-        .collect()
+        });
+        late.chain(self.check_head(now).err().map(|e| e.to_string()))
+            .collect()
     }
 }

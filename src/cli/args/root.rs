@@ -61,7 +61,7 @@ pub struct AddArgs {
     /// How many of the role's keys must sign from then on.
     #[arg(long, value_name = "N")]
     pub threshold: Option<u64>,
-    /// When the key ends to count, e.g. 2027-01-01T00:00:00Z [default: never]. Not for keys of TUF roles, the log, environments and halts.
+    /// When the key ends to count, e.g. 2027-01-01T00:00:00Z [default: never]. Not for keys of TUF roles, environments and halts.
     #[arg(long, value_name = "TIME")]
     pub not_after: Option<Timestamp>,
     /// How.
@@ -165,8 +165,11 @@ pub struct SetArgs {
 #[derive(Debug, Args)]
 pub struct WitnessesArgs {
     /// A witness policy in C2SP's text form, or "none".
-    #[arg(value_name = "FILE|none")]
-    pub policy: String,
+    #[arg(value_name = "FILE|none", required_unless_present = "max_age_hours")]
+    pub policy: Option<String>,
+    /// How old a quorum's newest cosignatures may be before nodes install nothing; 0 for any age.
+    #[arg(long, value_name = "H")]
+    pub max_age_hours: Option<u64>,
     /// How.
     #[command(flatten)]
     pub how: HowArgs,

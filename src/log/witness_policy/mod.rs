@@ -3,7 +3,12 @@
 //! **Witnessed time** of a checkpoint is the smallest T such that the witnesses that cosigned it at
 //! or before T form a quorum: at T, and not before, a quorum knew it. So a quorum's honest members
 //! bound it from both sides: of k that are needed, the latest of the k earliest counts. Witnesses
-//! beyond the quorum, and clocks that are far ahead, do not move it. Pure.
+//! beyond the quorum, and clocks that are far ahead, do not move it.
+//!
+//! The **newest** time of a checkpoint is the largest T such that the witnesses that cosigned it at
+//! or after T form a quorum: a quorum still called it the newest then. It tells how old a log that
+//! seems to stand still is; one witness that goes on cosigning does not hide that the others do not.
+//! Pure.
 
 mod parse;
 
@@ -45,6 +50,13 @@ enum Member {
     Group(usize),
 }
 
+/// Which of the times at which a quorum had cosigned is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Earliest,
+    Latest,
+}
+
 /// A parsed witness policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WitnessPolicy {
@@ -58,6 +70,7 @@ pub struct WitnessPolicy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witnessed {
     time: Timestamp,
+    newest: Timestamp,
     by: Vec<String>,
 }
 
@@ -65,6 +78,32 @@ impl Witnessed {
     /// The witnessed time; see the head of this module.
     pub fn time(&self) -> Timestamp {
         self.time
+    }
+
+    /// The newest time at which a quorum stood by the checkpoint; see the head of this module.
+    pub fn newest(&self) -> Timestamp {
+        self.newest
+    }
+
+    /// Refuses cosignatures of which too few are younger than `max_hours`: the log that is shown may
+    /// be one that was frozen while the real one goes on.
+    ///
+    /// # Errors
+    /// Refused, with both ages.
+    pub fn check_age(&self, max_hours: u64, now: Timestamp) -> Result<()> {
+        let seconds = i64::try_from(max_hours.saturating_mul(3600)).unwrap_or(i64::MAX);
+        let until = self
+            .newest
+            .saturating_add(SignedDuration::from_secs(seconds));
+        if now <= until.unwrap_or(Timestamp::MAX) {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "a quorum of witnesses cosigned the log last at {}, it is now {now}: more than the \
+             {max_hours} hours that policy allows",
+            self.newest
+        ))
+        .hint("whoever publishes asks them again: relman timestamp; if it does, this store is frozen for you: compare it with another"))
     }
 
     /// The witnesses that had cosigned by then, as the policy names them.
@@ -138,7 +177,7 @@ impl WitnessPolicy {
         for (witness, time) in self.witnesses.iter().zip(&mut times) {
             *time = time.filter(|time| counts(witness, *time));
         }
-        self.decide(&times).map(Some).map_err(|missing| {
+        self.judge(&times).map(Some).map_err(|missing| {
             missing.under(format!(
                 "checkpoint of size {} has no quorum of witnesses",
                 checkpoint.head().size
@@ -167,12 +206,24 @@ impl WitnessPolicy {
         let times: Vec<Option<Timestamp>> = times
             .map(|w| at_hand.contains(&w.key).then_some(Timestamp::UNIX_EPOCH))
             .collect();
-        self.decide(&times).map(drop)
+        self.judge(&times).map(drop)
     }
 
-    /// The smallest time at which those who cosigned are a quorum. A group's time is the k-th
-    /// smallest of its members', so each is judged after its members and nothing recurses.
-    fn decide(&self, times: &[Option<Timestamp>]) -> Result<Witnessed> {
+    fn judge(&self, times: &[Option<Timestamp>]) -> Result<Witnessed> {
+        let time = self.decide(times, Order::Earliest)?;
+        let by = self.witnesses.iter().zip(times);
+        let by = by.filter(|(_, cosigned)| cosigned.is_some_and(|t| t <= time));
+        Ok(Witnessed {
+            time,
+            newest: self.decide(times, Order::Latest)?,
+            by: by.map(|(witness, _)| witness.name.clone()).collect(),
+        })
+    }
+
+    /// The smallest time by which those who cosigned are a quorum, or the largest from which on they
+    /// are. A group's time is the k-th smallest (largest) of its members', so each is judged after
+    /// its members and nothing recurses.
+    fn decide(&self, times: &[Option<Timestamp>], order: Order) -> Result<Timestamp> {
         let mut of_groups: Vec<Option<Timestamp>> = Vec::new();
         let mut lacking: Vec<Option<String>> = Vec::new();
         for group in &self.groups {
@@ -182,6 +233,9 @@ impl WitnessPolicy {
             };
             let mut found: Vec<Timestamp> = group.members.iter().filter_map(time_of).collect();
             found.sort_unstable();
+            if order == Order::Latest {
+                found.reverse();
+            }
             let time = found.get(group.threshold.saturating_sub(1)).copied();
             let missing = group.members.iter().filter(|m| time_of(m).is_none());
             let missing: Vec<&str> = missing.map(|m| self.name(*m)).collect();
@@ -202,12 +256,7 @@ impl WitnessPolicy {
             Some(Member::Group(at)) => of_groups.get(at).copied().flatten(),
         };
         if let Some(time) = decided {
-            let by = self.witnesses.iter().zip(times);
-            let by = by.filter(|(_, cosigned)| cosigned.is_some_and(|t| t <= time));
-            return Ok(Witnessed {
-                time,
-                by: by.map(|(witness, _)| witness.name.clone()).collect(),
-            });
+            return Ok(time);
         }
         let mut why = Vec::new();
         let mut todo: Vec<Member> = self.quorum.into_iter().collect();

@@ -109,8 +109,13 @@ pub enum Change {
         /// Approvals, rebuilders.
         wants: Wants,
     },
-    /// The log's witness policy, or `none`.
-    Witnesses(String),
+    /// Who witnesses the log; what is left out stays.
+    Witnesses {
+        /// The witness policy, or `none`.
+        policy: Option<String>,
+        /// How old cosignatures may be, in hours; 0 for any age.
+        max_age_hours: Option<u64>,
+    },
     /// A new expiry; every other change brings one too.
     Renew {
         /// When root ends; by default as the configuration says.

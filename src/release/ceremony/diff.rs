@@ -244,6 +244,16 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> 
     changed(&mut lines, "log keys", was.join(", "), is.join(", "));
     let (was, is) = (&old.log.witnesses, &new.log.witnesses);
     changed(&mut lines, "witnesses", was, is);
+    let age = |document: &PolicyDocument| match document.log.max_cosignature_age_hours {
+        Some(hours) => format!("{hours} hours"),
+        None => "any".into(),
+    };
+    changed(
+        &mut lines,
+        "greatest age of cosignatures",
+        age(old),
+        age(new),
+    );
     for key in &new.keys {
         let name = format!("{} {} (key {})", key.purpose, key.person, short(&key.id));
         match old.keys.iter().find(|k| k.id == key.id) {

@@ -93,26 +93,26 @@ pub fn known_keys(root: &Root, policy: &ReleasePolicy, now: Timestamp) -> Result
             });
         }
     }
-    for log in policy.log_keys() {
-        out.push(KnownKey {
-            note_name: Some(log.name().to_owned()),
-            ..KnownKey::timeless(log.public()?, "log")
-        });
-    }
     let entries = || policy.policy().document().keys.iter();
-    for witness in policy.witnesses().witnesses() {
-        let public = *witness.key.public();
+    let mut of_notes = Vec::new();
+    for log in policy.log_keys() {
+        of_notes.push((log.public()?, Purpose::Log, log.name()));
+    }
+    let witnesses = policy.witnesses().witnesses().iter();
+    of_notes.extend(witnesses.map(|w| (*w.key.public(), Purpose::Witness, w.key.name())));
+    for (public, purpose, name) in &of_notes {
         let listed = entries().find(|entry| entry.id == public.keyid());
         let known = match listed {
-            Some(entry) => KnownKey::of(entry, public, now),
-            None => KnownKey::timeless(public, &keyring_name(&Purpose::Witness)),
+            Some(entry) => KnownKey::of(entry, *public, now),
+            None => KnownKey::timeless(*public, &keyring_name(purpose)),
         };
         out.push(KnownKey {
-            note_name: Some(witness.key.name().to_owned()),
+            note_name: Some((*name).to_owned()),
             ..known
         });
     }
-    for entry in entries().filter(|entry| entry.purpose != Purpose::Witness) {
+    let of_notes = |entry: &&KeyEntry| matches!(entry.purpose, Purpose::Log | Purpose::Witness);
+    for entry in entries().filter(|entry| !of_notes(entry)) {
         let public = PublicKey::from_openssh(&entry.public)?;
         out.push(KnownKey::of(entry, public, now));
     }

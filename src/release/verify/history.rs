@@ -19,6 +19,7 @@ use crate::release::leaf::{Leaf, ReleaseLeaf};
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::Released;
 use crate::store::Reader;
+use crate::trust::state::Expiry;
 use crate::{Error, Result};
 
 /// Where a node remembers the newest checkpoint that it has seen.
@@ -205,6 +206,12 @@ fn run(
     if let Some(witnessed) = &witnessed {
         let clock = witnessed.check_clock(v.clock.now);
         clock.map_err(at("log/checkpoint"))?;
+    }
+    // Whoever asks that expiry is told and not refused looks at what was kept, which grows old.
+    if v.clock.expiry == Expiry::Enforce {
+        policy
+            .check_head(&history.checkpoint, witnessed.as_ref(), v.clock.now)
+            .map_err(at("log/checkpoint"))?;
     }
     let seen = v.seen.load().map_err(at("the checkpoint seen before"))?;
     if let Some(bytes) = &seen {

@@ -50,10 +50,15 @@ pub struct PolicyDocument {
 pub struct Log {
     /// Origin line of its checkpoints.
     pub origin: String,
-    /// Keys of the log (C2SP vkeys); one of them must have signed a checkpoint.
+    /// Keys of the log (C2SP vkeys); one of them must have signed a checkpoint. One that is also in the
+    /// list of keys counts within the validity given there.
     pub vkeys: Vec<String>,
     /// `none`, or a witness policy in C2SP's text form, which the log room judges.
     pub witnesses: String,
+    /// How old, in hours, a quorum's newest cosignatures of the checkpoint may be; any age where it is
+    /// left out. A log that is frozen for somebody shows by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cosignature_age_hours: Option<u64>,
 }
 
 /// A key, whose it is, what for, and when.
@@ -149,6 +154,8 @@ pub enum Purpose {
     Approver,
     /// Signs statements that a rebuild gave the same bytes.
     Rebuilder,
+    /// Signs checkpoints; the key is one of the log's vkeys.
+    Log,
     /// Cosigns checkpoints.
     Witness,
     /// Signs receipts of installations.
@@ -172,6 +179,7 @@ impl From<String> for Purpose {
             ("gate", _) => Self::Gate,
             ("approver", _) => Self::Approver,
             ("rebuilder", _) => Self::Rebuilder,
+            ("log", _) => Self::Log,
             ("witness", _) => Self::Witness,
             ("node", _) => Self::Node,
             (_, Some(("environment", name))) => Self::Environment(name.into()),
@@ -197,6 +205,7 @@ impl fmt::Display for Purpose {
             Self::Gate => f.write_str("gate"),
             Self::Approver => f.write_str("approver"),
             Self::Rebuilder => f.write_str("rebuilder"),
+            Self::Log => f.write_str("log"),
             Self::Witness => f.write_str("witness"),
             Self::Node => f.write_str("node"),
             Self::Environment(name) => write!(f, "environment/{name}"),
@@ -257,6 +266,7 @@ impl PolicyDocument {
                 origin: origin.into(),
                 vkeys: Vec::new(),
                 witnesses: "none".into(),
+                max_cosignature_age_hours: None,
             },
             keys: Vec::new(),
             environments: Vec::new(),
@@ -298,6 +308,15 @@ impl PolicyDocument {
             return refuse("project and log origin must not be empty".into());
         }
         let keys = self.check_keys()?;
+        match self.log.max_cosignature_age_hours {
+            Some(0) => {
+                return refuse("log.max_cosignature_age_hours is 0, wanted 1 or more".into());
+            }
+            Some(_) if self.log.witnesses == "none" => {
+                return refuse("it limits the age of cosignatures, and has no witnesses".into());
+            }
+            _ => {}
+        }
         rules::check(&self.cut.approvals, &self.cut.gates).or_else(refuse)?;
         let mut names = BTreeSet::new();
         for environment in &self.environments {
@@ -312,6 +331,7 @@ impl PolicyDocument {
 
     fn check_keys(&self) -> Result<BTreeMap<String, PolicyKey>> {
         let mut owners: BTreeMap<[u8; 32], String> = BTreeMap::new();
+        let mut logs = BTreeSet::new();
         for vkey in &self.log.vkeys {
             let Some(bytes) = vkey_bytes(vkey) else {
                 return refuse(format!("log key {vkey:?} is not an Ed25519 vkey"));
@@ -319,6 +339,7 @@ impl PolicyDocument {
             if owners.insert(bytes, format!("log key {vkey:?}")).is_some() {
                 return refuse(format!("log key {vkey:?} is there twice"));
             }
+            logs.insert(bytes);
         }
         let mut keys = BTreeMap::new();
         for entry in &self.keys {
@@ -332,7 +353,15 @@ impl PolicyDocument {
                 return refuse(format!("key {id} is not a usable Ed25519 key"));
             };
             let owner = format!("{} key of {}", entry.purpose, entry.person);
-            if let Some(other) = owners.insert(bytes, owner.clone()) {
+            let other = owners.insert(bytes, owner.clone());
+            if entry.purpose == Purpose::Log {
+                // The vkeys say what the log's keys are, this one says whose and how long.
+                if !logs.remove(&bytes) {
+                    return refuse(format!(
+                        "{owner} (key {id}) is none of log.vkeys, or is there twice"
+                    ));
+                }
+            } else if let Some(other) = other {
                 return refuse(format!("one key is both {other} and {owner} (key {id})"));
             }
             if entry.person.is_empty() {

@@ -1,16 +1,19 @@
 //! Root and policy with changes made to them. Whether the result holds together is asked afterwards,
 //! once, so that several changes in a row may lean on each other. Pure.
 
+mod threshold;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Change, End, KeyChoice, KeyRole};
 use crate::attest::dsse::short;
 use crate::keys::PublicKey;
+use crate::limits::MAX_WITNESS_SKEW_SECONDS;
 use crate::log::VerifierKey;
 use crate::release::publish::PEOPLE_MEMBER;
 use crate::trust::Root;
-use crate::trust::policy::{KeyEntry, KeyGroup, PolicyDocument, Purpose, quorum};
+use crate::trust::policy::{KeyEntry, KeyGroup, PolicyDocument, Purpose};
 use crate::{Error, Result};
 
 /// When keys end that have no end: policy ends them by a newer policy.
@@ -101,8 +104,17 @@ impl Draft {
                 set(&mut cut.tag, wants.tag.as_ref());
                 Ok(())
             }
-            Change::Witnesses(text) => {
-                self.policy.log.witnesses.clone_from(text);
+            Change::Witnesses {
+                policy,
+                max_age_hours,
+            } => {
+                let log = &mut self.policy.log;
+                set(&mut log.witnesses, policy.as_ref());
+                let age = max_age_hours.map(|hours| (hours > 0).then_some(hours));
+                set(&mut log.max_cosignature_age_hours, age.as_ref());
+                if log.witnesses == "none" && max_age_hours.is_none() {
+                    log.max_cosignature_age_hours = None;
+                }
                 Ok(())
             }
             Change::Renew { until } => {
@@ -134,7 +146,13 @@ impl Draft {
             }
             KeyRole::Log => {
                 let keys = self.log_keys().into_iter();
-                keys.map(|(key, _)| (key.keyid(), None)).collect()
+                let keys = keys.filter_map(|(key, _)| {
+                    let id = key.keyid();
+                    let entry = self.policy.keys.iter().find(|entry| entry.id == id);
+                    let counts = entry.is_none_or(|e| e.not_after > next_second(self.now));
+                    (ended || counts).then(|| (id, entry.map(|e| e.person.clone())))
+                });
+                keys.collect()
             }
             KeyRole::Purpose(purpose) => self
                 .policy
@@ -200,8 +218,8 @@ impl Draft {
         // Delegations know no times: a key of an environment counts for every TUF client while it is listed.
         let timed = match role {
             KeyRole::Purpose(Purpose::Environment(_) | Purpose::Halt(_)) => false,
-            KeyRole::Purpose(_) => true,
-            KeyRole::Tuf(_) | KeyRole::Log => false,
+            KeyRole::Purpose(_) | KeyRole::Log => true,
+            KeyRole::Tuf(_) => false,
         };
         if not_after.is_some() && !timed {
             return Err(Error::usage(format!(
@@ -222,18 +240,18 @@ impl Draft {
                     people.insert(id, person.into());
                 }
             }
-            // The first one at hand signs, so the newest is the first.
             KeyRole::Log => {
                 let vkey = VerifierKey::from_public(&self.policy.log.origin, key)?;
                 self.policy.log.vkeys.insert(0, vkey.to_string());
+                // Judged at witnessed time, and a witness's clock may be behind.
+                let skew = SignedDuration::from_secs(MAX_WITNESS_SKEW_SECONDS);
+                let begin = self.now.saturating_sub(skew).unwrap_or(self.now);
+                let end = end_or_never(not_after)?;
+                let entry = KeyEntry::new(&(*key).into(), person, Purpose::Log, begin, end)?;
+                self.policy.keys.push(entry);
             }
             KeyRole::Purpose(purpose) => {
-                let end = match not_after {
-                    Some(end) => end,
-                    None => FOREVER
-                        .parse()
-                        .map_err(|e| Error::bug("the end of time is no time").caused_by(e))?,
-                };
+                let end = end_or_never(not_after)?;
                 let entry = KeyEntry::new(&(*key).into(), person, purpose.clone(), self.now, end)?;
                 if let Some(ids) = self.ids(purpose) {
                     let place = place.unwrap_or(ids.len()).min(ids.len());
@@ -284,13 +302,9 @@ impl Draft {
                     }
                 }
             }
+            KeyRole::Log if end != End::Erase => self.end_log_key(id, end)?,
             KeyRole::Log => {
-                if end != End::Erase {
-                    return Err(Error::refused(
-                        "the proofs in the store are signed by this log key, and would not verify without it",
-                    )
-                    .hint("let another key sign from now on: relman root rotate log OLD NEW.pub"));
-                }
+                self.policy.keys.retain(|key| key.id != id);
                 let keys = self.log_keys().into_iter();
                 let kept = keys.filter(|(key, _)| key.keyid() != id);
                 self.policy.log.vkeys = kept.map(|(_, vkey)| vkey).collect();
@@ -300,6 +314,26 @@ impl Draft {
                 }
             }
             KeyRole::Purpose(purpose) => self.end_key(purpose, id, end)?,
+        }
+        Ok(())
+    }
+
+    /// Ends a log key. It stays among the vkeys, since what it signed before stays signed.
+    fn end_log_key(&mut self, id: &str, end: End) -> Result<()> {
+        if !self.policy.keys.iter().any(|key| key.id == id) {
+            let mut keys = self.log_keys().into_iter();
+            let Some((key, _)) = keys.find(|(key, _)| key.keyid() == id) else {
+                return Err(Error::bug(format!("log key {id} is chosen and not there")));
+            };
+            let begin = Timestamp::UNIX_EPOCH;
+            let end = end_or_never(None)?;
+            let entry = KeyEntry::new(&key.into(), "log", Purpose::Log, begin, end)?;
+            self.policy.keys.push(entry);
+        }
+        self.end_key(&Purpose::Log, id, end)?;
+        if self.keys(&KeyRole::Log, false).is_empty() {
+            return Err(Error::refused("the log would have no key that counts")
+                .hint("let another one sign from then on: relman root rotate log OLD NEW.pub"));
         }
         Ok(())
     }
@@ -366,125 +400,16 @@ impl Draft {
             _ => None,
         };
         self.add(role, new, &person, None, place)?;
-        match (role, end) {
-            // What the old key signed for the log is all there is to prove it.
-            (KeyRole::Log, End::Now) => Ok(()),
-            _ => self.remove(role, &id, end),
-        }
+        self.remove(role, &id, end)
     }
+}
 
-    /// How many keys sign together, and how many must; none where any one will do.
-    fn count(&self, role: &KeyRole) -> Option<(usize, u64)> {
-        let group = |g: &Option<KeyGroup>| g.as_ref().map(|g| (g.keys.len(), g.threshold));
-        let environment = |name: &str| self.policy.environments.iter().find(|e| e.name == *name);
-        match role {
-            KeyRole::Tuf(name) => {
-                let role = self.root.roles.get(name)?;
-                Some((role.keyids.len(), role.threshold))
-            }
-            KeyRole::Purpose(Purpose::Environment(name)) => {
-                environment(name).map(|e| (e.keys.len(), e.threshold))
-            }
-            KeyRole::Purpose(Purpose::Halt(name)) => environment(name).and_then(|e| group(&e.halt)),
-            KeyRole::Purpose(Purpose::Override(name)) => {
-                environment(name).and_then(|e| group(&e.overriders))
-            }
-            KeyRole::Log | KeyRole::Purpose(_) => None,
-        }
-    }
-
-    /// The threshold after the number of keys changed: the one asked for, or for an environment its
-    /// quorum, or the one that it had.
-    fn settle_threshold(
-        &mut self,
-        role: &KeyRole,
-        before: Option<(usize, u64)>,
-        wanted: Option<u64>,
-    ) -> Result<()> {
-        let Some((keys, threshold)) = self.count(role) else {
-            return match wanted {
-                Some(_) => self.set_threshold(role, 0),
-                None => Ok(()),
-            };
-        };
-        let wanted = wanted.unwrap_or(match (role, before) {
-            (KeyRole::Purpose(Purpose::Environment(_)), Some((had, was))) => {
-                let quorum = quorum(keys);
-                match was == self::quorum(had) {
-                    true => quorum,
-                    // A team that wanted more than the quorum goes on to want it.
-                    false => was.min(keys as u64).max(quorum),
-                }
-            }
-            _ => threshold,
-        });
-        self.set_threshold(role, wanted)
-    }
-
-    fn set_threshold(&mut self, role: &KeyRole, threshold: u64) -> Result<()> {
-        let name = role.name();
-        let Some((keys, _)) = self.count(role) else {
-            return Err(Error::usage(format!(
-                "any one {name} key will do, there is no threshold to set"
-            )));
-        };
-        let least = match role {
-            KeyRole::Purpose(Purpose::Environment(_)) => quorum(keys),
-            _ => 1,
-        };
-        if keys == 0 {
-            return Err(
-                Error::refused(format!("{name} would have no key left")).hint(format!(
-                    "put another in its place: relman root rotate {name} OLD NEW.pub"
-                )),
-            );
-        }
-        if threshold > keys as u64 {
-            return Err(Error::refused(format!(
-                "{name} would have threshold {threshold} of {keys} keys"
-            ))
-            .hint(format!(
-                "lower it with the same command: --threshold N; or add a key first: relman root add {name} KEY.pub"
-            )));
-        }
-        if threshold < least.max(1) {
-            return Err(Error::refused(format!(
-                "{name} would have threshold {threshold} of {keys} keys, wanted {} to {keys}",
-                least.max(1)
-            ))
-            .hint("give it with the same command: --threshold N"));
-        }
-        match role {
-            KeyRole::Tuf(name) => {
-                if let Some(role) = self.root.roles.get_mut(name) {
-                    role.threshold = threshold;
-                }
-            }
-            KeyRole::Purpose(purpose) => {
-                let (Purpose::Environment(name) | Purpose::Halt(name) | Purpose::Override(name)) =
-                    purpose
-                else {
-                    return Ok(());
-                };
-                let mut all = self.policy.environments.iter_mut();
-                let Some(environment) = all.find(|e| e.name == *name) else {
-                    return Ok(());
-                };
-                let group = match purpose {
-                    Purpose::Halt(_) => environment.halt.as_mut(),
-                    Purpose::Override(_) => environment.overriders.as_mut(),
-                    _ => {
-                        environment.threshold = threshold;
-                        None
-                    }
-                };
-                if let Some(group) = group {
-                    group.threshold = threshold;
-                }
-            }
-            KeyRole::Log => {}
-        }
-        Ok(())
+fn end_or_never(end: Option<Timestamp>) -> Result<Timestamp> {
+    match end {
+        Some(end) => Ok(end),
+        None => FOREVER
+            .parse()
+            .map_err(|e| Error::bug("the end of time is no time").caused_by(e)),
     }
 }
 

@@ -184,7 +184,7 @@ impl std::fmt::Display for Change {
             }
             Change::Environment { name, .. } => write!(f, "rules of {name}"),
             Change::Cut(_) => f.write_str("rules of every release"),
-            Change::Witnesses(_) => f.write_str("witnesses of the log"),
+            Change::Witnesses { .. } => f.write_str("witnesses of the log"),
             Change::Renew { .. } => f.write_str("renew root"),
         }
     }
