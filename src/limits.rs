@@ -44,6 +44,17 @@ pub const MAX_WITNESS_SKEW_SECONDS: i64 = 300;
 pub const MAX_PROPOSAL_SKEW_SECONDS: i64 = 300;
 /// What a witness remembers of one log.
 pub const MAX_WITNESS_MEMORY_LEN: u64 = 16_384;
+/// Body of an `add-checkpoint` request: an old size, a proof and a signed checkpoint.
+pub const MAX_ADD_CHECKPOINT_LEN: u64 = MAX_CHECKPOINT_LEN + 8_192;
+/// Hashes in one consistency proof of an `add-checkpoint` request (tlog-witness, "add-checkpoint").
+pub const MAX_CONSISTENCY_HASHES: usize = 63;
+/// Body of a witness's answer: room for the keys of all formats that it may sign with.
+pub const MAX_WITNESS_ANSWER_LEN: u64 = 65_536;
+/// Signature lines in a witness's answer: a few keys, of each a few formats.
+pub const MAX_WITNESS_ANSWER_LINES: usize = 16;
+/// Times that a witness is asked about one checkpoint: from a guess, from the size that it names, and
+/// once more where somebody else asked in between.
+pub const MAX_WITNESS_ROUNDS: usize = 3;
 /// Leaves in a log.
 pub const MAX_LOG_SIZE: u64 = MAX_JSON_INTEGER;
 /// Hashes in one inclusion proof.

@@ -43,6 +43,8 @@ pub mod terminal;
 #[cfg(feature = "maintainer")]
 mod tree;
 pub mod unsynced;
+#[cfg(feature = "maintainer")]
+pub mod witness_client;
 pub mod witness_memory;
 pub mod workshop;
 

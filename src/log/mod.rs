@@ -4,6 +4,7 @@
 //! tlog-policy, over the tree of RFC 6962. No I/O, no clock and no key files here; bytes come in through [`TileSource`] and are
 //! believed only after they hash to the root of a signed checkpoint.
 
+pub mod add_checkpoint;
 pub mod append;
 pub mod checkpoint;
 pub mod cosignature;
@@ -13,6 +14,7 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 pub mod source;
+pub mod submission;
 mod text;
 pub mod tile;
 pub mod tile_hashes;
@@ -31,6 +33,7 @@ pub use merkle::{TreeHead, check_consistency, check_inclusion, leaf_hash};
 pub use note::{Note, Signature, VerifiedNote};
 pub use proof::{TlogProof, VerifiedInclusion};
 pub use source::{StoreTiles, TileSource};
+pub use submission::{Asked, Cosigned, Outcome, Post, Reply, Transport, submit};
 pub use tile::{Bundle, Tile, bundles_of, tiles_of};
 pub use tile_hashes::TileHashes;
 pub use vkey::{NoteSigner, VerifierKey};

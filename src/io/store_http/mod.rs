@@ -2,10 +2,10 @@
 //! nor headers; TLS, retries, ranges and conditions only decide whether and how soon the bytes come
 //! that verification wants.
 
-mod clients;
+pub(super) mod clients;
 mod download;
 mod exchange;
-mod failure;
+pub(super) mod failure;
 mod kept;
 mod pace;
 mod redirect;
