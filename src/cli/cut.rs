@@ -1,6 +1,6 @@
 //! `relman cut`, `publish` and `timestamp`: the commands that write to the store.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::approve;
@@ -127,7 +127,8 @@ pub fn timestamp(cli: &Cli, args: &TimestampArgs, progress: &mut Progress) -> Re
         let limit = SignedDuration::from_hours(i64::from(hours));
         let fresh = desk.with_view(|view| {
             let r = &view.refreshed;
-            let end = r.timestamp().expires.min(r.snapshot().expires);
+            let mut end = r.timestamp().expires.min(r.snapshot().expires);
+            end = cosigned_until(view).map_or(end, |until| end.min(until));
             Ok((end.duration_since(clock::now()) > limit).then(|| freshness(view, "unchanged")))
         })?;
         if let Some(fresh) = fresh {
@@ -135,16 +136,43 @@ pub fn timestamp(cli: &Cli, args: &TimestampArgs, progress: &mut Progress) -> Re
         }
     }
     progress.stage("sign the store's freshness");
-    let planned = desk.with_view(|view| desk.publisher().freshness(view))?;
+    let (planned, stale) = desk.with_view(|view| desk.publisher().freshness(view))?;
     match planned {
         Planned::Waiting(waiting) => {
             Err(waiting.error("run it where the timestamp key is: --secret-keys DIR"))
         }
         Planned::Ready(transaction) => {
             desk.write(&transaction)?;
-            desk.with_view(|view| Ok(freshness(view, "done")))
+            desk.with_view(|view| {
+                let done = freshness(view, "done");
+                Ok(match stale {
+                    Some(e) => not_cosigned(done, &e),
+                    None => done,
+                })
+            })
         }
     }
+}
+
+/// When the newest cosignatures are too old for policy; `None` where any age will do.
+fn cosigned_until(view: &View) -> Option<Timestamp> {
+    let log = &view.policy.policy().document().log;
+    let hours = i64::try_from(log.max_cosignature_age_hours?).ok()?;
+    let newest = view.witnessed.as_ref()?.newest();
+    newest.checked_add(SignedDuration::from_hours(hours)).ok()
+}
+
+/// The metadata is fresh; the log's cosignatures are as old as they were.
+fn not_cosigned(done: Answer, error: &Error) -> Answer {
+    let causes = error.causes().iter().map(|cause| format!("  {cause}\n"));
+    let text = format!(
+        "{}warning: witnesses did not cosign the log anew: {error}\n{}",
+        done.text,
+        causes.collect::<String>()
+    );
+    let mut data = done.data;
+    data["warnings"] = json!([error.to_string()]);
+    Answer::findings(error.kind(), data, text)
 }
 
 fn freshness(view: &View, outcome: &'static str) -> Answer {

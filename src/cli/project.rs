@@ -14,6 +14,8 @@ use crate::io::store_http::HttpStore;
 use crate::io::store_local::LocalStore;
 #[cfg(feature = "object-store")]
 use crate::io::store_object::{BucketStore, Settings};
+#[cfg(feature = "maintainer")]
+use crate::io::witnesses::Witnesses;
 use crate::io::{durable, process};
 use crate::limits::{MAX_CONFIG_LEN, MAX_ROOT_LEN};
 use crate::release::config::{Config, FILE_NAME};
@@ -108,10 +110,18 @@ impl Project {
     pub fn authoritative(&self) -> Result<Box<dyn Authoritative>> {
         match &self.config.store.url {
             #[cfg(feature = "object-store")]
-            Some(url) => Ok(Box::new(BucketStore::open(&self.bucket(url))?)),
+            Some(url) => {
+                let store = BucketStore::open(&self.bucket(url))?;
+                Ok(Box::new(
+                    store.with_cosigners(self.witnesses()?.cosigners()),
+                ))
+            }
             #[cfg(not(feature = "object-store"))]
             Some(url) => Err(no_object_stores(url)),
-            None => Ok(Box::new(self.store())),
+            None => {
+                let cosigners = self.witnesses()?.cosigners();
+                Ok(Box::new(self.store().with_cosigners(cosigners)))
+            }
         }
     }
 
@@ -163,7 +173,22 @@ impl Project {
     #[cfg(feature = "maintainer")]
     pub fn keyring(&self) -> Result<Keyring> {
         let dir = self.secret_keys.as_deref();
-        keyring(dir, &self.config.project, &self.passphrases)
+        let keyring = keyring(dir, &self.config.project, &self.passphrases)?;
+        Ok(keyring.with_witnesses(self.witnesses()?))
+    }
+
+    /// The way to witnesses on other machines.
+    #[cfg(feature = "maintainer")]
+    fn witnesses(&self) -> Result<Witnesses> {
+        let log = &self.config.log;
+        let proxy = log.witness_proxy.as_deref().map(Proxy::parse).transpose();
+        Ok(Witnesses::new(HttpOptions {
+            ca: log.witness_ca.as_ref().map(|path| self.dir.join(path)),
+            proxy: proxy
+                .map_err(|e| e.under("log.witness_proxy is malformed"))?
+                .unwrap_or_default(),
+            ..HttpOptions::default()
+        }))
     }
 
     /// Secret keys below the repository are one `git add .` away from the public: refuses such a place

@@ -46,6 +46,8 @@ pub mod unsynced;
 #[cfg(feature = "maintainer")]
 pub mod witness_client;
 pub mod witness_memory;
+#[cfg(feature = "maintainer")]
+pub mod witnesses;
 pub mod workshop;
 
 mod node_dir;

@@ -1,5 +1,7 @@
 //! Room `io`: the stage of a local store, a directory in the store that appears by one rename.
 
+mod cosigned;
+
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -16,10 +18,13 @@ use crate::store::Reader;
 use crate::store::stage::{Authoritative, Content, Lease, Stage, Staged, Transaction};
 use crate::{Error, Result};
 
+use cosigned::Cosigned;
+
 const STAGE: &str = ".relman-stage";
 const UNFINISHED: &str = ".relman-stage.tmp";
 const CLEARED: &str = ".relman-stage.old";
 const PLAN: &str = "plan.json";
+const SUBMISSION: &str = "submission.json";
 
 /// Stages in `store`. Whoever calls it holds the store's lock.
 pub struct LocalStage<'a> {
@@ -68,6 +73,11 @@ impl<'a> LocalStage<'a> {
         let bytes =
             serde_json::to_vec_pretty(&plan).or_failed(|| "cannot write the plan".into())?;
         durable::write_new_unsynced(&dir.join(PLAN), &bytes, MODE_FILE, &mut unsynced)?;
+        if let Some(submission) = &transaction.submission {
+            let bytes = serde_json::to_vec_pretty(submission)
+                .or_failed(|| "cannot write what witnesses are asked for".into())?;
+            durable::write_new_unsynced(&dir.join(SUBMISSION), &bytes, MODE_FILE, &mut unsynced)?;
+        }
         // The disk writes while the processor hashes.
         thread::scope(|scope| {
             let checked = scope.spawn(|| check(dir, &plan));
@@ -142,10 +152,11 @@ impl Stage for LocalStage<'_> {
         if !self.checked.take() {
             check(&stage, &plan)?;
         }
+        let cosigned = Cosigned::load(self.store, &stage, &plan)?;
         let mut unsynced = Unsynced::default();
         for (i, staged) in plan.iter().enumerate() {
             fault::point(&format!("publish.{i}"));
-            let slot = stage.join(i.to_string());
+            let slot = cosigned.slot(&stage.join(i.to_string()), staged)?;
             self.put(staged, &slot, &mut unsynced).map_err(|e| {
                 let hint = match e.hint_text() {
                     Some(first) => first.to_owned(),
@@ -172,7 +183,7 @@ struct LocalLease {
 
 impl Authoritative for LocalStore {
     fn lease(&self, command: &str) -> Result<Box<dyn Lease>> {
-        let store = LocalStore::new(self.root());
+        let store = self.clone();
         let lock = Lock::acquire(&Lock::of_store(store.root()), command)?;
         let finished_earlier = LocalStage::new(&store).finish()?;
         Ok(Box::new(LocalLease {

@@ -2,20 +2,38 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::durable;
+use crate::store::cosign::Cosigners;
 use crate::store::{Reader, is_object_name};
 use crate::{Error, Result};
 
 /// A store in a local directory.
+#[derive(Clone)]
 pub struct LocalStore {
     root: PathBuf,
+    cosigners: Option<Arc<dyn Cosigners>>,
 }
 
 impl LocalStore {
     /// The store at `root`, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        LocalStore { root: root.into() }
+        LocalStore {
+            root: root.into(),
+            cosigners: None,
+        }
+    }
+
+    /// The same store, whose publications may wait for witnesses that `cosigners` asks.
+    pub fn with_cosigners(mut self, cosigners: Arc<dyn Cosigners>) -> Self {
+        self.cosigners = Some(cosigners);
+        self
+    }
+
+    /// Whoever asks witnesses.
+    pub fn cosigners(&self) -> Option<&dyn Cosigners> {
+        self.cosigners.as_deref()
     }
 
     /// The directory of this store.

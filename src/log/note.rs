@@ -183,6 +183,19 @@ impl Note {
     }
 
     /// Adds a signature line that the caller has checked.
+    /// Drops the signature lines that `keep` is false for.
+    pub fn retain_signatures(&mut self, keep: impl FnMut(&Signature) -> bool) {
+        self.signatures.retain(keep);
+    }
+
+    /// Adds a line that came from elsewhere; nothing is verified.
+    ///
+    /// # Errors
+    /// Failed: the note would be too long.
+    pub fn push_unverified(&mut self, signature: Signature) -> Result<()> {
+        self.push(signature)
+    }
+
     pub(super) fn push(&mut self, signature: Signature) -> Result<()> {
         self.signatures.push(signature);
         let length = self.to_string().len() as u64;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{MAX_CONFIG_LEN, MAX_SHOWN_NAME};
@@ -224,6 +226,10 @@ impl Default for Expiry {
 pub struct Log {
     /// The log's origin line; `<project>/relman-log` when absent.
     pub origin: Option<String>,
+    /// Certificates that witnesses behind HTTPS are believed by, beside the system's: a PEM file.
+    pub witness_ca: Option<PathBuf>,
+    /// The proxy on the way to witnesses: its address, or `none`; as the environment says when absent.
+    pub witness_proxy: Option<String>,
 }
 
 /// `[release]`

@@ -37,6 +37,31 @@ impl<'a> View<'a> {
         root: &[u8],
         now: Timestamp,
     ) -> Result<Self> {
+        Self::opened(store, fetch, cache, root, (now, false))
+    }
+
+    /// As [`View::open`], of a store that is not published yet: its checkpoint is taken as if a quorum
+    /// had cosigned it at `now`. For rehearsals alone, since nobody else may believe that.
+    ///
+    /// # Errors
+    /// As [`View::open`].
+    pub fn open_unwitnessed(
+        store: &'a dyn Reader,
+        fetch: &'a dyn Fetch,
+        cache: &'a dyn Cache,
+        root: &[u8],
+        now: Timestamp,
+    ) -> Result<Self> {
+        Self::opened(store, fetch, cache, root, (now, true))
+    }
+
+    fn opened(
+        store: &'a dyn Reader,
+        fetch: &'a dyn Fetch,
+        cache: &'a dyn Cache,
+        root: &[u8],
+        (now, unwitnessed): (Timestamp, bool),
+    ) -> Result<Self> {
         let clock = Clock {
             now,
             expiry: Expiry::Report,
@@ -55,7 +80,10 @@ impl<'a> View<'a> {
         if let Some(first) = problems.first() {
             return Err(wrong(Error::refused(first.clone())));
         }
-        let history = History::open(store, &policy).map_err(wrong)?;
+        let mut history = History::open(store, &policy).map_err(wrong)?;
+        if unwitnessed && !policy.witnesses().is_none() {
+            history.assume_witnessed(now);
+        }
         let witnessed = history.witnessed(&policy).map_err(wrong)?;
         Ok(View {
             refreshed,

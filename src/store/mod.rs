@@ -3,6 +3,7 @@
 //! A store is a tree of objects named by `/`-separated relative paths (the layout of
 //! `docs/formats.md`). All objects but the heads are written once.
 
+pub mod cosign;
 pub mod http;
 pub mod lease;
 pub mod mirror;

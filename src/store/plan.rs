@@ -4,6 +4,7 @@
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 
+use super::cosign::Submission;
 use super::is_object_name;
 use crate::error::Context;
 use crate::hash::Sha256;
@@ -31,6 +32,11 @@ pub fn staged_dir(sequence: u64) -> String {
 /// Where one of them is.
 pub fn staged_path(sequence: u64, sha256: &Sha256) -> String {
     format!("{}/{sha256}", staged_dir(sequence))
+}
+
+/// Where the cosignatures for a plan are written down, once.
+pub fn cosignatures_path(sequence: u64) -> String {
+    format!("{STAGE}/cosignatures-{sequence}")
 }
 
 /// What a head held before.
@@ -121,6 +127,9 @@ pub struct Plan {
     pub attempt: String,
     /// In order.
     pub steps: Vec<Step>,
+    /// Cosignatures that are asked for before the first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<Submission>,
 }
 
 /// What stays of a plan that was carried out, so that its number is never free again.
@@ -164,6 +173,7 @@ impl Plan {
             by: by.to_owned(),
             attempt: attempt.to_owned(),
             steps,
+            submission: None,
         }
     }
 

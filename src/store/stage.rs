@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::hash::Sha256;
 use crate::store::Reader;
+use crate::store::cosign::Submission;
 
 /// What an object is to hold.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Transaction {
     pub sequence: u64,
     /// In order.
     pub puts: Vec<Put>,
+    /// Cosignatures that are still to be asked for.
+    pub submission: Option<Submission>,
 }
 
 impl Transaction {

@@ -34,6 +34,7 @@ mod init_cli;
 mod key_cli;
 mod key_import_cli;
 mod kill_cli;
+mod log_rotation_cli;
 mod mirror_cli;
 mod node;
 mod node_cli;

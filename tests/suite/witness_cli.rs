@@ -111,10 +111,10 @@ fn too_few_witnesses_at_hand_publish_nothing_and_the_missing_are_named() {
     .unwrap();
     let before = snapshot(&project.store());
     project.relman(&["cut", TAG]).exits(1).says(&[
-        "witnesses at hand are no quorum",
+        "witnesses that can be asked are no quorum",
         "has 1 of the 2",
         "w2 w3",
-        "later version",
+        "do not answer",
     ]);
     let after = snapshot(&project.store());
     let names = |files: &[(PathBuf, u32, Vec<u8>)]| -> Vec<PathBuf> {

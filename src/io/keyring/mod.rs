@@ -16,8 +16,9 @@ use super::agent::{Agent, require_among};
 use super::durable;
 use super::passphrase::Passphrases;
 use super::witness_memory::WitnessFiles;
+use super::witnesses::Witnesses;
 use crate::keys::Signer;
-use crate::log::WitnessMemory;
+use crate::log::{Transport, WitnessMemory};
 use crate::release::publish::Keys;
 use crate::{Error, Result};
 
@@ -54,6 +55,7 @@ pub struct Keyring {
     dir: PathBuf,
     cosigned: WitnessFiles,
     passphrases: Rc<Passphrases>,
+    witnesses: Option<Witnesses>,
     /// Why the agent cannot be asked; it is not asked twice then.
     lost: RefCell<Option<Error>>,
 }
@@ -71,8 +73,15 @@ impl Keyring {
             cosigned: WitnessFiles::new(dir.join(COSIGNED)),
             dir,
             passphrases: Rc::clone(passphrases),
+            witnesses: None,
             lost: RefCell::default(),
         }
+    }
+
+    /// The same keys, and the way to witnesses on other machines.
+    pub fn with_witnesses(mut self, witnesses: Witnesses) -> Self {
+        self.witnesses = Some(witnesses);
+        self
     }
 
     /// `$XDG_CONFIG_HOME/relman/<project>`, by default below `~/.config`.
@@ -221,6 +230,10 @@ impl Keys for Keyring {
 
     fn witness_memory(&self) -> Option<&dyn WitnessMemory> {
         Some(&self.cosigned)
+    }
+
+    fn witness_transport(&self) -> Option<&dyn Transport> {
+        self.witnesses.as_ref().map(|way| way as &dyn Transport)
     }
 }
 

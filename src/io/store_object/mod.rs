@@ -2,6 +2,7 @@
 //! here it is made safe without locks: by objects that are created once and replaced by condition.
 
 mod config;
+mod cosigned;
 mod identity;
 mod lease;
 mod mirror;
@@ -20,6 +21,7 @@ pub use identity::Identity;
 
 use crate::Result;
 use crate::store::Reader;
+use crate::store::cosign::Cosigners;
 use crate::store::stage::{Authoritative, Lease};
 
 use lease::BucketLease;
@@ -53,6 +55,12 @@ impl BucketStore {
         let location = format!("objects:{prefix}");
         let objects = Objects::new(store, prefix, location, Duration::ZERO)?;
         Ok(Self::with(objects, identity))
+    }
+
+    /// The same store, whose publications may wait for witnesses that `cosigners` asks.
+    pub fn with_cosigners(self, cosigners: Arc<dyn Cosigners>) -> Self {
+        self.objects.ask_with(cosigners);
+        self
     }
 
     fn with(objects: Objects, identity: Identity) -> Self {

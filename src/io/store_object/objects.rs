@@ -2,7 +2,7 @@
 //! neither success nor failure here: the object is read again, and what is there decides.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -17,6 +17,7 @@ use crate::error::Context;
 use crate::hash::{Hasher, Sha256};
 use crate::limits::{MAX_SHOWN_ANSWER, OBJECT_PART_LEN};
 use crate::release::text;
+use crate::store::cosign::Cosigners;
 use crate::store::is_object_name;
 use crate::store::plan::Before;
 use crate::{Error, Kind, Result};
@@ -58,6 +59,7 @@ pub struct Objects {
     prefix: String,
     location: String,
     pause: Duration,
+    cosigners: OnceLock<Arc<dyn Cosigners>>,
 }
 
 impl Objects {
@@ -82,7 +84,18 @@ impl Objects {
             prefix: prefix.trim_matches('/').to_owned(),
             location,
             pause,
+            cosigners: OnceLock::new(),
         })
+    }
+
+    /// Whoever asks witnesses for publications here; the first one that was named.
+    pub fn ask_with(&self, cosigners: Arc<dyn Cosigners>) {
+        let _ = self.cosigners.set(cosigners);
+    }
+
+    /// See [`Objects::ask_with`].
+    pub fn cosigners(&self) -> Option<&dyn Cosigners> {
+        self.cosigners.get().map(AsRef::as_ref)
     }
 
     /// The address, for people.

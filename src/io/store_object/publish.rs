@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::cosigned::Cosigned;
 use super::identity;
 use super::objects::{Objects, Written};
 use crate::error::Context;
@@ -14,7 +15,7 @@ use crate::limits::{
 };
 use crate::store::lease::Holder;
 use crate::store::plan::{
-    Before, Found, Plan, STAGED, Step, parse, plan_path, staged_dir, staged_path,
+    Before, Found, Plan, STAGED, Step, cosignatures_path, parse, plan_path, staged_dir, staged_path,
 };
 use crate::store::stage::{Content, Put, Transaction};
 use crate::trust::json;
@@ -44,7 +45,8 @@ pub fn publish(objects: &Objects, holder: &Holder, transaction: &Transaction) ->
         return Err(lost(objects, sequence));
     }
     let steps = stage(objects, transaction)?;
-    let plan = Plan::new(sequence, &holder.who, &identity::random()?, steps);
+    let mut plan = Plan::new(sequence, &holder.who, &identity::random()?, steps);
+    plan.submission.clone_from(&transaction.submission);
     let bytes = plan.to_bytes()?;
     if bytes.len() as u64 > MAX_PLAN_LEN {
         return Err(Error::failed(format!(
@@ -120,6 +122,7 @@ pub fn clean(objects: &Objects) {
 }
 
 fn clean_one(objects: &Objects, sequence: u64) {
+    let _ = objects.remove(&cosignatures_path(sequence));
     let dir = staged_dir(sequence);
     for name in objects.list(&dir).unwrap_or_default() {
         // What is left is removed by the next command.
@@ -192,9 +195,16 @@ fn stage_one(objects: &Objects, at: &str, content: &Content, is: (Sha256, u64)) 
 
 /// Carries out a plan whose number is won. Many may do so at once, and any of them may be late.
 fn carry_out(objects: &Objects, plan: &Plan) -> Result<()> {
+    let cosigned = match Cosigned::load(objects, plan) {
+        Ok(cosigned) => cosigned,
+        Err(_) if is_over(objects, plan.sequence)? => return Ok(()),
+        Err(e) => return Err(e),
+    };
     for (i, step) in plan.steps.iter().enumerate() {
         fault::point(&format!("publish.{i}"));
-        if let Err(e) = carry_out_step(objects, plan.sequence, step) {
+        let done = cosigned.bytes(objects, plan.sequence, step);
+        let done = done.and_then(|bytes| carry_out_step(objects, plan.sequence, step, bytes));
+        if let Err(e) = done {
             if is_over(objects, plan.sequence)? {
                 return Ok(());
             }
@@ -228,8 +238,17 @@ fn is_over(objects: &Objects, sequence: u64) -> Result<bool> {
             .is_some())
 }
 
-fn carry_out_step(objects: &Objects, sequence: u64, step: &Step) -> Result<()> {
-    let written = match (step.inline_bytes()?, step.replaces) {
+fn carry_out_step(
+    objects: &Objects,
+    sequence: u64,
+    step: &Step,
+    cosigned: Option<Vec<u8>>,
+) -> Result<()> {
+    let bytes = match cosigned {
+        Some(bytes) => Some(bytes),
+        None => step.inline_bytes()?,
+    };
+    let written = match (bytes, step.replaces) {
         (Some(bytes), Some(before)) => {
             let written = objects.replace(&step.path, &bytes, before, MAX_CHECKPOINT_LEN)?;
             if written == Written::Differs {

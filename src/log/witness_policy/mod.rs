@@ -66,7 +66,8 @@ pub struct WitnessPolicy {
     quorum: Option<Member>,
 }
 
-/// That a quorum has cosigned a checkpoint. Only [`WitnessPolicy::witnessed`] makes one.
+/// That a quorum has cosigned a checkpoint. Only [`WitnessPolicy::witnessed`] makes one, beside those that a
+/// rehearsal assumes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witnessed {
     time: Timestamp,
@@ -75,6 +76,15 @@ pub struct Witnessed {
 }
 
 impl Witnessed {
+    /// What a rehearsal takes as given for a checkpoint that nobody was shown yet.
+    pub(crate) fn assumed(now: Timestamp) -> Self {
+        Witnessed {
+            time: now,
+            newest: now,
+            by: Vec::new(),
+        }
+    }
+
     /// The witnessed time; see the head of this module.
     pub fn time(&self) -> Timestamp {
         self.time

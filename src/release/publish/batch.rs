@@ -7,17 +7,17 @@ use jiff::Timestamp;
 
 use super::super::leaf::{Leaf, MetadataLeaf};
 use super::super::policy::ReleasePolicy;
-use super::witness::Witnesses;
+use super::log_end::LogEnd;
+use super::witness::{Published, Witnesses};
 use super::{Keys, Publisher};
 use crate::hash::Sha256;
-use crate::keys::{PublicKey, Signer};
+use crate::limits::MAX_CHECKPOINT_LEN;
 use crate::log::{
-    Checkpoint, Growth, Note, StoreTiles, TileHashes, TlogProof, TreeHead, VerifiedCheckpoint,
-    VerifierKey, plan_append, prove_consistency, prove_inclusion,
+    Growth, Note, StoreTiles, TileHashes, TlogProof, TreeHead, VerifiedCheckpoint, plan_append,
+    prove_consistency, prove_inclusion,
 };
 use crate::store::Reader;
 use crate::store::stage::Transaction;
-use crate::trust::policy::Purpose;
 use crate::{Error, Result};
 
 /// A publication being collected.
@@ -33,18 +33,7 @@ pub struct Batch<'a> {
     policy: Option<(String, Vec<u8>)>,
     snapshot: Option<(String, Vec<u8>)>,
     timestamp: Option<(u64, Vec<u8>)>,
-}
-
-/// The log that is to grow, and the keys that make it.
-pub struct LogEnd {
-    /// Its size and root now.
-    pub head: TreeHead,
-    /// The key's name, which is the log's origin.
-    pub origin: String,
-    /// The key of its checkpoints.
-    pub key: Box<dyn Signer>,
-    /// The key of the leaves about metadata.
-    pub publisher: Box<dyn Signer>,
+    renewed: Option<Note>,
 }
 
 impl<'a> Batch<'a> {
@@ -55,31 +44,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// Keys that policy does not name, too few witnesses at hand.
     pub fn new(publisher: &Publisher<'a>, policy: &ReleasePolicy, head: TreeHead) -> Result<Self> {
-        let known = policy.log_keys();
-        let log: Vec<PublicKey> = known.iter().filter_map(|k| k.public().ok()).collect();
-        let publishers = policy.accepted(&Purpose::Publisher, publisher.now);
-        let end = LogEnd {
-            head,
-            origin: policy.log_origin().to_owned(),
-            key: publisher.keys.one_of("log", &log)?,
-            publisher: publisher.keys.one_of("publisher", &publishers)?,
-        };
-        let mine = VerifierKey::from_public(&end.origin, &end.key.public())?;
-        if !known.contains(&mine) {
-            return Err(Error::refused(format!(
-                "the log key here is {mine}, policy names {}",
-                known
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ))
-            .hint(
-                "are these the secret keys of this project? name the right ones: --secret-keys DIR",
-            ));
-        }
-        let key = end.publisher.public();
-        policy.check_signer(&Purpose::Publisher, &key, publisher.now)?;
+        let end = LogEnd::of(policy, head, publisher.keys, publisher.now)?;
         let mut batch = Batch::starting(publisher.store, Some(end), publisher.now);
         batch.want_witnesses(policy, publisher.keys)?;
         Ok(batch)
@@ -93,13 +58,16 @@ impl<'a> Batch<'a> {
         self.witnesses.want(policy, keys)
     }
 
-    /// Asks the witnesses of the policy that this publication replaces too: readers who have not
-    /// seen the new one yet look at the same checkpoint. Nothing depends on it, or a project whose
+    /// Asks the witnesses of the policy that this publication replaces too, and lets its log keys sign:
+    /// readers who have not seen the new one yet look at the same checkpoint. Nothing depends on it, or a project whose
     /// witnesses are lost could never name others.
     ///
     /// # Errors
     /// Keys that cannot be read.
     pub fn ask_witnesses(&mut self, policy: &ReleasePolicy, keys: &'a dyn Keys) -> Result<()> {
+        if let Some(end) = &mut self.log {
+            end.join(policy, keys, self.now)?;
+        }
         self.witnesses.ask(policy, keys)
     }
 
@@ -117,6 +85,7 @@ impl<'a> Batch<'a> {
             policy: None,
             snapshot: None,
             timestamp: None,
+            renewed: None,
         }
     }
 
@@ -178,6 +147,9 @@ impl<'a> Batch<'a> {
             out.new_object(path, bytes);
         }
         self.log_metadata()?;
+        if let Some(note) = &self.renewed {
+            out.head("log/checkpoint", note.to_string());
+        }
         let proofs = self.log(&mut out)?;
         for (path, proof) in proofs {
             out.new_object(path, proof);
@@ -225,6 +197,45 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// Asks all witnesses of `policy` to cosign the log's checkpoint, which does not grow, anew.
+    ///
+    /// # Errors
+    /// As [`Witnesses::renew`]; then the publication goes without.
+    pub fn renew_checkpoint(
+        &mut self,
+        policy: &ReleasePolicy,
+        keys: &'a dyn Keys,
+        checkpoint: &VerifiedCheckpoint,
+    ) -> Result<()> {
+        self.witnesses.want(policy, keys)?;
+        let head = *checkpoint.head();
+        let tiles = StoreTiles::new(self.store, "log", head.size);
+        let hashes = TileHashes::open(&tiles, &head)?;
+        let published = Published {
+            checkpoint: checkpoint.clone(),
+            prove: &|from| prove_consistency(from, head.size, &hashes),
+        };
+        self.renewed = Some(self.witnesses.renew(&published, self.now)?);
+        Ok(())
+    }
+
+    /// The checkpoint that readers see now, where witnesses are to be tried with it.
+    fn published(&self, old: &TreeHead) -> Result<Option<VerifiedCheckpoint>> {
+        if !self.witnesses.are_elsewhere() {
+            return Ok(None);
+        }
+        let Some(bytes) = self.store.read("log/checkpoint", MAX_CHECKPOINT_LEN)? else {
+            return Ok(None);
+        };
+        let note = Note::parse(&bytes)?;
+        let checkpoint = self.witnesses.verify(&note)?;
+        match checkpoint.head() == old {
+            true => Ok(Some(checkpoint)),
+            false => Err(Error::failed("the log has grown while this was prepared")
+                .hint("run the same command again")),
+        }
+    }
+
     /// Tiles, then the checkpoint; gives the proofs of the new entries under it.
     fn log(&self, out: &mut Transaction) -> Result<Vec<(String, String)>> {
         if self.entries.is_empty() {
@@ -245,8 +256,19 @@ impl<'a> Batch<'a> {
             new: &end.sign_checkpoint(append.new)?,
             prove: &|from| prove_consistency(from, append.new.size, &hashes),
         };
-        let note = self.witnesses.cosign(&growth, self.now)?;
+        let published = self.published(&old)?;
+        let before = TileHashes::open(&tiles, &old)?;
+        let prove = |from| prove_consistency(from, old.size, &before);
+        let published = published.map(|checkpoint| Published {
+            checkpoint,
+            prove: &prove,
+        });
+        let cosigned = self
+            .witnesses
+            .cosign(&growth, published.as_ref(), self.now)?;
+        let (note, submission) = cosigned;
         out.head("log/checkpoint", note.to_string());
+        out.submission = submission;
 
         let mut proofs = Vec::new();
         for ((entry, paths), index) in self.entries.iter().zip(old.size..) {
@@ -255,14 +277,5 @@ impl<'a> Batch<'a> {
             proofs.extend(paths.iter().map(|p| (p.clone(), proof.clone())));
         }
         Ok(proofs)
-    }
-}
-
-impl LogEnd {
-    fn sign_checkpoint(&self, head: TreeHead) -> Result<VerifiedCheckpoint> {
-        let text = Checkpoint::new(&self.origin, head)?.to_string();
-        let key = VerifierKey::from_public(&self.origin, &self.key.public())?;
-        let note = Note::with_signature(&text, &key, &self.key.sign(text.as_bytes())?)?;
-        VerifiedCheckpoint::verify(&note, &[key], &self.origin)
     }
 }

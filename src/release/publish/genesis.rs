@@ -4,11 +4,12 @@
 use jiff::Timestamp;
 use serde_json::{Map, json};
 
-use super::batch::{Batch, LogEnd};
+use super::batch::Batch;
+use super::log_end::LogEnd;
 use super::signing::{Signed, sign_under};
 use super::{Keys, expires};
 use crate::keys::PublicKey;
-use crate::log::{TreeHead, VerifierKey};
+use crate::log::VerifierKey;
 use crate::release::config::Expiry;
 use crate::release::policy::ReleasePolicy;
 use crate::store::Reader;
@@ -72,12 +73,7 @@ impl Genesis<'_> {
         let pin = Pin::of(&policy_bytes);
         let (root, root_bytes) = self.root(&pin)?;
 
-        let end = LogEnd {
-            head: TreeHead::empty(),
-            origin: self.origin.to_owned(),
-            key: log_key,
-            publisher: self.keys.one("publisher")?,
-        };
+        let end = LogEnd::founded(self.origin, log_key, self.keys.one("publisher")?)?;
         let mut batch = Batch::starting(store, Some(end), self.now);
         let policy = ReleasePolicy::parse(&policy_bytes, pin.clone())?;
         batch.want_witnesses(&policy, self.keys)?;

@@ -5,7 +5,9 @@
 mod attested;
 mod batch;
 mod genesis;
+mod log_end;
 mod signing;
+mod submission;
 mod witness;
 
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +24,7 @@ use super::verify::{check_logged, signed_release};
 use super::view::View;
 use super::yank;
 use crate::keys::{PublicKey, Signer};
-use crate::log::WitnessMemory;
+use crate::log::{Transport, WitnessMemory};
 use crate::store::Reader;
 use crate::store::stage::{Content, Transaction};
 use crate::trust::memory::Memory;
@@ -36,6 +38,7 @@ use crate::{Error, Result};
 pub use attested::{Attested, attested, refused};
 pub use genesis::{Founded, Genesis, PEOPLE_MEMBER};
 pub use signing::{Absent, Waiting};
+pub use submission::AskWitnesses;
 pub use witness::{Witness, Witnesses, published};
 
 use batch::Batch;
@@ -66,6 +69,11 @@ pub trait Keys {
     /// Where witnesses whose keys are among these write down what they cosigned; none where such
     /// keys cannot be used.
     fn witness_memory(&self) -> Option<&dyn WitnessMemory> {
+        None
+    }
+
+    /// The way to witnesses on other machines; none where they cannot be asked.
+    fn witness_transport(&self) -> Option<&dyn Transport> {
         None
     }
 
@@ -286,21 +294,33 @@ impl Publisher<'_> {
         Ok((record, released))
     }
 
-    /// Plans fresh signatures over the same contents.
+    /// Plans fresh signatures over the same contents, those of the log's witnesses too where their age
+    /// matters. Why these could not be had is told beside the plan: the metadata's freshness does not wait for them.
     ///
     /// # Errors
     /// As [`Publisher::publish`].
-    pub fn freshness(&self, view: &mut View) -> Result<Planned> {
+    pub fn freshness(&self, view: &mut View) -> Result<(Planned, Option<Error>)> {
+        let mut batch = Batch::starting(self.store, None, self.now);
+        let checkpoint = &view.history.checkpoint;
+        let log = &view.policy.policy().document().log;
+        // Where any age will do, the first cosignatures say best since when the tree is known.
+        let stale = match log.max_cosignature_age_hours {
+            None => None,
+            Some(_) => batch
+                .renew_checkpoint(&view.policy, self.keys, checkpoint)
+                .err(),
+        };
         let slack = SignedDuration::from_hours(
             24 * i64::from(self.expiry.timestamp) * i64::from(SNAPSHOT_SLACK),
         );
         let snapshot = Snapshot::clone(view.refreshed.snapshot());
-        let batch = Batch::starting(self.store, None, self.now);
         if snapshot.expires <= self.now.saturating_add(slack).unwrap_or(self.now) {
-            return self.sealed(view, view.refreshed.root(), batch, snapshot);
+            let planned = self.sealed(view, view.refreshed.root(), batch, snapshot)?;
+            return Ok((planned, stale));
         }
         let meta = MetaFile::of(snapshot.version, view.refreshed.snapshot().bytes());
-        self.stamped(view, view.refreshed.root(), batch, meta)
+        let planned = self.stamped(view, view.refreshed.root(), batch, meta)?;
+        Ok((planned, stale))
     }
 
     /// Signs a new snapshot, and a timestamp over it.
@@ -358,8 +378,17 @@ impl Publisher<'_> {
         let store = FilesInMemory::over(files, self.store);
         let (fetch, cache) = (StoreMetadata(&store), Memory::new());
         let root = view.refreshed.root().bytes();
-        let mut after = View::open(&store, &fetch, &cache, root, self.now)
-            .map_err(|e| e.under("nothing was published: readers would refuse the result"))?;
+        let refused = |e: Error| e.under("nothing was published: readers would refuse the result");
+        // Witnesses that have answered just now are asked for this tree once it cannot be lost.
+        let opened = match transaction.submission {
+            Some(_) => View::open_unwitnessed(&store, &fetch, &cache, root, self.now),
+            None => View::open(&store, &fetch, &cache, root, self.now),
+        };
+        let mut after = opened.map_err(refused)?;
+        // What was too old before is no fault of this publication, and may be all that mends it.
+        if view.check_head(self.now).is_ok() {
+            after.check_head(self.now).map_err(refused)?;
+        }
         let base = Base::of(&mut after)?;
         self.rehearse_moves(view, &store, &mut after)?;
         if base.root.version == view.refreshed.root().version {

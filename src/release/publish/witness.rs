@@ -1,5 +1,6 @@
-//! Cosignatures for a new checkpoint, asked for before anything of a publication is staged. Pure:
-//! keys and what witnesses remember come in through traits.
+//! Who has to cosign a new checkpoint. Witnesses whose keys are at hand do so before anything of a
+//! publication is staged; those elsewhere are tried then, and asked once it is staged: see
+//! [`super::submission`]. Pure: keys, what witnesses remember and the way to others come in through traits.
 //!
 //! A witness whose key lies on the publisher's own machine attests nothing but that machine's
 //! clock: whoever controls the machine makes it say any time, and any history. It is a way to begin
@@ -10,11 +11,14 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::Keys;
+use crate::hash::Sha256;
 use crate::keys::Signer;
 use crate::log::{
-    Cosigner, CosignerKey, Growth, Memory, Note, Signature, VerifiedCheckpoint, WitnessMemory,
+    Asked, Cosigned, Cosigner, CosignerKey, Growth, Memory, Note, Signature, Transport,
+    VerifiedCheckpoint, WitnessMemory, submit,
 };
 use crate::release::policy::ReleasePolicy;
+use crate::store::cosign::Submission;
 use crate::{Error, Kind, Result};
 
 /// Somebody who may cosign.
@@ -52,23 +56,35 @@ impl Witness for KeyAtHand<'_> {
     }
 }
 
-/// The policies whose quorums a checkpoint must have, and the witnesses at hand for them.
+/// The policies whose quorums a checkpoint must have, and their witnesses: those whose keys are at
+/// hand, and those that can be asked elsewhere.
 #[derive(Default)]
 pub struct Witnesses<'a> {
     policies: Vec<ReleasePolicy>,
     at_hand: Vec<Box<dyn Witness + 'a>>,
+    elsewhere: Vec<Asked>,
+    transport: Option<&'a dyn Transport>,
+}
+
+/// The log as it was published last, for witnesses that are asked whether they can be reached.
+pub struct Published<'a> {
+    /// Its checkpoint.
+    pub checkpoint: VerifiedCheckpoint,
+    /// Makes the consistency proof from a tree of that size to it.
+    pub prove: &'a dyn Fn(u64) -> Result<Vec<Sha256>>,
 }
 
 impl<'a> Witnesses<'a> {
-    /// Wants a policy's quorum, of those of its witnesses whose keys are at hand.
+    /// Wants a policy's quorum, of those of its witnesses whose keys are at hand or whose addresses are
+    /// known.
     ///
     /// # Errors
     /// Failed: they are no quorum, saying who is missing. Nobody was asked for anything yet.
     pub fn want(&mut self, policy: &ReleasePolicy, keys: &'a dyn Keys) -> Result<()> {
         self.ask(policy, keys)?;
-        let at_hand: BTreeSet<CosignerKey> = self.at_hand.iter().map(|w| w.key().clone()).collect();
-        policy.witnesses().check_reachable(&at_hand).map_err(|e| {
-            let e = too_few(e.with_kind(Kind::Failed));
+        let elsewhere = self.elsewhere.iter().map(|asked| asked.key.clone());
+        self.check_reachable(policy, elsewhere).map_err(|e| {
+            let e = too_few(e);
             match keys.absent("witness") {
                 Some(absent) => e.caused_by(absent),
                 None => e,
@@ -78,12 +94,44 @@ impl<'a> Witnesses<'a> {
         Ok(())
     }
 
-    /// Asks those of a policy's witnesses whose keys are at hand, without wanting a quorum.
+    fn check_reachable(
+        &self,
+        policy: &ReleasePolicy,
+        elsewhere: impl Iterator<Item = CosignerKey>,
+    ) -> Result<()> {
+        let at_hand = self.at_hand.iter().map(|w| w.key().clone());
+        let reached: BTreeSet<CosignerKey> = at_hand.chain(elsewhere).collect();
+        policy.witnesses().check_reachable(&reached)
+    }
+
+    /// Asks those of a policy's witnesses that can be asked, without wanting a quorum.
     ///
     /// # Errors
     /// Keys that cannot be read.
     pub fn ask(&mut self, policy: &ReleasePolicy, keys: &'a dyn Keys) -> Result<()> {
-        let (false, Some(memory)) = (policy.witnesses().is_none(), keys.witness_memory()) else {
+        if policy.witnesses().is_none() {
+            return Ok(());
+        }
+        self.ask_at_hand(policy, keys)?;
+        let Some(transport) = keys.witness_transport() else {
+            return Ok(());
+        };
+        self.transport = Some(transport);
+        for entry in policy.witnesses().witnesses() {
+            let is_known = self.at_hand.iter().any(|w| *w.key() == entry.key)
+                || self.elsewhere.iter().any(|asked| asked.key == entry.key);
+            if let (false, Some(url)) = (is_known, &entry.url) {
+                self.elsewhere.push(Asked {
+                    key: entry.key.clone(),
+                    url: url.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_at_hand(&mut self, policy: &ReleasePolicy, keys: &'a dyn Keys) -> Result<()> {
+        let Some(memory) = keys.witness_memory() else {
             return Ok(());
         };
         for signer in keys.all("witness")? {
@@ -103,12 +151,128 @@ impl<'a> Witnesses<'a> {
         Ok(())
     }
 
-    /// The checkpoint of `growth` with all cosignatures that the witnesses at hand give.
+    /// The checkpoint of `growth` with the cosignatures that the witnesses at hand give, and what
+    /// those elsewhere are to be asked once it is staged. Whether these answer is tried with
+    /// `published`, which they know or may know: what cannot reach its quorum is not staged.
     ///
     /// # Errors
     /// Refused: a witness has seen another history. Failed: no quorum for one of the policies.
-    pub fn cosign(&self, growth: &Growth, now: Timestamp) -> Result<Note> {
+    pub fn cosign(
+        &self,
+        growth: &Growth,
+        published: Option<&Published>,
+        now: Timestamp,
+    ) -> Result<(Note, Option<Submission>)> {
         let mut note = growth.new.note().clone();
+        let mut failures = self.cosign_at_hand(growth, &mut note, now)?;
+        let asked = match published {
+            Some(published) => self.try_elsewhere(published, &mut failures, now)?,
+            None => Vec::new(),
+        };
+        for policy in &self.policies {
+            let reached = match asked.is_empty() {
+                true => VerifiedCheckpoint::verify(&note, policy.log_keys(), policy.log_origin())
+                    .and_then(|checkpoint| policy.witnessed(&checkpoint))
+                    .map(drop),
+                false => self.check_reachable(policy, asked.iter().map(|a| a.key.clone())),
+            };
+            if let Err(e) = reached {
+                return Err(too_few(failures.iter().fold(e, Error::caused_by)));
+            }
+        }
+        if asked.is_empty() {
+            return Ok((note, None));
+        }
+        let policies = self.policies.iter().map(policy_text);
+        let submission = Submission {
+            checkpoint: note.to_string(),
+            old_size: growth.old.size,
+            policies: policies.collect::<Result<_>>()?,
+            witnesses: asked.iter().map(|asked| asked.key.to_string()).collect(),
+        };
+        Ok((note, Some(submission)))
+    }
+
+    /// Verifies a checkpoint under the policies that want one.
+    ///
+    /// # Errors
+    /// Refused: none of them does.
+    pub fn verify(&self, note: &Note) -> Result<VerifiedCheckpoint> {
+        let mut refused = Error::bug("a checkpoint is to be verified for no policy");
+        for policy in &self.policies {
+            match VerifiedCheckpoint::verify(note, policy.log_keys(), policy.log_origin()) {
+                Ok(checkpoint) => return Ok(checkpoint),
+                Err(e) => refused = e,
+            }
+        }
+        Err(refused)
+    }
+
+    /// Whether anybody elsewhere may be asked.
+    pub fn are_elsewhere(&self) -> bool {
+        !self.elsewhere.is_empty()
+    }
+
+    /// The published checkpoint with newer cosignatures in place of those that could be had anew.
+    ///
+    /// # Errors
+    /// As [`Witnesses::cosign`].
+    pub fn renew(&self, published: &Published, now: Timestamp) -> Result<Note> {
+        let checkpoint = &published.checkpoint;
+        let growth = Growth {
+            old: *checkpoint.head(),
+            new: checkpoint,
+            prove: published.prove,
+        };
+        let mut fresh = Note::parse(checkpoint.note().to_string().as_bytes())?;
+        fresh.retain_signatures(|line| {
+            let mut signers = checkpoint.signers().iter();
+            signers.any(|key| key.name() == line.name() && key.id() == line.key_id())
+        });
+        let mut failures = self.cosign_at_hand(&growth, &mut fresh, now)?;
+        if let Some(transport) = self.transport {
+            let size = checkpoint.head().size;
+            let outcomes = submit(
+                &self.elsewhere,
+                checkpoint,
+                size,
+                published.prove,
+                transport,
+            );
+            for (asked, outcome) in self.elsewhere.iter().zip(outcomes) {
+                match usable(outcome, now)? {
+                    Ok(line) => drop(fresh.add_cosignature(&asked.key, &line)?),
+                    Err(failure) => failures.push(failure),
+                }
+            }
+        }
+        // Whoever did not answer goes on standing by what it said.
+        for old in checkpoint.note().unverified_signatures() {
+            let mut new = fresh.unverified_signatures().iter();
+            if !new.any(|line| line.name() == old.name() && line.key_id() == old.key_id()) {
+                fresh.push_unverified(old.clone())?;
+            }
+        }
+        for policy in &self.policies {
+            let reached =
+                VerifiedCheckpoint::verify(&fresh, policy.log_keys(), policy.log_origin())
+                    .and_then(|checkpoint| {
+                        let witnessed = policy.witnessed(&checkpoint)?;
+                        policy.check_head(&checkpoint, witnessed.as_ref(), now)
+                    });
+            if let Err(e) = reached {
+                return Err(failures.iter().fold(e, Error::caused_by));
+            }
+        }
+        Ok(fresh)
+    }
+
+    fn cosign_at_hand(
+        &self,
+        growth: &Growth,
+        note: &mut Note,
+        now: Timestamp,
+    ) -> Result<Vec<String>> {
         let mut failures = Vec::new();
         for witness in &self.at_hand {
             let key = witness.key();
@@ -122,23 +286,64 @@ impl<'a> Witnesses<'a> {
                 Err(e) => failures.push(format!("{}: {e}", key.name())),
             }
         }
-        for policy in &self.policies {
-            let reached = VerifiedCheckpoint::verify(&note, policy.log_keys(), policy.log_origin())
-                .and_then(|checkpoint| policy.witnessed(&checkpoint));
-            if let Err(e) = reached {
-                let e = failures.iter().fold(e, Error::caused_by);
-                return Err(too_few(e.with_kind(Kind::Failed)));
+        Ok(failures)
+    }
+
+    /// Those elsewhere that cosign what is published already: they can be reached, and have seen no
+    /// other history.
+    fn try_elsewhere(
+        &self,
+        published: &Published,
+        failures: &mut Vec<String>,
+        now: Timestamp,
+    ) -> Result<Vec<Asked>> {
+        let Some(transport) = self.transport else {
+            return Ok(Vec::new());
+        };
+        let (checkpoint, prove) = (&published.checkpoint, published.prove);
+        let size = checkpoint.head().size;
+        let outcomes = submit(&self.elsewhere, checkpoint, size, prove, transport);
+        let mut reached = Vec::new();
+        for (asked, outcome) in self.elsewhere.iter().zip(outcomes) {
+            match usable(outcome, now)? {
+                Ok(_) => reached.push(asked.clone()),
+                Err(failure) => failures.push(failure),
             }
         }
-        Ok(note)
+        Ok(reached)
     }
 }
 
+/// A cosignature that readers will take, or why there is none.
+///
+/// # Errors
+/// Refused: the witness has seen another history, over which nothing may be published.
+pub(super) fn usable(
+    outcome: Result<Cosigned>,
+    now: Timestamp,
+) -> Result<std::result::Result<Signature, String>> {
+    let checked = outcome.and_then(|cosigned| {
+        cosigned.check_clock(now)?;
+        Ok(cosigned.line().clone())
+    });
+    match checked {
+        Ok(line) => Ok(Ok(line)),
+        Err(e) if e.kind() == Kind::Refused => Err(e),
+        Err(e) => Ok(Err(e.to_string())),
+    }
+}
+
+fn policy_text(policy: &ReleasePolicy) -> Result<String> {
+    let bytes = policy.policy().document().to_bytes()?;
+    String::from_utf8(bytes).map_err(|e| Error::bug("a policy that is not UTF-8").caused_by(e))
+}
+
 fn too_few(e: Error) -> Error {
-    e.under("nothing was published: the witnesses at hand are no quorum")
+    e.with_kind(Kind::Failed)
+        .under("nothing was published: the witnesses that can be asked are no quorum")
         .hint(
-            "put the missing witness keys (files witness, witness.NAME) into the directory of \
-             secret keys; witnesses on other machines come with a later version",
+            "start those that do not answer, and try again; a witness whose key is on this machine needs \
+             its key file (witness, witness.NAME) in the directory of secret keys",
         )
 }
 
