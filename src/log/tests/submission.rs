@@ -296,7 +296,8 @@ fn without_a_proof_nobody_is_asked() {
     assert!(error.to_string().contains("a tile is missing"), "{error}");
     // From nothing, no proof is needed; a guess beyond the log is none.
     let witness = notary(&Drawer::default()).unwrap();
-    let wire = Wire::new(&|post| real(&witness, post));
+    let answer = |post: &Post| real(&witness, post);
+    let wire = Wire::new(&answer);
     assert!(submit(&asked(), &checkpoint(13), 0, &broken, &wire)[0].is_ok());
     let outcomes = submit(
         &asked(),
