@@ -44,6 +44,12 @@ pub const MAX_WITNESS_SKEW_SECONDS: i64 = 300;
 pub const MAX_PROPOSAL_SKEW_SECONDS: i64 = 300;
 /// What a witness remembers of one log.
 pub const MAX_WITNESS_MEMORY_LEN: u64 = 16_384;
+/// Logs' keys that one witness knows.
+pub const MAX_WATCHED_LOGS: usize = 1_024;
+/// Connections that a witness holds at the same time; more wait to be taken.
+pub const MAX_WITNESS_CONNECTIONS: usize = 256;
+/// Head of a request to a witness.
+pub const MAX_WITNESS_HEAD_LEN: usize = 16_384;
 /// Body of an `add-checkpoint` request: an old size, a proof and a signed checkpoint.
 pub const MAX_ADD_CHECKPOINT_LEN: u64 = MAX_CHECKPOINT_LEN + 8_192;
 /// Hashes in one consistency proof of an `add-checkpoint` request (tlog-witness, "add-checkpoint").

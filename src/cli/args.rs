@@ -13,6 +13,8 @@ mod rebuild;
 mod repo;
 #[cfg(feature = "maintainer")]
 pub mod root;
+#[cfg(feature = "maintainer")]
+mod witness;
 
 use std::path::PathBuf;
 #[cfg(feature = "maintainer")]
@@ -32,6 +34,8 @@ pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 #[cfg(feature = "maintainer")]
 pub use rebuild::RebuildArgs;
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
+#[cfg(feature = "maintainer")]
+pub use witness::WitnessArgs;
 
 /// From a git tag to a verified running daemon on every node, and back.
 #[derive(Debug, Parser)]
@@ -140,6 +144,9 @@ pub enum Command {
     /// Copy a store to others, verifying everything; no keys are needed.
     Mirror(MirrorArgs),
     #[cfg(feature = "maintainer")]
+    /// Watch other people's logs: cosign what only grows, and say so over HTTP.
+    Witness(WitnessArgs),
+    #[cfg(feature = "maintainer")]
     /// Walk the whole way with a small sample daemon in a temporary directory.
     Demo(DemoArgs),
 }
@@ -191,6 +198,8 @@ impl Command {
             Command::Audit(_) => "audit",
             Command::Repo(_) => "repo",
             Command::Mirror(_) => "mirror",
+            #[cfg(feature = "maintainer")]
+            Command::Witness(_) => "witness",
             #[cfg(feature = "maintainer")]
             Command::Demo(_) => "demo",
         }

@@ -34,6 +34,8 @@ mod show;
 mod sign;
 mod verify;
 #[cfg(feature = "maintainer")]
+mod witness;
+#[cfg(feature = "maintainer")]
 mod yank;
 
 use std::ffi::OsString;
@@ -150,6 +152,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Audit(args) => audit::run(cli, args, progress),
         Command::Repo(args) => repo::run(cli, args),
         Command::Mirror(args) => mirror::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Witness(args) => witness::run(cli, args),
         #[cfg(feature = "maintainer")]
         Command::Demo(args) => demo::run(cli, args),
     }

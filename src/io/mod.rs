@@ -46,6 +46,9 @@ pub mod unsynced;
 #[cfg(feature = "maintainer")]
 pub mod witness_client;
 pub mod witness_memory;
+pub mod witness_server;
+#[cfg(feature = "maintainer")]
+pub mod witness_state;
 #[cfg(feature = "maintainer")]
 pub mod witnesses;
 pub mod workshop;

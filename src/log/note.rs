@@ -209,6 +209,14 @@ impl Note {
         Ok(())
     }
 
+    /// The same text with these of its signatures alone.
+    pub(super) fn with_only(&self, signatures: Vec<Signature>) -> Self {
+        Note {
+            text: self.text.clone(),
+            signatures,
+        }
+    }
+
     /// The text, **not verified**, with its final newline.
     pub fn unverified_text(&self) -> &str {
         &self.text

@@ -10,6 +10,9 @@ use crate::{Error, Kind};
 /// The schema of every `--json` document.
 pub const SCHEMA: &str = "relman/1";
 
+/// The outcome of an answer that is not printed again.
+const SAID: &str = "";
+
 /// The outcome of a command that did not end in an [`Error`].
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -39,6 +42,11 @@ impl Answer {
         }
     }
 
+    /// Success of a command that printed its answer long ago, with [`print`], and then went on.
+    pub fn said() -> Self {
+        Self::named(SAID, Value::Null, "")
+    }
+
     /// Checks were made and found something: the answer is whole, the exit code says no.
     pub fn findings(kind: Kind, data: Value, text: impl Into<String>) -> Self {
         Answer {
@@ -57,6 +65,7 @@ pub fn print(command: &str, json: bool, result: &Result<Answer, Error>) -> u8 {
         Err(error) => error.kind().exit_code(),
     };
     let out = match (json, result) {
+        (_, Ok(answer)) if answer.outcome == SAID => return exit,
         (true, _) => document(command, result),
         (false, Ok(answer)) => answer.text.clone(),
         (false, Err(_)) => String::new(),

@@ -11,8 +11,10 @@ use std::time::Duration;
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// What stands after `GET`.
+    /// What stands after the method.
     pub target: String,
+    /// What came with it.
+    pub body: Vec<u8>,
     /// By lower-case name.
     pub headers: BTreeMap<String, String>,
     /// Which connection it came on, from 0.
@@ -178,7 +180,12 @@ fn read_request(reader: &mut impl BufRead, connection: usize) -> std::io::Result
         }
         line.clear();
     }
+    let length = headers.get("content-length");
+    let length = length.and_then(|value| value.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
     Ok(Some(Asked {
+        body,
         target: first.split(' ').nth(1).unwrap_or("/").to_owned(),
         headers,
         connection,

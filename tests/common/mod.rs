@@ -9,6 +9,7 @@ pub mod relman;
 pub mod terminal;
 pub mod timed;
 pub mod tunnel;
+pub mod witness;
 
 use std::path::Path;
 use std::process::Command;

@@ -20,3 +20,4 @@ mod tamper;
 mod tlog;
 mod tools;
 mod tuf;
+mod witness;

@@ -8,10 +8,11 @@ use std::process::Command;
 use crate::common::relman::{Project, SECOND, TAG, copy_tree, files};
 
 /// A small filesystem in memory over a directory; gone when dropped.
-struct Disk(PathBuf);
+pub struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(dir: &Path, kib: u32) -> Disk {
+    /// Mounts one of `kib` KiB.
+    pub fn mount(dir: &Path, kib: u32) -> Disk {
         let size = format!("size={kib}k,mode=0755");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir);
@@ -24,7 +25,7 @@ impl Disk {
     }
 
     /// Leaves room for `kib` more.
-    fn fill_but(&self, kib: usize) {
+    pub fn fill_but(&self, kib: usize) {
         let mut filler = File::create(self.0.join("filler")).unwrap();
         let block = [0u8; 4096];
         while filler.write_all(&block).is_ok() {}
@@ -34,7 +35,8 @@ impl Disk {
             .unwrap();
     }
 
-    fn make_room(&self) {
+    /// Takes it all away again.
+    pub fn make_room(&self) {
         fs::remove_file(self.0.join("filler")).unwrap();
     }
 }

@@ -35,6 +35,7 @@ const PAGES: &[&str] = &[
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
+    "docs/witness.md",
 ];
 
 fn page(name: &str) -> String {
@@ -245,6 +246,15 @@ fn the_unit_runs_a_command_that_there_is() {
 }
 
 #[test]
+fn the_witnesss_unit_runs_a_command_that_there_is() {
+    let unit = page("docs/systemd/relman-witness.service");
+    let line = unit.lines().find_map(|l| l.strip_prefix("ExecStart="));
+    Cli::command()
+        .try_get_matches_from(line.expect("ExecStart").split(' '))
+        .unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
 fn the_drop_in_with_a_passphrase_runs_the_units_command_with_a_descriptor_more() {
     let line = |name: &str| {
         let unit = page(&format!("docs/systemd/relman-timestamp.service{name}"));
@@ -275,9 +285,13 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     }
     let timer = dir.path().join("relman-timestamp.timer");
     fs::write(&timer, page("docs/systemd/relman-timestamp.timer")).expect("a file");
+    let unit = page("docs/systemd/relman-witness.service");
+    let unit = unit.replace("/usr/local/bin/relman", env!("CARGO_BIN_EXE_relman"));
+    let witness = dir.path().join("relman-witness.service");
+    fs::write(&witness, unit).expect("a file");
     let output = std::process::Command::new("systemd-analyze")
         .args(["verify", "--man=no"])
-        .args([&service, &timer])
+        .args([&service, &timer, &witness])
         .output()
         .expect("systemd-analyze runs");
     let said = String::from_utf8_lossy(&output.stderr);

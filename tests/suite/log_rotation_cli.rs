@@ -67,15 +67,7 @@ fn both_keys_sign_for_a_while_and_then_the_new_one_alone() {
     at(
         &project,
         "2026-02-05T00:00:00Z",
-        &[
-            "yank",
-            SECOND,
-            "--level",
-            "withdrawn",
-            "--reason",
-            "forks",
-            "--yes",
-        ],
+        &["yank", SECOND, "--level", "withdrawn", "--reason", "forks"],
     )
     .exits(0);
     assert_eq!(signatures(&project), 1);

@@ -54,4 +54,6 @@ mod tuf_http;
 mod verify_cli;
 mod verify_http_cli;
 mod witness_cli;
+mod witness_client;
+mod witness_server;
 mod yank_cli;

@@ -1,6 +1,7 @@
 //! Tests of the transparency log's core, and what they share: a naive tree to compare with, a
 //! store in memory, a fixed-seed generator. No files, no clock, no network.
 
+mod add_checkpoint;
 mod append;
 mod checkpoint;
 mod cosignature;
@@ -8,6 +9,7 @@ mod merkle;
 mod mutation;
 mod note;
 mod proof;
+mod submission;
 mod tiles;
 mod witness;
 mod witness_policy;
