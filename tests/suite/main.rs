@@ -42,6 +42,7 @@ mod others_cli;
 mod passphrase_cli;
 mod rebuild_cli;
 mod rebuild_crate_cli;
+mod remote_witness_cli;
 mod repo_cli;
 mod root_attack_cli;
 mod root_cli;

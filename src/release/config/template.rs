@@ -75,6 +75,9 @@ const BODY: &str = r#"
 [log]
 # The log's origin line; "<project>/relman-log" when absent.
 # origin = "example.org/relman-log"
+# How witnesses on other machines are reached: certificates beside the system's, and a proxy or "none".
+# witness_ca = "ca.pem"
+# witness_proxy = "none"
 
 # What must hold of a tag before it is cut: `relman gate TAG` runs these in a clean clone of the tag.
 # Without any, there are fmt, clippy, build and test. docs/gates.md has a whole checklist to begin with.
