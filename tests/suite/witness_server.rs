@@ -372,6 +372,11 @@ fn arguments_that_make_no_witness_are_refused_before_anything_is_written() {
     for (more, words) in cases {
         home.fails(more).exits(2).says(words);
     }
+    fs::create_dir(home.path("state")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(home.path("state"), mode).unwrap();
+    home.fails(&["--log", &log]).exits(3).says(&["mode 0777"]);
+    assert_eq!(fs::read_dir(home.path("state")).unwrap().count(), 0);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(home.path("key"), mode).unwrap();
     home.fails(&["--log", &log]).exits(3).says(&["mode 0644"]);
