@@ -265,7 +265,7 @@ fn requests_that_never_end_are_cut_off_and_hold_up_nobody() {
     let head = "POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 500\r\n";
     let slow: Vec<TcpStream> = [&format!("{head}\r\nold 0\n"), head, "P", ""]
         .into_iter()
-        .map(|bytes| open(bytes))
+        .map(open)
         .collect();
     ask_one(&witness, &Log::of(5), 0).unwrap();
     let mut ends = slow.into_iter().map(|mut stream| {
