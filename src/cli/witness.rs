@@ -22,6 +22,9 @@ pub fn run(cli: &Cli, args: &WitnessArgs) -> Result<Answer> {
     let signer = signer(cli, args)?;
     let key = CosignerKey::new(&args.name, signer.public())?;
     let watched = Watched::new(log_keys(cli, args)?, &key)?;
+    if let Some(url) = &args.url {
+        policy_line(&key, url)?;
+    }
     let dir = start_dir(cli)?.join(&args.state);
     let state = WitnessState::open(&dir, &key)?;
     let notary = Notary::new(&args.name, signer, watched, Box::new(state))?;

@@ -1,6 +1,8 @@
 //! Room `io`: what a running witness remembers: a directory with the newest cosigned checkpoint of each
 //! log, a signed note in a file named after the SHA-256 of the log's origin.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::durable::{self, MODE_FILE};
@@ -30,7 +32,7 @@ impl WitnessState {
     /// Refused: a record that is none, or another witness's. Failed: another process has the directory,
     /// or it cannot be read or written.
     pub fn open(dir: &Path, key: &CosignerKey) -> Result<Self> {
-        durable::create_private_dir(dir)?;
+        prepare(dir)?;
         let state = WitnessState {
             _lock: Lock::acquire(&dir.join("lock"), "witness")?,
             dir: dir.to_owned(),
@@ -65,6 +67,27 @@ impl WitnessState {
         let name = format!("{}{SUFFIX}", Sha256::of(origin.as_bytes()));
         self.dir.join(name)
     }
+}
+
+/// Makes the directory where there is none. One that is there keeps its mode: it may be anything that a
+/// slip of the hand has named.
+fn prepare(dir: &Path) -> Result<()> {
+    if !durable::is_there(dir) {
+        return durable::create_private_dir(dir);
+    }
+    let meta = fs::metadata(dir).map_err(|e| durable::cannot("look at", dir, e))?;
+    let mode = meta.mode() & 0o7777;
+    if !meta.is_dir() || mode & 0o022 != 0 {
+        return Err(Error::refused(format!(
+            "{} is no directory that only its owner writes to: mode {mode:04o}",
+            dir.display()
+        ))
+        .hint(format!(
+            "name one of the witness's own; if it is: chmod go-w {}",
+            dir.display()
+        )));
+    }
+    Ok(())
 }
 
 impl Shelf for WitnessState {

@@ -9,7 +9,7 @@ const MAX_LINES: usize = 500;
 /// Modules of std that touch the machine.
 const MACHINE: [&str; 4] = ["fs", "process", "net", "env"];
 /// Crates that touch the machine.
-const MACHINE_CRATES: [&str; 4] = ["rustix", "git2", "reqwest", "tempfile"];
+const MACHINE_CRATES: [&str; 6] = ["rustix", "git2", "hyper", "reqwest", "tempfile", "tokio"];
 /// Calls that read a clock.
 const CLOCKS: [&str; 4] = [
     "SystemTime::now",

@@ -265,7 +265,7 @@ fn requests_that_never_end_are_cut_off_and_hold_up_nobody() {
     let head = "POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 500\r\n";
     let slow: Vec<TcpStream> = [&format!("{head}\r\nold 0\n"), head, "P", ""]
         .into_iter()
-        .map(|bytes| open(bytes))
+        .map(open)
         .collect();
     ask_one(&witness, &Log::of(5), 0).unwrap();
     let mut ends = slow.into_iter().map(|mut stream| {
@@ -372,6 +372,11 @@ fn arguments_that_make_no_witness_are_refused_before_anything_is_written() {
     for (more, words) in cases {
         home.fails(more).exits(2).says(words);
     }
+    fs::create_dir(home.path("state")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(home.path("state"), mode).unwrap();
+    home.fails(&["--log", &log]).exits(3).says(&["mode 0777"]);
+    assert_eq!(fs::read_dir(home.path("state")).unwrap().count(), 0);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(home.path("key"), mode).unwrap();
     home.fails(&["--log", &log]).exits(3).says(&["mode 0644"]);
