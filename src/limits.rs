@@ -60,6 +60,8 @@ pub const MAX_ENTRY_BUNDLE_LEN: u64 = TILE_WIDTH * (2 + MAX_LOG_ENTRY_LEN as u64
 pub const MAX_HASH_TILE_LEN: u64 = TILE_WIDTH * 32;
 /// A `.tlog-proof` file with its `extra` leaf.
 pub const MAX_TLOG_PROOF_LEN: u64 = 262_144;
+/// Fresher proofs beside one proof.
+pub const MAX_FRESH_PROOFS: u64 = 256;
 /// `<environment>.current.json`.
 pub const MAX_CURRENT_LEN: u64 = 65_536;
 /// Announcements of one release to one environment.

@@ -13,6 +13,7 @@ use crate::log::{
 use crate::release::assemble::PROOF;
 use crate::release::leaf::{Leaf, ReleaseLeaf, late_path};
 use crate::release::policy::ReleasePolicy;
+use crate::release::verify::first_path;
 use crate::release::view::View;
 use crate::{Error, Result};
 
@@ -114,7 +115,8 @@ impl LogCopy {
                     included.index()
                 )));
             }
-            let places = self.places.get(path);
+            let first = first_path(path);
+            let places = self.places.get(first.as_deref().unwrap_or(path));
             if places.is_some_and(|places| !places.contains(&included.index())) {
                 return Err(Error::refused(format!(
                     "is about entry {}, which belongs elsewhere",
