@@ -260,3 +260,11 @@ pub const MAX_SHOWN_SPOT: usize = 240;
 pub const MAX_DIFFERING_LINES: usize = 8;
 /// Findings of one kind that are shown of one section or file.
 pub const MAX_FINDINGS: usize = 4;
+/// Entries of the log in one JSON document; a stream of them has no bound.
+pub const MAX_SHOWN_ENTRIES: usize = 100_000;
+/// Characters of foreign text in one cell of a page that is made from the log.
+pub const MAX_PROJECTED_TEXT: usize = 500;
+/// Lines of one release's notes in the changelog.
+pub const MAX_NOTES_LINES: usize = 5_000;
+/// Characters of one of these lines.
+pub const MAX_NOTES_LINE: usize = 2_000;

@@ -11,6 +11,7 @@ pub mod cargo_config;
 pub mod cargo_message;
 pub mod ceremony;
 pub mod cfg_expr;
+pub mod chronicle;
 pub mod config;
 pub mod cut;
 pub mod draft;
@@ -22,6 +23,8 @@ pub mod lockfile;
 pub mod mirror;
 pub mod notes;
 pub mod policy;
+pub mod projection;
+pub mod prove;
 pub mod public;
 pub mod publish;
 #[cfg(feature = "maintainer")]

@@ -1,0 +1,95 @@
+//! `relman docs`: the files that people read, made from the log, or compared with it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::args::{Cli, DocsArgs};
+use super::project::{Project, start_dir, store_and_root};
+use crate::io::{clock, durable};
+use crate::release::projection::{Page, pages};
+use crate::release::view::View;
+use crate::trust::memory::Memory;
+use crate::trust::refresh::StoreMetadata;
+use crate::ui::{Answer, text};
+use crate::{Error, Kind, Result};
+
+/// Runs the command.
+pub fn run(cli: &Cli, args: &DocsArgs) -> Result<Answer> {
+    let (store, root) = store_and_root(cli, &args.store)?;
+    let fetch = StoreMetadata(store.as_ref());
+    let cache = Memory::new();
+    let view = View::open(store.as_ref(), &fetch, &cache, &root, clock::now())?;
+    let dir = place(cli, args)?;
+    let pages = pages(&view, store.as_ref())?;
+    let mut files: Vec<Value> = Vec::new();
+    let mut out = String::new();
+    let mut changed = 0;
+    for page in &pages {
+        let path = dir.join(page.name);
+        let before = state(&path, page)?;
+        let state = match (before, args.check) {
+            ("same", _) => before,
+            (_, true) => before,
+            (_, false) => {
+                durable::create_dir_all(&dir)?;
+                durable::write_atomic(&path, page.text.as_bytes(), durable::MODE_FILE)?;
+                "written"
+            }
+        };
+        changed += usize::from(state != "same");
+        let shown = path.display().to_string();
+        files.push(json!({ "file": shown, "state": state }));
+        out.push_str(&format!("{state:8} {}\n", text::line(&shown)));
+    }
+    let head = view.history.checkpoint.head();
+    let data = json!({
+        "store": store.location(),
+        "size": head.size,
+        "root": head.root,
+        "files": files,
+    });
+    Ok(match (changed, args.check) {
+        (0, _) => Answer::named("unchanged", data, out),
+        (_, false) => Answer::done(data, out),
+        (_, true) => {
+            out.push_str("not what the log says; write them anew: relman docs\n");
+            Answer::findings(Kind::Failed, data, out)
+        }
+    })
+}
+
+/// Where the files are: beside the project's store, they are the project's.
+fn place(cli: &Cli, args: &DocsArgs) -> Result<PathBuf> {
+    let start = start_dir(cli)?;
+    if let Some(dir) = &args.out {
+        return Ok(start.join(dir));
+    }
+    let project = match args.store.store {
+        None => Project::look(cli)?,
+        Some(_) => None,
+    };
+    Ok(project.map_or(start, |project| project.dir))
+}
+
+fn state(path: &Path, page: &Page) -> Result<&'static str> {
+    if !durable::is_there(path) {
+        return Ok("missing");
+    }
+    if !durable::is_file(path) {
+        return Err(
+            Error::failed(format!("{} is there and no file", path.display()))
+                .hint("name another directory: relman docs --out DIR"),
+        );
+    }
+    let wanted = page.text.as_bytes();
+    let length = wanted.len() as u64;
+    if durable::file_len(path)? != length {
+        return Ok("differs");
+    }
+    match durable::read_bounded(path, length)? {
+        Some(found) if found == wanted => Ok("same"),
+        Some(_) => Ok("differs"),
+        None => Ok("missing"),
+    }
+}
