@@ -268,3 +268,7 @@ pub const MAX_PROJECTED_TEXT: usize = 500;
 pub const MAX_NOTES_LINES: usize = 5_000;
 /// Characters of one of these lines.
 pub const MAX_NOTES_LINE: usize = 2_000;
+/// Objects that one publication of a repair adds: the plan of it stays small.
+pub const MAX_REPAIRED_OBJECTS: usize = 1_000;
+/// Bytes that one publication of a repair adds, at least one object.
+pub const MAX_REPAIRED_LEN: usize = 32 * 1024 * 1024;

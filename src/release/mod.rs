@@ -16,6 +16,7 @@ pub mod config;
 pub mod cut;
 pub mod draft;
 pub mod environment;
+pub mod fsck;
 pub mod gate;
 pub mod installation;
 pub mod leaf;

@@ -65,7 +65,7 @@ pub struct LogFsckArgs {
     pub from: Option<String>,
     #[cfg(feature = "maintainer")]
     /// Write what is missing and can be rebuilt, under the store's lease; nothing that is there is changed.
-    #[arg(long, conflicts_with = "store")]
+    #[arg(long, conflicts_with_all = ["store", "root"])]
     pub repair: bool,
     /// The store.
     #[command(flatten)]
@@ -83,7 +83,7 @@ pub struct LogProveArgs {
     pub out: Option<PathBuf>,
     #[cfg(feature = "maintainer")]
     /// Publish fresher proofs beside those of a release and of all evidence about it.
-    #[arg(long, conflicts_with_all = ["out", "store"])]
+    #[arg(long, conflicts_with_all = ["out", "store", "root"])]
     pub refresh: bool,
     /// The store.
     #[command(flatten)]

@@ -4,6 +4,7 @@
 mod append;
 mod checkpoint;
 mod cosignature;
+mod forest;
 mod merkle;
 mod mutation;
 mod note;
