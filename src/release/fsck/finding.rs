@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use crate::log::{Bundle, Tile};
 
+/// The checks of what is no object that is written once.
+const HEADS: [&str; 2] = ["keys", "checkpoint"];
+
 /// What is wrong with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -86,16 +89,19 @@ impl Finding {
         }
     }
 
-    /// Takes the way to make it again away.
+    /// Takes the way to make it again away, until the store has its checkpoint.
     pub fn cannot(&mut self) {
-        self.repairable = false;
-        self.remake = None;
+        if self.remake.take().is_some() {
+            self.repairable = false;
+            self.message.push_str(" once the checkpoint is there again");
+        }
     }
 
     /// The message, with what to do.
     pub fn words(&self) -> String {
         match self.state {
-            State::Differs => format!(
+            // Heads are replaced, and say themselves what to do.
+            State::Differs if !HEADS.contains(&self.check) => format!(
                 "{}; it is left as it is: compare it with a mirror's or a backup's, find out who \
                  wrote it, and move it away before it is rebuilt",
                 self.message

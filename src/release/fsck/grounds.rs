@@ -122,12 +122,14 @@ pub fn checkpoint(
         ),
         None => "there is no other one".into(),
     };
-    findings.push(Finding::new(
-        "checkpoint",
-        CHECKPOINT,
-        State::Differs,
-        format!("{why}; it is signed and cannot be computed again: put back a copy that is no older; {instead}"),
-    ));
+    let (state, why) = match fsck.store.open(CHECKPOINT) {
+        Ok(None) => (State::Missing, "is missing".to_owned()),
+        _ => (State::Differs, why.to_string()),
+    };
+    let message = format!(
+        "{why}; it is signed and cannot be computed again: put back a copy that is no older; {instead}"
+    );
+    findings.push(Finding::new("checkpoint", CHECKPOINT, state, message));
     newest.map(|checkpoint| grounds(checkpoint, false))
 }
 

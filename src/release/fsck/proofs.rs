@@ -139,10 +139,24 @@ impl Proofs {
                 }
             }
         }
+        let placed: BTreeSet<u64> = places.values().flatten().copied().collect();
         for (path, proof) in &self.sound {
-            if let Some(message) = strange(path, proof, forest, head, places) {
-                findings.push(Finding::new(CHECK, path, State::Differs, message));
-            }
+            let first = first_path(path);
+            let own = places.get(first.as_deref().unwrap_or(path));
+            let index = proof.index;
+            let (state, message) = match strange(proof, forest, head) {
+                Some(message) => (State::Differs, message),
+                None if own.is_some_and(|own| !own.contains(&index)) => (
+                    State::Differs,
+                    format!("is about entry {index}, which belongs elsewhere"),
+                ),
+                None if own.is_none() && placed.contains(&index) => (
+                    State::Stray,
+                    format!("is about entry {index}, whose proof has another name"),
+                ),
+                None => continue,
+            };
+            findings.push(Finding::new(CHECK, path, state, message));
         }
         for (path, indices) in places {
             let there = self.sound.contains_key(path) || self.broken.contains(path);
@@ -164,13 +178,7 @@ impl Proofs {
 }
 
 /// What is wrong with a proof that holds by itself.
-fn strange(
-    path: &str,
-    proof: &Proof,
-    forest: &Forest,
-    head: &TreeHead,
-    places: &Places,
-) -> Option<String> {
+fn strange(proof: &Proof, forest: &Forest, head: &TreeHead) -> Option<String> {
     let index = proof.index;
     if proof.head.size > head.size {
         return Some(format!(
@@ -184,15 +192,11 @@ fn strange(
             "is about entry {index}, which is another one in this log"
         ));
     }
-    if let Ok(root) = hashes::root(proof.head.size, forest)
-        && root != proof.head.root
-    {
-        return Some(format!(
+    match hashes::root(proof.head.size, forest) {
+        Ok(root) if root != proof.head.root => Some(format!(
             "is under a checkpoint of {} entries with root {}, this log had {root}: the log was forked",
             proof.head.size, proof.head.root
-        ));
+        )),
+        _ => None,
     }
-    let first = first_path(path);
-    let indices = places.get(first.as_deref().unwrap_or(path))?;
-    (!indices.contains(&index)).then(|| format!("is about entry {index}, which belongs elsewhere"))
 }
