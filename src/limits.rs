@@ -272,3 +272,7 @@ pub const MAX_NOTES_LINE: usize = 2_000;
 pub const MAX_REPAIRED_OBJECTS: usize = 1_000;
 /// Bytes that one publication of a repair adds, at least one object.
 pub const MAX_REPAIRED_LEN: usize = 32 * 1024 * 1024;
+/// Log entries that are in no table of such a page, listed at its end.
+pub const MAX_LEFT_OUT_LINES: usize = 1_000;
+/// Entries of a log whose leaf hashes are held in memory, to look for damage: 1.6 GB of them.
+pub const MAX_FSCK_ENTRIES: u64 = 50_000_000;

@@ -15,6 +15,9 @@ use crate::{Error, Result};
 
 /// Roles that are no environments.
 const OTHERS: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
+/// The log comes before what it tells of.
+const AGAIN: &str =
+    "somebody may be publishing: run it again; if it stays, see what else is missing: relman audit";
 /// What begins the roles that halt environments.
 const HALT: &str = "halt-";
 
@@ -46,7 +49,8 @@ pub fn moves(store: &dyn Reader, policy: &ReleasePolicy, leaf: &MetadataLeaf) ->
             continue;
         };
         let path = format!("metadata/{file}");
-        let missing = || Error::refused(format!("{path} is in the log, and missing here"));
+        let missing =
+            || Error::refused(format!("{path} is in the log, and missing here")).hint(AGAIN);
         let bytes = store.read(&path, MAX_TARGETS_LEN)?.ok_or_else(missing)?;
         let is = Sha256::of(&bytes);
         if is != *digest {

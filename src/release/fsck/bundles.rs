@@ -148,9 +148,12 @@ impl<'a> Bundles<'a> {
     fn one(&self, bundle: &Bundle, right: &[Option<Vec<u8>>], forest: &Forest) -> Option<Finding> {
         let path = format!("log/{}", bundle.path());
         let first = bundle.index * TILE_WIDTH;
-        let lost = (first..)
-            .zip(right)
-            .find_map(|(index, entry)| entry.is_none().then_some(index));
+        let all_lost = (first..).zip(right).filter(|(_, entry)| entry.is_none());
+        let mut all_lost = all_lost.map(|(index, _)| index).peekable();
+        let first_lost = all_lost.peek().copied();
+        // A proof may have an entry and be of no use, since nothing leads from others to the root.
+        let nowhere = all_lost.find(|index| !self.extras.contains_key(index));
+        let lost = nowhere.or(first_lost);
         let finding =
             |state, message: String| Some(Finding::new(CHECK, path.as_str(), state, message));
         let bytes = match there(self.store, &path) {

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::report::{Problem, Report};
+use crate::limits::MAX_FSCK_ENTRIES;
 use crate::log::{Forest, Note, TlogProof, TreeHead, prove_inclusion};
 use crate::store::Reader;
 use crate::{Error, Result};
@@ -88,6 +89,12 @@ impl<'a> Fsck<'a> {
                 details,
             });
         };
+        if head.size > MAX_FSCK_ENTRIES {
+            return Err(Error::failed(format!(
+                "the log has {} entries, the leaf hashes of at most {MAX_FSCK_ENTRIES} are held in memory",
+                head.size
+            )));
+        }
         details.insert(
             "checkpoint",
             format!("{} entries, root {}", head.size, head.root),

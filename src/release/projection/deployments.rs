@@ -2,6 +2,7 @@
 
 use super::markdown::{cell, head, table};
 use super::story::{Deployment, Story};
+use crate::limits::MAX_LEFT_OUT_LINES;
 use crate::trust::time;
 
 /// What stands for all environments.
@@ -56,8 +57,11 @@ pub fn page(story: &Story) -> String {
     });
     if !story.left_out.is_empty() {
         out.push_str("\n## Log entries that are in no table\n\n");
-        for (index, why) in &story.left_out {
+        for (index, why) in story.left_out.iter().take(MAX_LEFT_OUT_LINES) {
             out.push_str(&format!("- entry {index}: {}\n", cell(why)));
+        }
+        if let Some(more) = story.left_out.len().checked_sub(MAX_LEFT_OUT_LINES + 1) {
+            out.push_str(&format!("- and {} more: `relman log show`\n", more + 1));
         }
     }
     out

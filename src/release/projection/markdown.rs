@@ -12,12 +12,15 @@ const LEAST_HEADING: usize = 3;
 /// The smallest heading that there is.
 const LAST_HEADING: usize = 6;
 
+/// What every page begins with.
+pub const MARK: &str = "<!-- made by `relman docs` ";
+
 /// How every page begins: from which checkpoint it was made, so that anybody can make it again.
 pub fn head(story: &Story, title: &str, about: &str) -> String {
     // Nothing can end the comment but we.
     let origin = plain_line(&story.origin).replace(['<', '>'], "");
     format!(
-        "<!-- made by `relman docs` from log {origin}, checkpoint of {} entries with root {} -->\n\
+        "{MARK}from log {origin}, checkpoint of {} entries with root {} -->\n\
          # {title}\n\n{about}\n\n\
          Do not edit this page: `relman docs` writes it anew, and `relman docs --check` tells whether it \
          says what the log says.\nTimes are UTC, by the clock of whoever signed; the order is the log's.\n",

@@ -11,6 +11,7 @@ use super::view::View;
 use crate::Result;
 use crate::store::Reader;
 
+pub use markdown::MARK;
 pub use story::{Deployment, Event, Evidence, Release, Story};
 
 /// A file, made anew.

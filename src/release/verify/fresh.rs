@@ -69,7 +69,9 @@ pub fn best<T>(
     {
         return Ok(Some((value, since)));
     }
-    let entry = parsed.as_ref().ok().map(TlogProof::unverified_extra);
+    // A first proof that holds says which entry it is about; one that does not says nothing.
+    let holds = parsed.as_ref().ok().filter(|_| checked.is_ok());
+    let entry = holds.map(TlogProof::unverified_extra);
     let mut newest = None;
     let mut earliest: Option<Timestamp> = None;
     for n in 1..=MAX_FRESH_PROOFS {
@@ -79,7 +81,6 @@ pub fn best<T>(
         let Ok(proof) = TlogProof::parse(&bytes) else {
             continue;
         };
-        // What lies beside a proof proves the same entry, or nothing.
         if entry.is_some_and(|entry| entry != proof.unverified_extra()) {
             continue;
         }
