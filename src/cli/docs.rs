@@ -101,7 +101,7 @@ fn state(path: &Path, page: &Page, check: bool) -> Result<&'static str> {
     let same = durable::file_len(path)? == wanted.len() as u64 && found == wanted;
     match (same, found.starts_with(MARK.as_bytes())) {
         (true, _) => Ok("same"),
-        (false, false) if !check => Err(foreign("relman did not make it")),
+        (false, false) if !check => Err(foreign("was not made by relman")),
         _ => Ok("differs"),
     }
 }

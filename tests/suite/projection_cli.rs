@@ -159,7 +159,7 @@ fn a_check_says_which_page_is_not_what_the_log_says() {
     project
         .relman(&["docs"])
         .exits(1)
-        .says(&["relman did not make it", "--out DIR"]);
+        .says(&["was not made by relman", "--out DIR"]);
     assert_eq!(pages(&project.repo()), before);
     project.relman(&["docs", "--check"]).exits(1);
     fs::remove_file(&page).unwrap();
