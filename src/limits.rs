@@ -77,6 +77,8 @@ pub const MAX_ENTRY_BUNDLE_LEN: u64 = TILE_WIDTH * (2 + MAX_LOG_ENTRY_LEN as u64
 pub const MAX_HASH_TILE_LEN: u64 = TILE_WIDTH * 32;
 /// A `.tlog-proof` file with its `extra` leaf.
 pub const MAX_TLOG_PROOF_LEN: u64 = 262_144;
+/// Fresher proofs beside one proof.
+pub const MAX_FRESH_PROOFS: u64 = 256;
 /// `<environment>.current.json`.
 pub const MAX_CURRENT_LEN: u64 = 65_536;
 /// Announcements of one release to one environment.
@@ -275,3 +277,19 @@ pub const MAX_SHOWN_SPOT: usize = 240;
 pub const MAX_DIFFERING_LINES: usize = 8;
 /// Findings of one kind that are shown of one section or file.
 pub const MAX_FINDINGS: usize = 4;
+/// Entries of the log in one JSON document; a stream of them has no bound.
+pub const MAX_SHOWN_ENTRIES: usize = 100_000;
+/// Characters of foreign text in one cell of a page that is made from the log.
+pub const MAX_PROJECTED_TEXT: usize = 500;
+/// Lines of one release's notes in the changelog.
+pub const MAX_NOTES_LINES: usize = 5_000;
+/// Characters of one of these lines.
+pub const MAX_NOTES_LINE: usize = 2_000;
+/// Objects that one publication of a repair adds: the plan of it stays small.
+pub const MAX_REPAIRED_OBJECTS: usize = 1_000;
+/// Bytes that one publication of a repair adds, at least one object.
+pub const MAX_REPAIRED_LEN: usize = 32 * 1024 * 1024;
+/// Log entries that are in no table of such a page, listed at its end.
+pub const MAX_LEFT_OUT_LINES: usize = 1_000;
+/// Entries of a log whose leaf hashes are held in memory, to look for damage: 1.6 GB of them.
+pub const MAX_FSCK_ENTRIES: u64 = 50_000_000;

@@ -6,6 +6,7 @@ mod approve;
 mod gate;
 #[cfg(feature = "maintainer")]
 pub mod key;
+mod log;
 #[cfg(feature = "maintainer")]
 mod promote;
 #[cfg(feature = "maintainer")]
@@ -29,6 +30,7 @@ use crate::io::passphrase::Passphrases;
 pub use approve::ApproveArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
+pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 #[cfg(feature = "maintainer")]
@@ -139,6 +141,10 @@ pub enum Command {
     Status(NodeArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(StoreArgs),
+    /// The log: what happened, whether it is whole, proofs.
+    Log(LogArgs),
+    /// Write DEPLOYMENT_LOG.md, VERSION_HISTORY.md and CHANGELOG.md from the log.
+    Docs(DocsArgs),
     /// A store as a whole.
     Repo(RepoArgs),
     /// Copy a store to others, verifying everything; no keys are needed.
@@ -196,6 +202,8 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
             Command::Audit(_) => "audit",
+            Command::Log(_) => "log",
+            Command::Docs(_) => "docs",
             Command::Repo(_) => "repo",
             Command::Mirror(_) => "mirror",
             #[cfg(feature = "maintainer")]

@@ -10,6 +10,7 @@ mod cut;
 mod demo;
 #[cfg(feature = "maintainer")]
 mod desk;
+mod docs;
 #[cfg(feature = "maintainer")]
 mod exchange;
 #[cfg(feature = "maintainer")]
@@ -18,6 +19,7 @@ mod gate;
 mod init;
 #[cfg(feature = "maintainer")]
 mod key;
+mod log;
 mod matrix;
 mod mirror;
 mod node;
@@ -150,6 +152,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
+        Command::Log(args) => log::run(cli, args, progress),
+        Command::Docs(args) => docs::run(cli, args),
         Command::Repo(args) => repo::run(cli, args),
         Command::Mirror(args) => mirror::run(cli, args, progress),
         #[cfg(feature = "maintainer")]

@@ -20,7 +20,7 @@ use crate::release::leaf::Leaf;
 use crate::release::publish::attested;
 use crate::release::standing::{EnvironmentStanding, environments};
 use crate::release::state::{self, Released};
-use crate::release::verify::signed_leaf;
+use crate::release::verify::{Checked, best, signed_leaf};
 use crate::release::view::View;
 use crate::release::yank;
 use crate::store::Reader;
@@ -135,15 +135,21 @@ fn rows(store: &dyn Reader, view: &View) -> Result<(Vec<Row>, Vec<String>)> {
 
 fn logged(store: &dyn Reader, view: &View, released: &Released) -> Result<(jiff::Timestamp, u64)> {
     let path = format!("{}/{PROOF}", released.tag);
-    let bytes = store
-        .read(&path, MAX_TLOG_PROOF_LEN)?
-        .ok_or_else(|| Error::refused(format!("{path} is missing")))?;
-    let proof = TlogProof::parse(&bytes)?;
-    let entry = proof.unverified_extra().to_vec();
-    let included = proof.verify(&entry, view.policy.log_keys(), view.policy.log_origin())?;
+    let check = |proof: &TlogProof| {
+        let entry = proof.unverified_extra().to_vec();
+        let included = proof.verify(&entry, view.policy.log_keys(), view.policy.log_origin())?;
+        Ok(Checked {
+            value: (entry, included.index()),
+            whole: true,
+            since: None,
+        })
+    };
+    let mut read = |path: &str| store.read(path, MAX_TLOG_PROOF_LEN);
+    let proved = best(&path, &mut read, &check)?;
+    let ((entry, index), _) = proved.ok_or_else(|| Error::refused(format!("{path} is missing")))?;
     match signed_leaf(&entry, &view.policy)?.0 {
         Leaf::Release(leaf) => match released.differences(&leaf).into_iter().next() {
-            None => Ok((leaf.time, included.index())),
+            None => Ok((leaf.time, index)),
             Some(difference) => Err(Error::refused(difference)),
         },
         _ => Err(Error::refused(format!("{path} is not about a release"))),

@@ -43,9 +43,7 @@ pub fn decode(bundle: &[u8], width: u16) -> Result<Vec<&[u8]>> {
                 bundle.len()
             ))
         };
-        let (length, tail) = rest.split_first_chunk().ok_or_else(cut_short)?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        let (entry, tail) = tail.split_at_checked(length).ok_or_else(cut_short)?;
+        let (entry, tail) = first(rest).ok_or_else(cut_short)?;
         entries.push(entry);
         rest = tail;
     }
@@ -56,4 +54,10 @@ pub fn decode(bundle: &[u8], width: u16) -> Result<Vec<&[u8]>> {
         )));
     }
     Ok(entries)
+}
+
+/// The first entry of a bundle, and what follows it; `None` where it is cut short.
+pub fn first(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, tail) = bundle.split_first_chunk()?;
+    tail.split_at_checked(u16::from_be_bytes(*length).into())
 }

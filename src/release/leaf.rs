@@ -1,7 +1,9 @@
 //! Leaves of the log: each one DSSE-signed in-toto statement, typed by its predicate. Pure.
 
 mod attestation;
+mod place;
 mod promotion;
+mod words;
 mod yank;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,9 @@ use crate::trust::policy::Purpose;
 use crate::{Error, Result};
 
 pub use attestation::{AttestationKind, AttestationLeaf, TEST_RESULT};
+pub use place::{Places, late_path};
 pub use promotion::{ANNOUNCEMENT, AnnouncementLeaf, OVERRIDE, OverrideLeaf};
+pub use words::{KINDS, UNKNOWN};
 pub use yank::{NONE, YANK, YankLeaf};
 
 /// A release: the archive, from which tag and commit, with which evidence.

@@ -12,7 +12,7 @@ use super::leaf::{Leaf, NONE, YANK, YankLeaf};
 use super::publish::Publisher;
 use super::state::{self, DANGEROUS, Released, WITHDRAWN, Yank};
 use super::text::is_deceptive;
-use super::verify::signed_leaf;
+use super::verify::{Checked, best, signed_leaf};
 use super::view::View;
 use crate::limits::{MAX_REASON_LEN, MAX_TLOG_PROOF_LEN, MAX_YANKS};
 use crate::log::TlogProof;
@@ -246,10 +246,18 @@ pub fn recorded(
     let mut last = None;
     for n in 1..=MAX_YANKS {
         let path = proof_path(&released.tag, n);
-        let Some(bytes) = store.read(&path, MAX_TLOG_PROOF_LEN)? else {
+        let check = |proof: &TlogProof| {
+            Ok(Checked {
+                value: one(proof, policy, released)?,
+                whole: true,
+                since: None,
+            })
+        };
+        let mut read = |path: &str| store.read(path, MAX_TLOG_PROOF_LEN);
+        let proved = best(&path, &mut read, &check).map_err(|e| e.under(path))?;
+        let Some(((leaf, one), _)) = proved else {
             break;
         };
-        let (leaf, one) = one(&bytes, policy, released).map_err(|e| e.under(path))?;
         last = leaf.yank();
         found.push(one);
     }
@@ -264,8 +272,11 @@ pub fn recorded(
     Ok(found)
 }
 
-fn one(bytes: &[u8], policy: &ReleasePolicy, released: &Released) -> Result<(YankLeaf, Recorded)> {
-    let proof = TlogProof::parse(bytes)?;
+fn one(
+    proof: &TlogProof,
+    policy: &ReleasePolicy,
+    released: &Released,
+) -> Result<(YankLeaf, Recorded)> {
     let entry = proof.unverified_extra().to_vec();
     let included = proof.verify(&entry, policy.log_keys(), policy.log_origin())?;
     let (leaf, signers) = signed_leaf(&entry, policy)?;

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod progress;
 pub mod report;
+pub mod stream;
 pub mod text;
 
 pub use answer::Answer;

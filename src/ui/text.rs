@@ -63,22 +63,27 @@ pub fn time(at: Timestamp) -> String {
 
 /// Rows as columns, each as wide as its widest cell, two spaces apart.
 pub fn table(rows: &[Vec<String>]) -> String {
+    let widths = widths(rows);
+    rows.iter().map(|cells| row(cells, &widths)).collect()
+}
+
+/// How wide the columns of rows are.
+pub fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |i: usize| {
         let cells = rows.iter().filter_map(|row| row.get(i));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut out = String::new();
-    for row in rows {
-        let mut text = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            text.push_str(&format!("{cell:width$}  "));
-        }
-        out.push_str(text.trim_end());
-        out.push('\n');
+    (0..columns).map(width).collect()
+}
+
+/// One row as a line, its columns at least so wide.
+pub fn row(cells: &[String], widths: &[usize]) -> String {
+    let mut text = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        text.push_str(&format!("{cell:width$}  "));
     }
-    out
+    format!("{}\n", text.trim_end())
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ const PAGES: &[&str] = &[
     "docs/cli-authority.md",
     "docs/cli-evidence.md",
     "docs/cli-keys.md",
+    "docs/cli-log.md",
     "docs/cli-store.md",
     "docs/cli.md",
     "docs/conformance.md",
@@ -50,6 +51,7 @@ fn command_pages() -> String {
         "cli-authority",
         "cli-evidence",
         "cli-keys",
+        "cli-log",
         "cli-store",
     ];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()

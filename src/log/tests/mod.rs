@@ -5,6 +5,7 @@ mod add_checkpoint;
 mod append;
 mod checkpoint;
 mod cosignature;
+mod forest;
 mod merkle;
 mod mutation;
 mod note;

@@ -2,14 +2,13 @@
 
 use jiff::Timestamp;
 
+use crate::Result;
 use crate::attest::Envelope;
-use crate::limits::{MAX_ATTESTATIONS, MAX_TLOG_PROOF_LEN};
-use crate::log::TlogProof;
+use crate::limits::MAX_ATTESTATIONS;
 use crate::release::leaf::AttestationKind;
 use crate::release::policy::ReleasePolicy;
 use crate::release::verify::History;
 use crate::store::Reader;
-use crate::{Error, Result};
 
 /// An attestation that nobody has verified yet.
 #[derive(Clone, Debug)]
@@ -87,12 +86,9 @@ pub fn in_history(
 ) -> Result<(Vec<Offered>, Files)> {
     let mut proofs = Vec::new();
     let all = numbered(tag, &mut |path| {
-        let Some(bytes) = store.read(path, MAX_TLOG_PROOF_LEN)? else {
+        let Some(included) = history.proved(store, path, policy)? else {
             return Ok(None);
         };
-        let included = TlogProof::parse(&bytes)
-            .and_then(|proof| history.included(&proof, policy))
-            .map_err(|e: Error| e.under(path))?;
         let name = path.rsplit('/').next().unwrap_or(path);
         proofs.push((name.to_owned(), included.proof));
         let logged = Logged {

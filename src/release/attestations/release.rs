@@ -5,8 +5,7 @@ use jiff::Timestamp;
 use super::offered::{Offered, in_history};
 use super::row::{About, Row, rows};
 use super::unmet::{Unmet, Wanted, unmet};
-use crate::limits::{MAX_ATTESTATION_LEN, MAX_TLOG_PROOF_LEN};
-use crate::log::TlogProof;
+use crate::limits::MAX_ATTESTATION_LEN;
 use crate::release::assemble::{PROOF, PROVENANCE};
 use crate::release::state::Released;
 use crate::release::verify::{about, logged_origin, signed_release};
@@ -44,19 +43,16 @@ pub fn of_release<'a>(
     now: Timestamp,
 ) -> Result<Judged<'a>> {
     let tag = &released.tag;
-    let file = |name: &str, limit| {
-        let path = format!("{tag}/{name}");
-        let bytes = store.read(&path, limit)?;
-        bytes.ok_or_else(|| Error::refused(format!("{path} is missing")))
-    };
-    let proof = TlogProof::parse(&file(PROOF, MAX_TLOG_PROOF_LEN)?)?;
-    let included = view.history.included(&proof, &view.policy)?;
+    let path = format!("{tag}/{PROOF}");
+    let included = view.history.proved(store, &path, &view.policy)?;
+    let included = included.ok_or_else(|| Error::refused(format!("{path} is missing")))?;
     let leaf = signed_release(&included.entry, &view.policy)?;
     if let Some(difference) = released.differences(&leaf).into_iter().next() {
         return Err(Error::refused(format!("{tag}: {difference}")));
     }
-    let bytes = file(PROVENANCE, MAX_ATTESTATION_LEN)?;
     let path = format!("{tag}/{PROVENANCE}");
+    let bytes = store.read(&path, MAX_ATTESTATION_LEN)?;
+    let bytes = bytes.ok_or_else(|| Error::refused(format!("{path} is missing")))?;
     let made = logged_origin(&path, &bytes, &leaf, &view.policy, released)?;
     let (about, problems) = about(&view.policy, released, &made, leaf.time, now);
     let (offered, _) = in_history(store, &view.history, &view.policy, tag)?;

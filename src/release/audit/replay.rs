@@ -5,7 +5,7 @@ use crate::Result;
 use crate::hash::Sha256;
 use crate::limits::{MAX_ENTRY_BUNDLE_LEN, MAX_HASH_TILE_LEN, TILE_WIDTH};
 use crate::log::{TileHashes, bundles_of, leaf_hash, merkle, tiles_of};
-use crate::release::leaf::{Leaf, OverrideLeaf};
+use crate::release::leaf::Leaf;
 use crate::release::policy::ReleasePolicy;
 use crate::release::verify::signed_leaf;
 use crate::release::view::View;
@@ -167,49 +167,12 @@ fn same_object(
 /// A log entry as a line of history, its signature verified.
 pub fn event(index: u64, entry: &[u8], policy: &ReleasePolicy) -> Result<(Event, Leaf)> {
     let (leaf, signers) = signed_leaf(entry, policy)?;
-    let (kind, what) = match &leaf {
-        Leaf::Release(release) => ("release".to_owned(), release.tag.clone()),
-        Leaf::Metadata(metadata) => {
-            let names: Vec<&str> = metadata.files.keys().map(|name| short_name(name)).collect();
-            ("metadata".to_owned(), names.join(", "))
-        }
-        Leaf::Announcement(leaf) => (
-            "announcement".to_owned(),
-            format!("{} for {} at {}", leaf.tag, leaf.environment, leaf.at),
-        ),
-        Leaf::Override(leaf) => ("override".to_owned(), override_line(leaf)),
-        Leaf::Yank(leaf) => ("yank".to_owned(), leaf.line()),
-        Leaf::Attestation(leaf) => (leaf.kind.to_string(), leaf.line()),
-        Leaf::Unknown { predicate_type, .. } => {
-            (format!("unknown {predicate_type}"), String::new())
-        }
-    };
     let event = Event {
         index,
         time: leaf.time(),
-        kind,
-        what,
+        kind: leaf.kind(),
+        what: leaf.what(),
         who: policy.people(&signers),
     };
     Ok((event, leaf))
-}
-
-fn override_line(leaf: &OverrideLeaf) -> String {
-    let rules: Vec<&str> = leaf.sets_aside.iter().map(|rule| rule.word()).collect();
-    format!(
-        "{} for {} version {}, sets aside {}: {}",
-        leaf.tag,
-        leaf.environment,
-        leaf.version,
-        rules.join(", "),
-        leaf.reason
-    )
-}
-
-/// `<sha256>.policy.json` is too long for a line.
-fn short_name(name: &str) -> &str {
-    match name.split_once('.') {
-        Some((digest, rest)) if digest.len() == 64 => rest,
-        _ => name,
-    }
 }

@@ -20,7 +20,7 @@ use crate::release::attestations::{Logged, Unmet, Wanted, numbered, rows, unmet}
 use crate::release::leaf::Leaf;
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::Released;
-use crate::release::verify::{History, about, logged_origin, signed_leaf};
+use crate::release::verify::{Checked, History, about, best, logged_origin, signed_leaf};
 use crate::store::Reader;
 use crate::trust::Unverified;
 use crate::trust::policy::Purpose;
@@ -81,11 +81,16 @@ impl<'a> Evidence<'a> {
     }
 
     fn file(&self, path: &str, limit: u64) -> Result<Vec<u8>> {
+        let bytes = self.look(path, limit)?;
+        bytes.ok_or_else(|| Error::refused(format!("{path} is missing")))
+    }
+
+    fn look(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let bytes = self.store.read(path, limit)?;
-        let bytes = bytes.ok_or_else(|| Error::refused(format!("{path} is missing")))?;
-        self.read
-            .borrow_mut()
-            .insert(path.to_owned(), bytes.clone());
+        if let Some(bytes) = &bytes {
+            let mut read = self.read.borrow_mut();
+            read.insert(path.to_owned(), bytes.clone());
+        }
         Ok(bytes)
     }
 
@@ -99,15 +104,17 @@ impl<'a> Evidence<'a> {
 
     /// A log entry by its proof, and the witnessed time by which it was in the log.
     fn entry(&self, path: &str) -> Result<(Vec<u8>, Option<Timestamp>)> {
-        let bytes = self.file(path, MAX_TLOG_PROOF_LEN)?;
-        let proof = TlogProof::parse(&bytes).map_err(|e| e.under(path))?;
-        let found = match self.history {
-            Some(history) => history
-                .included(&proof, self.policy)
-                .map(|included| (included.entry, included.since)),
-            None => proof_alone(&proof, self.policy),
+        let check = |proof: &TlogProof| match self.history {
+            Some(history) => history.included(proof, self.policy).map(|found| Checked {
+                value: found.entry,
+                whole: found.whole,
+                since: found.since,
+            }),
+            None => proof_alone(proof, self.policy),
         };
-        found.map_err(|e| e.under(path))
+        let mut read = |path: &str| self.look(path, MAX_TLOG_PROOF_LEN);
+        let found = best(path, &mut read, &check).map_err(|e| e.under(path))?;
+        found.ok_or_else(|| Error::refused(format!("{path} is missing")))
     }
 
     /// A signed leaf by its proof: what it says, who signed it, and by when it was in the log.
@@ -280,10 +287,14 @@ fn role_path(name: &str, version: u64) -> String {
 }
 
 /// A proof's entry, in the tree that the log has signed in the proof itself.
-fn proof_alone(proof: &TlogProof, policy: &ReleasePolicy) -> Result<(Vec<u8>, Option<Timestamp>)> {
+fn proof_alone(proof: &TlogProof, policy: &ReleasePolicy) -> Result<Checked<Vec<u8>>> {
     let entry = proof.unverified_extra().to_vec();
     proof.verify(&entry, policy.log_keys(), policy.log_origin())?;
     // Without a quorum of its own nobody can tell the time, which the rules then say.
-    let since = policy.witnessed_by_proof(proof).unwrap_or_default();
-    Ok((entry, since))
+    let since = policy.witnessed_by_proof(proof);
+    Ok(Checked {
+        value: entry,
+        whole: since.is_ok(),
+        since: since.unwrap_or_default(),
+    })
 }

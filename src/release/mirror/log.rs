@@ -11,13 +11,11 @@ use crate::log::{
     Bundle, Checkpoint, Tile, TileSource, TlogProof, TreeHead, bundles_of, plan_append, tiles_of,
 };
 use crate::release::assemble::PROOF;
-use crate::release::leaf::{AttestationLeaf, Leaf, ReleaseLeaf};
+use crate::release::leaf::{Leaf, ReleaseLeaf, late_path};
 use crate::release::policy::ReleasePolicy;
+use crate::release::verify::first_path;
 use crate::release::view::View;
 use crate::{Error, Result};
-
-/// What the types of leaves begin with, and end with.
-const LEAF: (&str, &str) = ("urn:relman:leaf:", ":v1");
 
 /// A verified log.
 pub struct LogCopy {
@@ -117,7 +115,8 @@ impl LogCopy {
                     included.index()
                 )));
             }
-            let places = self.places.get(path);
+            let first = first_path(path);
+            let places = self.places.get(first.as_deref().unwrap_or(path));
             if places.is_some_and(|places| !places.contains(&included.index())) {
                 return Err(Error::refused(format!(
                     "is about entry {}, which belongs elsewhere",
@@ -206,39 +205,6 @@ impl LogCopy {
     }
 }
 
-/// Late evidence has names that follow from the leaf: `<tag>/<kind>-<n>`, counted from 1; with an
-/// environment, `<tag>/<kind>-<environment>-<n>`, or the version of the environment that it is about.
-fn late_path(
-    statement: &Statement,
-    numbers: &mut BTreeMap<String, u64>,
-) -> Option<(String, String)> {
-    let (tag, stem) = match AttestationLeaf::read(statement) {
-        Ok(leaf) => (leaf.tag.clone(), format!("{}/{}", leaf.tag, leaf.kind)),
-        Err(_) => {
-            let kind = statement.predicate_type.strip_prefix(LEAF.0)?;
-            let kind = kind.strip_suffix(LEAF.1)?;
-            let tag = statement.text(&["tag"])?;
-            let stem = match statement.text(&["environment"]) {
-                Some(environment) => format!("{tag}/{kind}-{environment}"),
-                None => format!("{tag}/{kind}"),
-            };
-            (tag.to_owned(), stem)
-        }
-    };
-    // What is no name of such a proof is none, whoever signed it.
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.+".contains(&b);
-    if stem.matches('/').count() != 1 || !stem.bytes().all(|b| b == b'/' || plain(b)) {
-        return None;
-    }
-    let version = statement.predicate.get("version").and_then(|v| v.as_u64());
-    let n = version.unwrap_or_else(|| {
-        let n = numbers.entry(stem.clone()).or_default();
-        *n += 1;
-        *n
-    });
-    Some((tag, format!("{stem}-{n}.tlog-proof")))
-}
-
 /// The tiles of an empty log.
 struct Nothing;
 
@@ -249,77 +215,5 @@ impl TileSource for Nothing {
 
     fn entries(&self, bundle: &Bundle) -> Result<Vec<u8>> {
         Err(Error::bug(format!("{} of an empty log", bundle.path())))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::attest::Subject;
-    use serde_json::{Value, json};
-
-    fn names(leaves: &[(&str, Value)]) -> Vec<Option<String>> {
-        let mut numbers = BTreeMap::new();
-        let statement = |(kind, predicate): &(&str, Value)| {
-            let subject = Subject::new("a", Sha256::of(b"a"));
-            Statement::new(vec![subject], kind, predicate.clone())
-        };
-        let path = |leaf| Some(late_path(&statement(leaf), &mut numbers)?.1);
-        leaves.iter().map(path).collect()
-    }
-
-    #[test]
-    fn late_evidence_is_named_by_its_leaf_alone() {
-        let yank = "urn:relman:leaf:yank:v1";
-        let announcement = "urn:relman:leaf:announcement:v1";
-        let found = names(&[
-            (yank, json!({"tag": "v1.0.0"})),
-            (yank, json!({"tag": "v2.0.0"})),
-            (yank, json!({"tag": "v1.0.0"})),
-            (
-                announcement,
-                json!({"tag": "v1.0.0", "environment": "testnet"}),
-            ),
-            (
-                announcement,
-                json!({"tag": "v1.0.0", "environment": "mainnet"}),
-            ),
-            (
-                announcement,
-                json!({"tag": "v1.0.0", "environment": "mainnet"}),
-            ),
-            (
-                "urn:relman:leaf:override:v1",
-                json!({"tag": "v1.0.0", "environment": "mainnet", "version": 7}),
-            ),
-        ]);
-        let found: Vec<&str> = found.iter().flatten().map(String::as_str).collect();
-        assert_eq!(
-            found,
-            [
-                "v1.0.0/yank-1.tlog-proof",
-                "v2.0.0/yank-1.tlog-proof",
-                "v1.0.0/yank-2.tlog-proof",
-                "v1.0.0/announcement-testnet-1.tlog-proof",
-                "v1.0.0/announcement-mainnet-1.tlog-proof",
-                "v1.0.0/announcement-mainnet-2.tlog-proof",
-                "v1.0.0/override-mainnet-7.tlog-proof",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_leaf_cannot_name_a_file_elsewhere() {
-        let found = names(&[
-            ("urn:relman:leaf:x:v1", json!({"tag": "../v1.0.0"})),
-            ("urn:relman:leaf:x/y:v1", json!({"tag": "v1.0.0"})),
-            (
-                "urn:relman:leaf:x:v1",
-                json!({"tag": "v1.0.0", "environment": "../../log"}),
-            ),
-            ("urn:relman:leaf:x:v1", json!({"environment": "mainnet"})),
-            ("urn:other:x:v1", json!({"tag": "v1.0.0"})),
-        ]);
-        assert_eq!(found, vec![None; 5]);
     }
 }

@@ -7,12 +7,13 @@ use super::objects::Objects;
 use crate::attest::{Envelope, provenance, sshsig, sums};
 use crate::hash::Sha256;
 use crate::keys::PublicKey;
-use crate::limits::{MAX_ATTESTATION_LEN, MAX_SUMS_LEN, MAX_TLOG_PROOF_LEN};
+use crate::limits::{MAX_ATTESTATION_LEN, MAX_FRESH_PROOFS, MAX_SUMS_LEN, MAX_TLOG_PROOF_LEN};
 use crate::release::assemble::{APPROVALS, PROOF, PROVENANCE, SUMS, SUMS_SIG};
 use crate::release::leaf::ReleaseLeaf;
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::{self, Released};
 use crate::release::tag::Tag;
+use crate::release::verify::fresh_path;
 use crate::release::view::View;
 use crate::store::mirror::NewObject;
 use crate::trust::policy::Purpose;
@@ -134,7 +135,23 @@ fn late(
         .filter_map(|name| name.split('/').next())
         .chain([SUMS, SUMS_SIG, PROOF, APPROVALS])
         .collect();
-    for name in objects.from.list(&release.tag)?.unwrap_or_default() {
+    let listed = objects.from.list(&release.tag)?;
+    if listed.is_none() {
+        let first: Vec<String> = paths.iter().cloned().collect();
+        for first in first
+            .into_iter()
+            .chain([format!("{}/{PROOF}", release.tag)])
+        {
+            for n in 1..=MAX_FRESH_PROOFS {
+                let path = fresh_path(&first, n);
+                if objects.from.read(&path, MAX_TLOG_PROOF_LEN)?.is_none() {
+                    break;
+                }
+                paths.insert(path);
+            }
+        }
+    }
+    for name in listed.unwrap_or_default() {
         let path = format!("{}/{name}", release.tag);
         match name.ends_with(".tlog-proof") {
             _ if tops.contains(name.as_str()) => {}

@@ -5,6 +5,7 @@
 mod attested;
 mod batch;
 mod genesis;
+mod late;
 mod log_end;
 mod signing;
 mod submission;

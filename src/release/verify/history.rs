@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::authority::Authority;
-use super::{Digests, Problem, Report, Subject, Verifier, problem, required};
+use super::{Digests, Problem, Report, Subject, Verifier, problem};
 use crate::attest::Envelope;
 use crate::hash::Sha256;
 use crate::keys::PublicKey;
-use crate::limits::{MAX_CHECKPOINT_LEN, MAX_TLOG_PROOF_LEN};
+use crate::limits::MAX_CHECKPOINT_LEN;
 use crate::log::{
     Note, StoreTiles, TileHashes, TlogProof, VerifiedCheckpoint, Witnessed, check_inclusion,
     leaf_hash, prove_consistency, prove_inclusion,
@@ -157,6 +157,7 @@ impl<'a> History<'a> {
             entry,
             index,
             since,
+            whole: kept == *proof,
             proof: kept.to_string().into_bytes(),
         })
     }
@@ -173,6 +174,8 @@ pub struct Included {
     pub since: Option<Timestamp>,
     /// A proof of it that has all that policy asks for by itself, to be kept.
     pub proof: Vec<u8>,
+    /// Whether that is the proof as it was found.
+    pub whole: bool,
 }
 
 /// What check 3 gives to those after it.
@@ -290,10 +293,11 @@ fn read_proof(
     store: &dyn Reader,
     path: &str,
 ) -> Result<Included, Vec<Problem>> {
-    let bytes = required(store, path, MAX_TLOG_PROOF_LEN)?;
-    TlogProof::parse(&bytes)
-        .and_then(|proof| history.included(&proof, policy))
-        .map_err(|e| problem(path, &e))
+    match history.proved(store, path, policy) {
+        Ok(Some(included)) => Ok(included),
+        Ok(None) => Err(vec![Problem::new(path, "is missing")]),
+        Err(e) => Err(problem(path, &e)),
+    }
 }
 
 fn release_leaf(

@@ -8,6 +8,7 @@ mod authority;
 mod bytes;
 mod environment;
 mod evidence;
+mod fresh;
 mod history;
 mod known;
 mod origin;
@@ -33,6 +34,7 @@ use crate::trust::state::Clock;
 
 pub use authority::{Authority, LOCAL};
 pub use bytes::{check_released_file, fetch_archive, unpack_checked};
+pub use fresh::{Checked, best, first_path, fresh_path};
 pub use history::{
     History, Included, Seen, SeenNothing, check_logged, logged_files, signed_leaf, signed_release,
 };
