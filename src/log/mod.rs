@@ -6,6 +6,7 @@
 
 pub mod append;
 pub mod checkpoint;
+pub mod collect;
 pub mod cosignature;
 pub mod entries;
 pub mod hashes;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use append::{Append, plan_append};
 pub use checkpoint::{Checkpoint, VerifiedCheckpoint};
+pub use collect::superseded;
 pub use cosignature::{Cosigner, CosignerKey};
 pub use hashes::{HashSource, prove_consistency, prove_inclusion};
 pub use merkle::{TreeHead, check_consistency, check_inclusion, leaf_hash};
