@@ -44,8 +44,8 @@ pub trait Destination {
     /// Makes durable all that was added.
     fn settle(&self) -> Result<()>;
 
-    /// Removes an object that others have replaced, as [`crate::log::superseded`] says. Nothing depends
-    /// on it: what stays is removed another time.
+    /// Removes an object that another one has replaced. Nothing depends on it: what stays is removed
+    /// another time.
     fn discard(&self, path: &str);
 
     /// Replaces one of the few objects that may be, durably and in one step.

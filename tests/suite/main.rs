@@ -34,6 +34,8 @@ mod init_cli;
 mod key_cli;
 mod key_import_cli;
 mod kill_cli;
+mod log_collect_cli;
+mod log_store;
 mod mirror_cli;
 mod node;
 mod node_cli;
