@@ -8,7 +8,7 @@ use relman::hash::Sha256;
 use relman::io::keyring::Keyring;
 use relman::io::store_local::LocalStore;
 use relman::release::config::Expiry;
-use relman::release::publish::{Keys, Planned, Publisher};
+use relman::release::publish::{Keys, Planned, Publisher, published};
 use relman::release::view::View;
 use relman::store::stage::Authoritative;
 use relman::trust::memory::Memory;
@@ -24,7 +24,7 @@ fn tiles(store: &Path) -> Vec<String> {
 }
 
 /// Partial tiles and bundles of places that have full ones.
-fn replaced(store: &Path) -> Vec<String> {
+pub fn replaced(store: &Path) -> Vec<String> {
     let all = tiles(store);
     let full = |path: &&String| {
         let place = path.split_once(".p/");
@@ -71,26 +71,32 @@ pub fn grow_to(project: &Project, size: u64) {
         panic!("keys are missing");
     };
     lease.publish(&transaction).unwrap();
+    published(&keyring).unwrap();
     assert_eq!(log_size(&project.store()), size);
 }
 
-/// Withdraws or restores a release: two entries.
-fn yank(level: &str) -> [&str; 6] {
-    ["yank", TAG, "--level", level, "--reason", "a test"]
+/// Withdraws or restores a release, for a reason that it never had before: two entries.
+pub fn yank<'a>(level: &'a str, reason: &'a str) -> [&'a str; 6] {
+    ["yank", TAG, "--level", level, "--reason", reason]
 }
 
 /// A project whose log has 254 entries, and partial tiles of many sizes: the next yank fills a tile.
 fn nearly_full(name: &str) -> Project {
     let project = Project::new(name);
     project.configure(BUILD, "");
+    fill(&project);
+    project
+}
+
+/// Cuts a release and grows the log to 254 entries.
+pub fn fill(project: &Project) {
     project.relman(&["cut", TAG]).exits(0);
-    project.relman(&yank("withdrawn")).exits(0);
-    project.relman(&yank("none")).exits(0);
-    grow_to(&project, 252);
-    project.relman(&yank("withdrawn")).exits(0);
+    project.relman(&yank("withdrawn", "first")).exits(0);
+    project.relman(&yank("none", "second")).exits(0);
+    grow_to(project, 252);
+    project.relman(&yank("withdrawn", "third")).exits(0);
     assert_eq!(log_size(&project.store()), 254);
     assert_eq!(replaced(&project.store()), [""; 0]);
-    project
 }
 
 #[test]
@@ -98,7 +104,7 @@ fn killed_at_every_step_of_the_collection_nothing_is_lost_and_the_next_run_goes_
     let prepared = nearly_full("collect-kill");
     let wanted = {
         let project = prepared.copy();
-        project.relman(&yank("none")).exits(0);
+        project.relman(&yank("none", "last")).exits(0);
         assert_eq!(log_size(&project.store()), 256);
         assert_eq!(replaced(&project.store()), [""; 0]);
         project.is_sound();
@@ -109,7 +115,7 @@ fn killed_at_every_step_of_the_collection_nothing_is_lost_and_the_next_run_goes_
     loop {
         let point = format!("collect.{n}");
         let project = prepared.copy();
-        let run = project.killed_at(&point, &yank("none"));
+        let run = project.killed_at(&point, &yank("none", "last"));
         if !run.was_killed() {
             run.exits(0);
             break;
@@ -119,7 +125,7 @@ fn killed_at_every_step_of_the_collection_nothing_is_lost_and_the_next_run_goes_
         assert!(!replaced(&project.store()).is_empty(), "{point}");
         project.is_verified(TAG);
         project.is_sound();
-        let run = project.relman(&yank("none")).exits(0);
+        let run = project.relman(&yank("none", "last")).exits(0);
         run.says(&[
             "finished a publication that an earlier run had begun",
             "is not yanked",
@@ -140,7 +146,7 @@ fn a_node_with_an_old_checkpoint_a_mirror_and_an_audit_do_not_miss_the_partial_t
     project.relman(&to_mirror).exits(0);
     let node = Node::beside(project);
     let project = &node.project;
-    project.relman(&yank("none")).exits(0);
+    project.relman(&yank("none", "last")).exits(0);
     // 256 and more: level 0 and the bundle are full, level 1 begins.
     assert_eq!(replaced(&project.store()), [""; 0]);
     project.relman(&to_mirror).exits(0);

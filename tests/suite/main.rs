@@ -21,6 +21,7 @@ mod environment_forged_cli;
 mod environment_node_cli;
 mod environment_waits_cli;
 mod example;
+mod fault_cli;
 mod gate_cargo_cli;
 mod gate_cli;
 mod gate_cut_cli;

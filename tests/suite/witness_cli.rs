@@ -19,7 +19,7 @@ use crate::common::relman::{NOW, Project, Run, SECOND, TAG, copy_tree, files, re
 const AT_HAND: [&str; 2] = ["witness", "witness.second"];
 
 /// A project that was founded with a policy that wants two of three witnesses.
-fn witnessed(name: &str) -> Project {
+pub fn witnessed(name: &str) -> Project {
     let project = Project::new(name);
     let keyring = Keyring::new(project.secrets());
     let elsewhere = Keyring::new(project.beside("elsewhere"));
