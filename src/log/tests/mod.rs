@@ -2,14 +2,20 @@
 //! store in memory, a fixed-seed generator. No files, no clock, no network.
 
 mod append;
+mod attacks;
 mod checkpoint;
 mod collect;
 mod cosignature;
+mod definition;
+mod flips;
 mod merkle;
 mod mutation;
 mod note;
+mod oracle;
 mod proof;
+mod random_bytes;
 mod tiles;
+mod vectors;
 mod witness;
 mod witness_policy;
 

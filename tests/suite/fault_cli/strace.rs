@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::common::relman::{Project, Run};
@@ -50,14 +49,14 @@ pub enum Fault {
 }
 
 /// One call of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     name: String,
-    /// The how-manieth call of this name it is in its thread, from 1; all calls on `below` if 0.
+    /// What it is about, in the project; empty for a name that is another one in each run.
+    path: String,
+    /// The how-manieth call of this name about this path it is in its thread, from 1; of this name
+    /// where there is no path.
     nth: usize,
-    /// A path in the project. Syncs wait in many threads at once, in no order, so they are told
-    /// apart by what they sync.
-    below: String,
 }
 
 impl Call {
@@ -96,7 +95,8 @@ fn traced(project: &Project, arguments: &[&str], strace: &[String]) -> (Run, Str
 fn parse(line: &str) -> Option<(&str, &str, &str)> {
     let (thread, rest) = line.split_once(char::is_whitespace)?;
     let (name, rest) = rest.trim_start().split_once('(')?;
-    Some((thread, name, rest))
+    let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name.then_some((thread, name, rest))
 }
 
 fn changes(name: &str, rest: &str) -> bool {
@@ -105,9 +105,17 @@ fn changes(name: &str, rest: &str) -> bool {
             .iter()
             .any(|flag| rest.contains(flag)),
         "ioctl" => rest.contains("FICLONE"),
-        "fallocate" => true,
         _ => true,
     }
+}
+
+/// The first path in the project whose name is the same in each run.
+fn path_in<'a>(rest: &'a str, top: &str) -> &'a str {
+    let paths = rest
+        .split(['<', '>', '"'])
+        .filter_map(|part| part.strip_prefix(top));
+    let mut stable = paths.filter(|path| !path.contains(".tmp-") && *path != "repo");
+    stable.next().unwrap_or_default()
 }
 
 /// The calls of an undisturbed run that change something, in their order.
@@ -117,55 +125,53 @@ pub fn calls(project: &Project, arguments: &[&str]) -> Vec<Call> {
     run.exits(0);
     let top = project.beside("").canonicalize().unwrap();
     let top = format!("{}/", top.display());
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let mut synced = BTreeSet::new();
+    let mut counts: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     let mut out = Vec::new();
     for (thread, name, rest) in trace.lines().filter_map(parse) {
-        let nth = counts.entry((thread, name)).or_default();
-        *nth += 1;
-        let mut call = Call {
-            name: name.to_owned(),
-            nth: *nth,
-            below: String::new(),
+        let path = path_in(rest, &top);
+        let of_name = {
+            let all = counts.entry((thread, name, "")).or_default();
+            *all += 1;
+            *all
         };
-        let path = rest.split(['<', '>']).nth(1).unwrap_or_default();
-        // Temporary files have another name in each run; whoever writes one syncs it too.
-        if call.is_sync() && !path.contains("/.tmp-") {
-            call.nth = 0;
-            call.below = path.strip_prefix(&top).expect("in the project").to_owned();
-            if !synced.insert(call.below.clone()) {
-                continue;
+        let nth = match path {
+            "" => of_name,
+            path => {
+                let of_path = counts.entry((thread, name, path)).or_default();
+                *of_path += 1;
+                *of_path
             }
-        } else if !changes(name, rest) {
-            continue;
+        };
+        let call = Call {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            nth,
+        };
+        // Syncs wait in many threads at once.
+        if changes(name, rest) && seen.insert(call.clone()) {
+            out.push(call);
         }
-        out.push(call);
     }
     out
 }
 
-/// Runs `relman`, which is disturbed at `call`.
-pub fn faulty(project: &Project, arguments: &[&str], call: &Call, fault: Fault) -> Run {
+/// Runs `relman`, which is disturbed at `call`; `None` where it did not come to that.
+pub fn faulty(project: &Project, arguments: &[&str], call: &Call, fault: Fault) -> Option<Run> {
     let what = match fault {
         Fault::Kill => "signal=KILL",
         Fault::Enospc => "error=ENOSPC",
         Fault::Eio => "error=EIO",
     };
-    let name = &call.name;
-    let when = match call.nth {
-        0 => String::new(),
-        nth => format!(":when={nth}"),
-    };
+    let (name, nth) = (&call.name, call.nth);
     let mut strace = vec![
         format!("-etrace={name}"),
-        format!("-einject={name}:{what}{when}"),
+        format!("-einject={name}:{what}:when={nth}"),
     ];
-    if call.nth == 0 {
-        let path: PathBuf = project.beside(&call.below);
-        strace.push(format!("-P{}", path.display()));
+    if !call.path.is_empty() {
+        strace.push(format!("-P{}", project.beside(&call.path).display()));
     }
     let (run, trace) = traced(project, arguments, &strace);
     let happened = trace.contains("(INJECTED)") || trace.contains("killed by SIGKILL");
-    assert!(happened, "{call:?} did not come: {run:#?}\n{trace}");
-    run
+    happened.then_some(run)
 }
