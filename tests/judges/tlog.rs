@@ -8,7 +8,7 @@ use relman::io::keyring::Keyring;
 use relman::io::store_local::LocalStore;
 use relman::keys::Signer;
 use relman::log::{
-    Checkpoint, Cosigner, NoteSigner, StoreTiles, TreeHead, VerifiedCheckpoint, plan_append,
+    Checkpoint, Cosigner, Note, NoteSigner, StoreTiles, TreeHead, VerifiedCheckpoint, plan_append,
 };
 
 use crate::project::{Copy, Project, TAGS, write};
@@ -214,4 +214,84 @@ fn go_accepts_our_cosignatures_and_refuses_tampered_ones() {
     judge(&vkey, &log, &more).refused("witness");
     fs::write(&checkpoint, text.replace(&format!("{line}\n"), "")).unwrap();
     judge(&vkey, &log, &more).refused("witness");
+}
+
+#[test]
+#[ignore = "needs Python's sigstore: run tests/judges/setup"]
+fn sigstore_parses_and_verifies_our_checkpoint_and_refuses_tampered_ones() {
+    let project = Project::released("judge-log-sigstore");
+    let key = project.key("log.vkey");
+    let stranger = Project::founded("judge-log-sigstore-other");
+    let other = stranger.key("log.vkey");
+    let judge = |key: &Path, label: &str, tamper: &dyn Fn(&str) -> String| {
+        let checkpoint = fs::read_to_string(project.store().join("log/checkpoint")).unwrap();
+        let file = project.scratch(label);
+        fs::write(&file, tamper(&checkpoint)).unwrap();
+        tools::python("checkpoint.py", [file.as_path(), key])
+    };
+    let seen = judge(&key, "same", &str::to_owned).accepted();
+    let checkpoint = fs::read(project.store().join("log/checkpoint")).unwrap();
+    let note = Note::parse(&checkpoint).unwrap();
+    let ours = Checkpoint::parse(note.unverified_text()).unwrap();
+    let wanted = serde_json::json!({
+        "origin": ours.origin(),
+        "size": ours.head().size,
+        "root": ours.head().root.hex(),
+        "other": [],
+        "signatures": [ours.origin()],
+    });
+    assert_eq!(seen, wanted);
+
+    let line = |text: &str, n: usize| text.lines().nth(n).unwrap().to_owned();
+    type Tamper<'a> = &'a dyn Fn(&str) -> String;
+    let tampered: [(&str, &str, Tamper); 8] = [
+        ("origin", "sigstore: checkpoint: invalid signature", &|t| {
+            t.replacen("judge-log", "judge-lug", 1)
+        }),
+        ("size", "sigstore: checkpoint: invalid signature", &|t| {
+            t.replacen("\n5\n", "\n4\n", 1)
+        }),
+        ("root", "sigstore: checkpoint: invalid signature", &|t| {
+            t.replacen(
+                &line(t, 2),
+                "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+                1,
+            )
+        }),
+        (
+            "no-number",
+            "sigstore: malformed LogCheckpoint: invalid log size",
+            &|t| t.replacen("\n5\n", "\nfive\n", 1),
+        ),
+        (
+            "cut",
+            "sigstore: malformed LogCheckpoint: too few items",
+            &|t| t.replacen(&format!("{}\n", line(t, 2)), "", 1),
+        ),
+        ("unsigned", "sigstore: malformed Note: must contain", &|t| {
+            t.replacen(&format!("{}\n", line(t, 4)), "", 1)
+        }),
+        (
+            "joined",
+            "sigstore: note must contain one blank line",
+            &|t| t.replacen("\n\n", "\n", 1),
+        ),
+        (
+            "signature",
+            "sigstore: checkpoint: invalid signature",
+            &|t| {
+                let signature = line(t, 4);
+                let (start, end) = signature.split_at(signature.len() - 20);
+                let end = match end.strip_prefix('A') {
+                    Some(rest) => format!("B{rest}"),
+                    None => format!("A{}", &end[1..]),
+                };
+                t.replacen(&signature, &format!("{start}{end}"), 1)
+            },
+        ),
+    ];
+    for (label, reason, tamper) in tampered {
+        judge(&key, label, tamper).refused(reason);
+    }
+    judge(&other, "other-key", &str::to_owned).refused("sigstore: checkpoint: Signature not found");
 }
