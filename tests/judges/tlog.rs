@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64ct::{Base64, Encoding};
 use ed25519_dalek::SigningKey;
+use relman::hash::Sha256;
 use relman::io::keyring::Keyring;
 use relman::io::store_local::LocalStore;
 use relman::keys::Signer;
 use relman::log::{
-    Checkpoint, Cosigner, Note, NoteSigner, StoreTiles, TreeHead, VerifiedCheckpoint, plan_append,
+    Checkpoint, Cosigner, Note, NoteSigner, StoreTiles, TileHashes, TreeHead, VerifiedCheckpoint,
+    plan_append, prove_consistency,
 };
 
 use crate::project::{Copy, Project, TAGS, write};
@@ -49,8 +52,7 @@ fn go_sumdb_accepts_our_log_its_proofs_and_its_history() {
         &more,
     )
     .accepted();
-    let wanted =
-        serde_json::json!({"size": 5, "inclusions": 5, "older": 2, "proofs": 8, "cosigned": []});
+    let wanted = serde_json::json!({"size": 5, "inclusions": 5, "older": 2, "proofs": 8, "consistencies": 0, "cosigned": []});
     assert_eq!(seen, wanted);
 }
 
@@ -154,15 +156,63 @@ fn go_sumdb_accepts_a_log_of_many_tiles() {
         fs::write(&older, &checkpoint).unwrap();
         more.push(("-older", older));
     }
-    let seen = judge(&vkey, &log, &more).accepted();
-    assert_eq!(seen["size"], 257_000);
-    assert_eq!(seen["older"], SIZES.len());
+    // Our own proofs from each of these sizes to the last.
+    let tiles = StoreTiles::new(&store, "", head.size);
+    let hashes = TileHashes::open(&tiles, &head).unwrap();
+    let checkpoint = fs::read_to_string(log.join("checkpoint")).unwrap();
+    let request = |old: u64, damage: &dyn Fn(&mut Vec<String>)| {
+        let proof = prove_consistency(old, head.size, &hashes).unwrap();
+        let encode = |hash: &Sha256| Base64::encode_string(&hash.0);
+        let mut lines: Vec<String> = proof.iter().map(encode).collect();
+        damage(&mut lines);
+        lines.insert(0, format!("old {old}"));
+        let file = dir.path().join(format!("request-{old}"));
+        fs::write(&file, format!("{}\n\n{checkpoint}", lines.join("\n"))).unwrap();
+        file
+    };
+    let with = |requests: Vec<PathBuf>| {
+        let requests = requests.into_iter().map(|file| ("-consistency", file));
+        let more = more.iter().cloned().chain(requests);
+        judge(&vkey, &log, &more.collect::<Vec<_>>())
+    };
+    let seen = with(SIZES.map(|old| request(old, &|_| {})).into()).accepted();
+    let wanted = serde_json::json!({
+        "size": 257_000, "inclusions": 251, "older": SIZES.len(), "proofs": 0,
+        "consistencies": SIZES.len(), "cosigned": [],
+    });
+    assert_eq!(seen, wanted);
+    type Damage<'a> = &'a dyn Fn(&mut Vec<String>);
+    let damages: [Damage; 5] = [
+        &|lines| drop(lines.pop()),
+        &|lines| lines.swap(0, 1),
+        &|lines| lines.insert(0, lines[0].clone()),
+        &|lines| lines[0] = Base64::encode_string(&[7; 32]),
+        &|lines| *lines.last_mut().unwrap() = Base64::encode_string(&[7; 32]),
+    ];
+    for damage in damages {
+        with(vec![request(257, damage)]).refused("consistency");
+    }
 
-    let tile = log.join("tile/0/x001/003.p/232");
-    let mut bytes = fs::read(&tile).unwrap();
-    bytes[0] ^= 1;
-    fs::write(&tile, bytes).unwrap();
-    judge(&vkey, &log, &[]).refused("tiles");
+    // A bit in a tile of each level: whatever reads it refuses.
+    let tampered = [
+        ("tile/0/x001/003.p/232", "tiles"),
+        ("tile/0/000", "tiles"),
+        ("tile/0/x001/000", "tiles"),
+        ("tile/1/000", "tiles"),
+        ("tile/1/003.p/235", "tiles"),
+        ("tile/2/000.p/3", "tiles"),
+        ("tile/entries/000", "entries"),
+        ("tile/entries/x001/003.p/232", "entries"),
+    ];
+    for (path, reason) in tampered {
+        let tile = log.join(path);
+        let whole = fs::read(&tile).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let mut bytes = whole.clone();
+        bytes[whole.len() / 2] ^= 1;
+        fs::write(&tile, bytes).unwrap();
+        judge(&vkey, &log, &[]).refused(reason);
+        fs::write(&tile, whole).unwrap();
+    }
 }
 
 #[test]

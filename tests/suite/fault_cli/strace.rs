@@ -109,8 +109,15 @@ fn changes(name: &str, rest: &str) -> bool {
     }
 }
 
-/// The first path in the project whose name is the same in each run.
-fn path_in<'a>(rest: &'a str, top: &str) -> &'a str {
+/// The first path in the project whose name is the same in each run. None of calls with two paths:
+/// strace tells those apart by the first alone.
+fn path_in<'a>(name: &str, rest: &'a str, top: &str) -> &'a str {
+    if ["rename", "link", "symlink"]
+        .iter()
+        .any(|two| name.starts_with(two))
+    {
+        return "";
+    }
     let paths = rest
         .split(['<', '>', '"'])
         .filter_map(|part| part.strip_prefix(top));
@@ -129,7 +136,7 @@ pub fn calls(project: &Project, arguments: &[&str]) -> Vec<Call> {
     let mut seen = BTreeSet::new();
     let mut out = Vec::new();
     for (thread, name, rest) in trace.lines().filter_map(parse) {
-        let path = path_in(rest, &top);
+        let path = path_in(name, rest, &top);
         let of_name = {
             let all = counts.entry((thread, name, "")).or_default();
             *all += 1;
