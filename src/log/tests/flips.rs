@@ -35,8 +35,8 @@ fn flipped_proofs(proof: &[Sha256]) -> impl Iterator<Item = Vec<Sha256>> {
 
 #[test]
 fn every_bit_of_an_inclusion_proof_its_leaf_root_and_index_counts() {
-    let tree = NaiveTree::new(17);
-    for size in 1..=17u64 {
+    let tree = NaiveTree::new(12);
+    for size in 1..=12u64 {
         let head = tree.head(size);
         for index in 0..size {
             let leaf = tree.0[index as usize];
@@ -61,8 +61,8 @@ fn every_bit_of_an_inclusion_proof_its_leaf_root_and_index_counts() {
 
 #[test]
 fn every_bit_of_a_consistency_proof_and_its_two_roots_counts() {
-    let tree = NaiveTree::new(17);
-    for size in 1..=17u64 {
+    let tree = NaiveTree::new(12);
+    for size in 1..=12u64 {
         let new = tree.head(size);
         for old in (1..=size).map(|old| tree.head(old)) {
             let proof = prove_consistency(old.size, size, &tree).unwrap();
@@ -195,7 +195,7 @@ fn a_flipped_bit_in_a_tile_of_any_level_is_refused_before_anything_is_believed()
     for (path, index) in levels {
         read(&store, index).unwrap();
         let bits = store.file(path).len() * 8;
-        for bit in (0..bits).step_by(bits / 23) {
+        for bit in (0..bits).step_by(bits / 11) {
             store.file(path)[bit / 8] ^= 1 << (bit % 8);
             let error = read(&store, index).expect_err(path);
             assert_eq!(error.kind(), crate::Kind::Refused, "{path}: {error}");
