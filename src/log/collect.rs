@@ -1,7 +1,7 @@
 //! Partial tiles and bundles whose place has a full one (tlog-tiles, "Partial Tiles"): readers of an
 //! older checkpoint are served by the full one, so they may go. Pure; removing is the store's work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::text;
 use crate::limits::{MAX_COLLECTED_TILES, MAX_ENTRY_BUNDLE_LEN, TILE_WIDTH};
@@ -23,18 +23,28 @@ pub fn superseded<'p>(
     store: &dyn Reader,
 ) -> Result<Vec<String>> {
     let tiles = format!("{prefix}/tile/");
-    let dirs: BTreeSet<&str> = published
+    let published: BTreeSet<&str> = published
         .into_iter()
         .filter(|path| path.starts_with(&tiles))
-        .filter_map(|path| place_of(path).rsplit_once('/'))
-        .map(|(dir, _)| dir)
         .collect();
+    // The tree grows to the right: in each directory, what is left of a tile that was written is full.
+    let mut edges: BTreeMap<&str, &str> = BTreeMap::new();
+    for path in &published {
+        if let Some((dir, name)) = place_of(path).rsplit_once('/') {
+            let edge = edges.entry(dir).or_insert(name);
+            *edge = name.max(*edge);
+        }
+    }
     let mut out = Vec::new();
-    for dir in dirs {
+    for (dir, edge) in edges {
         let names: BTreeSet<String> = store.list(dir)?.unwrap_or_default().into_iter().collect();
-        let full = |name: &&String| is_number(name) && names.contains(&format!("{name}.p"));
-        for name in names.iter().filter(full) {
-            collect_place(&format!("{dir}/{name}"), store, &mut out)?;
+        let both = |name: &&String| is_number(name) && names.contains(&format!("{name}.p"));
+        for name in names.iter().filter(both) {
+            let full = format!("{dir}/{name}");
+            if name.as_str() >= edge && !published.contains(full.as_str()) {
+                continue;
+            }
+            collect_place(&full, store, &mut out)?;
             if out.len() >= MAX_COLLECTED_TILES {
                 return Ok(out);
             }

@@ -132,6 +132,16 @@ fn a_partial_tile_that_differs_from_its_full_one_stays_as_evidence() {
 }
 
 #[test]
+fn what_somebody_put_in_the_place_of_a_full_tile_replaces_nothing() {
+    let (mut store, _, files) = grown(&[100, 100]);
+    for place in ["log/tile/0/000", "log/tile/entries/000"] {
+        let bytes = store.0[&format!("{place}.p/200")].clone();
+        store.0.insert(place.to_owned(), bytes);
+    }
+    assert_eq!(collected(&store, &files), [""; 0]);
+}
+
+#[test]
 fn names_that_are_no_tiles_and_objects_elsewhere_are_left_alone() {
     let (mut store, _, files) = grown(&[100, 156]);
     let whole = store.0["log/tile/0/000"].clone();
