@@ -75,6 +75,9 @@ pub const TILE_WIDTH: u64 = 256;
 pub const MAX_ENTRY_BUNDLE_LEN: u64 = TILE_WIDTH * (2 + MAX_LOG_ENTRY_LEN as u64);
 /// A hash tile of 256 hashes.
 pub const MAX_HASH_TILE_LEN: u64 = TILE_WIDTH * 32;
+/// Partial tiles and bundles that one publication removes once full ones have replaced them; the next
+/// one goes on.
+pub const MAX_COLLECTED_TILES: usize = 128;
 /// A `.tlog-proof` file with its `extra` leaf.
 pub const MAX_TLOG_PROOF_LEN: u64 = 262_144;
 /// Fresher proofs beside one proof.

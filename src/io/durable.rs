@@ -99,15 +99,20 @@ pub fn write_once(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 }
 
 /// Creates `path` with the bytes of `source`: a hard link where that works, else a copy. The same
-/// contents being there already is fine. Durable when `unsynced` is, and the data of `source` is.
+/// contents being there already is fine. Whoever calls it holds a lock on the directory. Durable
+/// when `unsynced` is, and the data of `source` is.
 pub fn place_once_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) -> Result<()> {
     create_dir_all_unsynced(parent(path), unsynced)?;
     match fs::hard_link(source, path) {
         Ok(()) => {}
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => same_file(path, source)?,
-        Err(_) if path.exists() => same_file(path, source)?,
+        Err(_) if path.exists() => {
+            same_file(path, source)?;
+            // Left by a run that was killed right after it was linked.
+            temp_under_lock(path)?;
+        }
         Err(_) => {
-            let temp = temp_beside(path)?;
+            let temp = temp_under_lock(path)?;
             let copied = copy_synced(source, &temp).map_err(|e| cannot("copy to", path, e));
             let new = copied.and_then(|()| link_new(&temp, path));
             let _ = fs::remove_file(&temp);
@@ -123,9 +128,10 @@ pub fn place_once_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) 
 }
 
 /// Replaces `path` by the bytes of `source` in one step: a hard link where that works, else a
-/// copy. Durable when `unsynced` is, and the data of `source` is.
+/// copy. Whoever calls it holds a lock on the directory. Durable when `unsynced` is, and the data of
+/// `source` is.
 pub fn replace_unsynced(path: &Path, source: &Path, unsynced: &mut Unsynced) -> Result<()> {
-    let temp = temp_beside(path)?;
+    let temp = temp_under_lock(path)?;
     let renamed = fs::hard_link(source, &temp)
         .or_else(|_| copy_synced(source, &temp))
         .and_then(|()| fs::rename(&temp, path))
@@ -342,18 +348,22 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<File> {
 }
 
 fn temp_beside(path: &Path) -> Result<PathBuf> {
+    free_beside(path, &format!(".tmp-{}-", std::process::id()))
+}
+
+/// The same name in every run, so that whoever finishes what a killed one began removes its file.
+fn temp_under_lock(path: &Path) -> Result<PathBuf> {
+    free_beside(path, ".tmp-")
+}
+
+fn free_beside(path: &Path, prefix: &str) -> Result<PathBuf> {
     create_dir_all(parent(path))?;
     let name = path
         .file_name()
         .or_failed_none(|| format!("{} has no file name", path.display()))?;
-    Ok(parent(path).join(format!(
-        ".tmp-{}-{}",
-        std::process::id(),
-        name.to_string_lossy()
-    )))
-    .inspect(|temp| {
-        let _ = fs::remove_file(temp);
-    })
+    let temp = parent(path).join(format!("{prefix}{}", name.to_string_lossy()));
+    let _ = fs::remove_file(&temp);
+    Ok(temp)
 }
 
 /// A path without links, as far as it exists.

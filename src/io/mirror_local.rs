@@ -13,7 +13,7 @@ use super::durable::{self, MODE_FILE, MODE_PROGRAM, MODE_SECRET};
 use super::lock::Lock;
 use super::store_local::LocalStore;
 use super::unsynced::Unsynced;
-use super::{fault, hashing};
+use super::{collect, fault, hashing};
 use crate::hash::{Hasher, Sha256};
 use crate::store::Reader;
 use crate::store::mirror::{Destination, NewObject, OpenObject};
@@ -188,6 +188,11 @@ impl Destination for LocalMirror {
     fn settle(&self) -> Result<()> {
         self.step();
         self.unsynced.borrow_mut().sync()
+    }
+
+    fn discard(&self, path: &str) {
+        self.step();
+        collect::discard(&self.store, path);
     }
 
     fn set_head(&self, path: &str, bytes: &[u8]) -> Result<()> {

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod ask;
 pub mod build;
 pub mod clock;
+mod collect;
 pub mod drafts;
 pub mod drawer;
 pub mod durable;

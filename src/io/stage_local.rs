@@ -10,7 +10,7 @@ use super::durable::{self, MODE_FILE, MODE_PRIVATE_DIR};
 use super::lock::Lock;
 use super::store_local::LocalStore;
 use super::unsynced::Unsynced;
-use super::{fault, hashing};
+use super::{collect, fault, hashing};
 use crate::error::Context;
 use crate::hash::Sha256;
 use crate::limits::MAX_CONFIG_LEN;
@@ -168,6 +168,7 @@ impl Stage for LocalStage<'_> {
         }
         unsynced.sync()?;
         fault::point("publish.done");
+        collect::superseded(self.store, plan.iter().map(|staged| staged.path.as_str()));
         durable::rename(&stage, &self.dir(CLEARED))?;
         durable::remove_all(&self.dir(CLEARED))?;
         Ok(true)

@@ -7,6 +7,7 @@
 pub mod add_checkpoint;
 pub mod append;
 pub mod checkpoint;
+pub mod collect;
 pub mod cosignature;
 pub mod entries;
 pub mod forest;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use append::{Append, plan_append};
 pub use checkpoint::{Checkpoint, VerifiedCheckpoint};
+pub use collect::superseded;
 pub use cosignature::{Cosigner, CosignerKey};
 pub use forest::Forest;
 pub use hashes::{HashSource, prove_consistency, prove_inclusion};

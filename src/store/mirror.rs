@@ -44,6 +44,10 @@ pub trait Destination {
     /// Makes durable all that was added.
     fn settle(&self) -> Result<()>;
 
+    /// Removes an object that another one has replaced. Nothing depends on it: what stays is removed
+    /// another time.
+    fn discard(&self, path: &str);
+
     /// Replaces one of the few objects that may be, durably and in one step.
     fn set_head(&self, path: &str, bytes: &[u8]) -> Result<()>;
 }

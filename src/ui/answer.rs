@@ -81,7 +81,13 @@ pub fn print(command: &str, json: bool, result: &Result<Answer, Error>) -> u8 {
         Ok(()) => exit,
         // Whoever reads us has seen enough; anything else must not look like success.
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => exit,
-        Err(_) => exit.max(Kind::Failed.exit_code()),
+        Err(e) => {
+            let error = Error::failed("the answer of a run that has ended could not be written")
+                .caused_by(e)
+                .hint("where stdout leads to may be full; run the same command again");
+            let _ = std::io::stderr().write_all(for_people(&error).as_bytes());
+            exit.max(Kind::Failed.exit_code())
+        }
     }
 }
 

@@ -331,7 +331,7 @@ impl Drop for Project {
 
 /// A temporary directory, in memory where the system has such a place: relman syncs all that it writes, and these tests
 /// are about order and contents, not about disks.
-fn quick_dir() -> TempDir {
+pub fn quick_dir() -> TempDir {
     tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .expect("a temporary directory can be made")

@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64ct::{Base64, Encoding};
 use ed25519_dalek::SigningKey;
+use relman::hash::Sha256;
 use relman::io::keyring::Keyring;
 use relman::io::store_local::LocalStore;
 use relman::keys::Signer;
 use relman::log::{
-    Checkpoint, Cosigner, NoteSigner, StoreTiles, TreeHead, VerifiedCheckpoint, plan_append,
+    Checkpoint, Cosigner, Note, NoteSigner, StoreTiles, TileHashes, TreeHead, VerifiedCheckpoint,
+    plan_append, prove_consistency,
 };
 
 use crate::project::{Copy, Project, TAGS, write};
@@ -49,8 +52,7 @@ fn go_sumdb_accepts_our_log_its_proofs_and_its_history() {
         &more,
     )
     .accepted();
-    let wanted =
-        serde_json::json!({"size": 5, "inclusions": 5, "older": 2, "proofs": 8, "cosigned": []});
+    let wanted = serde_json::json!({"size": 5, "inclusions": 5, "older": 2, "proofs": 8, "consistencies": 0, "cosigned": []});
     assert_eq!(seen, wanted);
 }
 
@@ -154,15 +156,63 @@ fn go_sumdb_accepts_a_log_of_many_tiles() {
         fs::write(&older, &checkpoint).unwrap();
         more.push(("-older", older));
     }
-    let seen = judge(&vkey, &log, &more).accepted();
-    assert_eq!(seen["size"], 257_000);
-    assert_eq!(seen["older"], SIZES.len());
+    // Our own proofs from each of these sizes to the last.
+    let tiles = StoreTiles::new(&store, "", head.size);
+    let hashes = TileHashes::open(&tiles, &head).unwrap();
+    let checkpoint = fs::read_to_string(log.join("checkpoint")).unwrap();
+    let request = |old: u64, damage: &dyn Fn(&mut Vec<String>)| {
+        let proof = prove_consistency(old, head.size, &hashes).unwrap();
+        let encode = |hash: &Sha256| Base64::encode_string(&hash.0);
+        let mut lines: Vec<String> = proof.iter().map(encode).collect();
+        damage(&mut lines);
+        lines.insert(0, format!("old {old}"));
+        let file = dir.path().join(format!("request-{old}"));
+        fs::write(&file, format!("{}\n\n{checkpoint}", lines.join("\n"))).unwrap();
+        file
+    };
+    let with = |requests: Vec<PathBuf>| {
+        let requests = requests.into_iter().map(|file| ("-consistency", file));
+        let more = more.iter().cloned().chain(requests);
+        judge(&vkey, &log, &more.collect::<Vec<_>>())
+    };
+    let seen = with(SIZES.map(|old| request(old, &|_| {})).into()).accepted();
+    let wanted = serde_json::json!({
+        "size": 257_000, "inclusions": 251, "older": SIZES.len(), "proofs": 0,
+        "consistencies": SIZES.len(), "cosigned": [],
+    });
+    assert_eq!(seen, wanted);
+    type Damage<'a> = &'a dyn Fn(&mut Vec<String>);
+    let damages: [Damage; 5] = [
+        &|lines| drop(lines.pop()),
+        &|lines| lines.swap(0, 1),
+        &|lines| lines.insert(0, lines[0].clone()),
+        &|lines| lines[0] = Base64::encode_string(&[7; 32]),
+        &|lines| *lines.last_mut().unwrap() = Base64::encode_string(&[7; 32]),
+    ];
+    for damage in damages {
+        with(vec![request(257, damage)]).refused("consistency");
+    }
 
-    let tile = log.join("tile/0/x001/003.p/232");
-    let mut bytes = fs::read(&tile).unwrap();
-    bytes[0] ^= 1;
-    fs::write(&tile, bytes).unwrap();
-    judge(&vkey, &log, &[]).refused("tiles");
+    // A bit in a tile of each level: whatever reads it refuses.
+    let tampered = [
+        ("tile/0/x001/003.p/232", "tiles"),
+        ("tile/0/000", "tiles"),
+        ("tile/0/x001/000", "tiles"),
+        ("tile/1/000", "tiles"),
+        ("tile/1/003.p/235", "tiles"),
+        ("tile/2/000.p/3", "tiles"),
+        ("tile/entries/000", "entries"),
+        ("tile/entries/x001/003.p/232", "entries"),
+    ];
+    for (path, reason) in tampered {
+        let tile = log.join(path);
+        let whole = fs::read(&tile).unwrap_or_else(|e| panic!("{path}: {e}"));
+        let mut bytes = whole.clone();
+        bytes[whole.len() / 2] ^= 1;
+        fs::write(&tile, bytes).unwrap();
+        judge(&vkey, &log, &[]).refused(reason);
+        fs::write(&tile, whole).unwrap();
+    }
 }
 
 #[test]
@@ -214,4 +264,84 @@ fn go_accepts_our_cosignatures_and_refuses_tampered_ones() {
     judge(&vkey, &log, &more).refused("witness");
     fs::write(&checkpoint, text.replace(&format!("{line}\n"), "")).unwrap();
     judge(&vkey, &log, &more).refused("witness");
+}
+
+#[test]
+#[ignore = "needs Python's sigstore: run tests/judges/setup"]
+fn sigstore_parses_and_verifies_our_checkpoint_and_refuses_tampered_ones() {
+    let project = Project::released("judge-log-sigstore");
+    let key = project.key("log.vkey");
+    let stranger = Project::founded("judge-log-sigstore-other");
+    let other = stranger.key("log.vkey");
+    let judge = |key: &Path, label: &str, tamper: &dyn Fn(&str) -> String| {
+        let checkpoint = fs::read_to_string(project.store().join("log/checkpoint")).unwrap();
+        let file = project.scratch(label);
+        fs::write(&file, tamper(&checkpoint)).unwrap();
+        tools::python("checkpoint.py", [file.as_path(), key])
+    };
+    let seen = judge(&key, "same", &str::to_owned).accepted();
+    let checkpoint = fs::read(project.store().join("log/checkpoint")).unwrap();
+    let note = Note::parse(&checkpoint).unwrap();
+    let ours = Checkpoint::parse(note.unverified_text()).unwrap();
+    let wanted = serde_json::json!({
+        "origin": ours.origin(),
+        "size": ours.head().size,
+        "root": ours.head().root.hex(),
+        "other": [],
+        "signatures": [ours.origin()],
+    });
+    assert_eq!(seen, wanted);
+
+    let line = |text: &str, n: usize| text.lines().nth(n).unwrap().to_owned();
+    type Tamper<'a> = &'a dyn Fn(&str) -> String;
+    let tampered: [(&str, &str, Tamper); 8] = [
+        ("origin", "sigstore: checkpoint: invalid signature", &|t| {
+            t.replacen("judge-log", "judge-lug", 1)
+        }),
+        ("size", "sigstore: checkpoint: invalid signature", &|t| {
+            t.replacen("\n5\n", "\n4\n", 1)
+        }),
+        ("root", "sigstore: checkpoint: invalid signature", &|t| {
+            t.replacen(
+                &line(t, 2),
+                "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+                1,
+            )
+        }),
+        (
+            "no-number",
+            "sigstore: malformed LogCheckpoint: invalid log size",
+            &|t| t.replacen("\n5\n", "\nfive\n", 1),
+        ),
+        (
+            "cut",
+            "sigstore: malformed LogCheckpoint: too few items",
+            &|t| t.replacen(&format!("{}\n", line(t, 2)), "", 1),
+        ),
+        ("unsigned", "sigstore: malformed Note: must contain", &|t| {
+            t.replacen(&format!("{}\n", line(t, 4)), "", 1)
+        }),
+        (
+            "joined",
+            "sigstore: note must contain one blank line",
+            &|t| t.replacen("\n\n", "\n", 1),
+        ),
+        (
+            "signature",
+            "sigstore: checkpoint: invalid signature",
+            &|t| {
+                let signature = line(t, 4);
+                let (start, end) = signature.split_at(signature.len() - 20);
+                let end = match end.strip_prefix('A') {
+                    Some(rest) => format!("B{rest}"),
+                    None => format!("A{}", &end[1..]),
+                };
+                t.replacen(&signature, &format!("{start}{end}"), 1)
+            },
+        ),
+    ];
+    for (label, reason, tamper) in tampered {
+        judge(&key, label, tamper).refused(reason);
+    }
+    judge(&other, "other-key", &str::to_owned).refused("sigstore: checkpoint: Signature not found");
 }

@@ -77,6 +77,10 @@ impl Destination for BucketStore {
         Ok(())
     }
 
+    fn discard(&self, path: &str) {
+        let _ = self.objects.remove(path);
+    }
+
     fn set_head(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let before = match self.objects.read(path, MAX_CHECKPOINT_LEN)? {
             Some(found) => Before::Object(Sha256::of(&found.bytes)),

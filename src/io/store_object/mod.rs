@@ -1,6 +1,7 @@
 //! Room `io`: a store in an S3-compatible object store. What may be published is decided elsewhere;
 //! here it is made safe without locks: by objects that are created once and replaced by condition.
 
+mod collect;
 mod config;
 mod cosigned;
 mod identity;

@@ -226,6 +226,7 @@ fn carry_out(objects: &Objects, plan: &Plan) -> Result<()> {
         let _ = objects.swap(&path, &plan.finished()?.to_bytes()?, found.etag);
     }
     clean_one(objects, plan.sequence);
+    super::collect::superseded(objects, plan.steps.iter().map(|step| step.path.as_str()));
     Ok(())
 }
 

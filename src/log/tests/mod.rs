@@ -3,19 +3,26 @@
 
 mod add_checkpoint;
 mod append;
+mod attacks;
 mod checkpoint;
+mod collect;
 mod cosignature;
+mod definition;
+mod flips;
 mod forest;
 mod merkle;
 mod mutation;
 mod note;
+mod oracle;
 mod proof;
+mod random_bytes;
 mod submission;
 mod tiles;
+mod vectors;
 mod witness;
 mod witness_policy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::merkle::{TreeHead, leaf_hash, node_hash};
@@ -111,8 +118,11 @@ impl Reader for MemoryStore {
         "memory".to_owned()
     }
 
-    fn list(&self, _prefix: &str) -> Result<Option<Vec<String>>> {
-        Ok(None)
+    fn list(&self, prefix: &str) -> Result<Option<Vec<String>>> {
+        let below = self.0.keys().filter_map(|path| path.strip_prefix(prefix));
+        let below = below.filter_map(|path| path.strip_prefix('/')?.split('/').next());
+        let names: BTreeSet<String> = below.map(str::to_owned).collect();
+        Ok(Some(names.into_iter().collect()))
     }
 }
 

@@ -8,13 +8,15 @@ use crate::attest::{Envelope, Statement};
 use crate::hash::Sha256;
 use crate::limits::{MAX_ENTRY_BUNDLE_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::{
-    Bundle, Checkpoint, Tile, TileSource, TlogProof, TreeHead, bundles_of, plan_append, tiles_of,
+    Bundle, Checkpoint, Tile, TileSource, TlogProof, TreeHead, bundles_of, plan_append, superseded,
+    tiles_of,
 };
 use crate::release::assemble::PROOF;
 use crate::release::leaf::{Leaf, ReleaseLeaf, late_path};
 use crate::release::policy::ReleasePolicy;
 use crate::release::verify::first_path;
 use crate::release::view::View;
+use crate::store::mirror::Destination;
 use crate::{Error, Result};
 
 /// A verified log.
@@ -150,7 +152,8 @@ impl LogCopy {
         Ok(true)
     }
 
-    /// Adds every tile and bundle, and the partial ones of earlier sizes that the store still has.
+    /// Adds every tile and bundle, and the partial ones of earlier sizes that the store still has and
+    /// no full one has replaced.
     ///
     /// # Errors
     /// As [`Objects::bytes`]; an earlier tile that is not what the entries lead to.
@@ -162,11 +165,16 @@ impl LogCopy {
         let sizes: Vec<u64> = self.sizes.borrow().iter().copied().collect();
         let mut earlier = BTreeMap::new();
         for old in sizes.into_iter().filter(|old| *old < size) {
+            let replaced = |full: String| self.files.contains_key(&full);
             for tile in tiles_of(old).filter(Tile::is_partial) {
-                earlier.insert(tile.path(), self.tile(&tile, size));
+                if !replaced(tile.full().path()) {
+                    earlier.insert(tile.path(), self.tile(&tile, size));
+                }
             }
             for bundle in bundles_of(old).filter(Bundle::is_partial) {
-                earlier.insert(bundle.path(), self.bundle(&bundle));
+                if !replaced(bundle.full().path()) {
+                    earlier.insert(bundle.path(), self.bundle(&bundle));
+                }
             }
         }
         for (path, wanted) in earlier {
@@ -185,6 +193,19 @@ impl LogCopy {
             }
         }
         Ok(())
+    }
+
+    /// Removes what full tiles have replaced in the mirror, now that its heads have moved.
+    pub fn collect(&self, to: &dyn Destination) {
+        let paths: Vec<String> = self
+            .files
+            .keys()
+            .map(|path| format!("log/{path}"))
+            .collect();
+        let paths = paths.iter().map(String::as_str);
+        for path in superseded("log", paths, to.reader()).unwrap_or_default() {
+            to.discard(&path);
+        }
     }
 
     /// A tile of an earlier size: the beginning of the one that is there now.

@@ -100,6 +100,7 @@ impl Mirror<'_> {
         }
         objects.head(TIMESTAMP, view.refreshed.timestamp().bytes())?;
         to.settle()?;
+        log.collect(to);
         let mut report = objects.report;
         report.to = to.reader().location();
         report.log_size = view.history.checkpoint.head().size;

@@ -1,6 +1,6 @@
 // Judges a transparency log with Go's own implementation, golang.org/x/mod/sumdb.
 //
-// usage: tlog VKEY LOG [-older CHECKPOINT]... [-proof TLOG-PROOF]... [-witness VKEY]...
+// usage: tlog VKEY LOG [-older CHECKPOINT]... [-consistency REQUEST]... [-proof TLOG-PROOF]... [-witness VKEY]...
 //
 // VKEY is a file with the log's verifier key, LOG the log's directory. The checkpoint, every tile,
 // every entry, the inclusion of entries, and the consistency with older checkpoints are checked;
@@ -114,23 +114,52 @@ func (t tiles) entries(bundle tlog.Tile) [][]byte {
 	return all
 }
 
-// checkEntries compares every entry with its leaf in the tree.
-func checkEntries(tree tlog.Tree, source tiles, hashes tlog.HashReader) {
+// recomputed is a log's hashes as its entries have them.
+type recomputed []tlog.Hash
+
+func (r recomputed) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	var all []tlog.Hash
+	for _, index := range indexes {
+		if index >= int64(len(r)) {
+			return nil, fmt.Errorf("no hash %d", index)
+		}
+		all = append(all, r[index])
+	}
+	return all, nil
+}
+
+// recompute makes root and tiles anew from the entries, and compares. TileHashReader does not do all
+// of this: where several peaks of the tree are in one tile, it leaves some full tiles unchecked.
+func recompute(tree tlog.Tree, source tiles) {
+	var all recomputed
 	for first := int64(0); first < tree.N; first += width {
 		bundle := tlog.Tile{H: height, L: -1, N: first / width, W: width}
 		if tree.N-first < width {
 			bundle.W = int(tree.N - first)
 		}
-		entries := source.entries(bundle)
-		indexes := make([]int64, len(entries))
-		for i := range entries {
-			indexes[i] = tlog.StoredHashIndex(0, first+int64(i))
+		for i, entry := range source.entries(bundle) {
+			hashes, err := tlog.StoredHashes(first+int64(i), entry, all)
+			check("entries", err)
+			all = append(all, hashes...)
 		}
-		leaves, err := hashes.ReadHashes(indexes)
-		check("tiles", err)
-		for i, entry := range entries {
-			if tlog.RecordHash(entry) != leaves[i] {
-				refuse("entries: entry %d does not hash to its leaf", first+int64(i))
+	}
+	root, err := tlog.TreeHash(tree.N, all)
+	check("entries", err)
+	if root != tree.Hash {
+		refuse("entries: they lead to root %v, the checkpoint says %v", root, tree.Hash)
+	}
+	for level, hashes := 0, tree.N; hashes > 0; level, hashes = level+1, hashes/width {
+		for n := int64(0); n*width < hashes; n++ {
+			tile := tlog.Tile{H: height, L: level, N: n, W: width}
+			if hashes-n*width < width {
+				tile.W = int(hashes - n*width)
+			}
+			wanted, err := tlog.ReadTileData(tile, all)
+			check("tiles", err)
+			found, err := source.read(path(tile))
+			check("tiles", err)
+			if !bytes.Equal(found, wanted) {
+				refuse("tiles: %s is not what the entries lead to", path(tile))
 			}
 		}
 	}
@@ -191,6 +220,31 @@ func checkProof(data []byte, verifier note.Verifier) tlog.Tree {
 	return tree
 }
 
+// checkRequest reads a consistency proof that somebody else made, as the body of a C2SP add-checkpoint
+// request (tlog-witness): from an older checkpoint, by its size, to the one that comes with it.
+func checkRequest(data []byte, verifier note.Verifier, older map[int64]tlog.Tree) tlog.Tree {
+	head, checkpoint, _ := bytes.Cut(data, []byte("\n\n"))
+	lines := strings.Split(string(head), "\n")
+	decimal, ok := cutPrefix(lines[0], "old ")
+	size, err := strconv.ParseInt(decimal, 10, 64)
+	if !ok || err != nil {
+		refuse("consistency: no old size: %q", lines[0])
+	}
+	old, ok := older[size]
+	if !ok {
+		refuse("consistency: no older checkpoint of size %d was given", size)
+	}
+	var proof tlog.TreeProof
+	for _, line := range lines[1:] {
+		hash, err := tlog.ParseHash(line)
+		check("consistency", err)
+		proof = append(proof, hash)
+	}
+	tree := open("consistency", checkpoint, verifier)
+	check("consistency", tlog.CheckTree(proof, tree.N, tree.Hash, old.N, old.Hash))
+	return tree
+}
+
 // cosigner verifies timestamped cosignatures, which x/mod does not know.
 type cosigner struct {
 	name string
@@ -248,7 +302,7 @@ func read(path string) []byte {
 
 func main() {
 	if len(os.Args) < 3 || len(os.Args)%2 == 0 {
-		fmt.Fprintln(os.Stderr, "usage: tlog VKEY LOG [-older CHECKPOINT]... [-proof TLOG-PROOF]... [-witness VKEY]...")
+		fmt.Fprintln(os.Stderr, "usage: tlog VKEY LOG [-older CHECKPOINT]... [-consistency REQUEST]... [-proof TLOG-PROOF]... [-witness VKEY]...")
 		os.Exit(1)
 	}
 	verifier, err := note.NewVerifier(strings.TrimSpace(string(read(os.Args[1]))))
@@ -263,15 +317,19 @@ func main() {
 	if root != tree.Hash {
 		refuse("tiles: root %v, the checkpoint says %v", root, tree.Hash)
 	}
-	checkEntries(tree, source, hashes)
+	recompute(tree, source)
 	inclusions := checkInclusion(tree, hashes)
-	older, proofs := 0, 0
+	olds, proofs, consistencies := map[int64]tlog.Tree{}, 0, 0
 	cosigned := []uint64{}
 	for args := os.Args[3:]; len(args) > 0; args = args[2:] {
 		switch data := read(args[1]); args[0] {
 		case "-older":
-			checkConsistency("older", open("older", data, verifier), tree, hashes)
-			older++
+			older := open("older", data, verifier)
+			checkConsistency("older", older, tree, hashes)
+			olds[older.N] = older
+		case "-consistency":
+			checkConsistency("consistency", checkRequest(data, verifier, olds), tree, hashes)
+			consistencies++
 		case "-proof":
 			checkConsistency("proof", checkProof(data, verifier), tree, hashes)
 			proofs++
@@ -283,7 +341,7 @@ func main() {
 		}
 	}
 	json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"size": tree.N, "inclusions": inclusions, "older": older, "proofs": proofs,
-		"cosigned": cosigned,
+		"size": tree.N, "inclusions": inclusions, "older": len(olds), "proofs": proofs,
+		"consistencies": consistencies, "cosigned": cosigned,
 	})
 }
