@@ -258,3 +258,9 @@ pub const MAX_SHOWN_SPOT: usize = 240;
 pub const MAX_DIFFERING_LINES: usize = 8;
 /// Findings of one kind that are shown of one section or file.
 pub const MAX_FINDINGS: usize = 4;
+/// Log entries with problems that an audit names one by one.
+pub const MAX_AUDIT_PROBLEMS: usize = 1_000;
+/// Evidence of a split view: two signed checkpoints and a proof.
+pub const MAX_SPLIT_VIEW_LEN: u64 = 2 * MAX_CHECKPOINT_LEN + 16_384;
+/// Lines of history that an audit keeps unless it is told otherwise.
+pub const AUDIT_HISTORY_LINES: usize = 1_000;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "maintainer")]
 mod approve;
+mod audit;
 #[cfg(feature = "maintainer")]
 mod gate;
 #[cfg(feature = "maintainer")]
@@ -25,6 +26,7 @@ use crate::io::passphrase::Passphrases;
 
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
+pub use audit::AuditArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 #[cfg(feature = "maintainer")]
@@ -134,7 +136,7 @@ pub enum Command {
     /// What runs on this node, and what it can go back to.
     Status(NodeArgs),
     /// Replay the log and check every signature, digest and version in the store.
-    Audit(StoreArgs),
+    Audit(AuditArgs),
     /// A store as a whole.
     Repo(RepoArgs),
     /// Copy a store to others, verifying everything; no keys are needed.
