@@ -16,11 +16,13 @@ const PAGES: &[&str] = &[
     "README.md",
     "docs/approvals.md",
     "docs/architecture.md",
+    "docs/audit.md",
     "docs/build-type-cut-v1.md",
     "docs/benchmarks.md",
     "docs/cli-authority.md",
     "docs/cli-evidence.md",
     "docs/cli-keys.md",
+    "docs/cli-log.md",
     "docs/cli-store.md",
     "docs/cli.md",
     "docs/conformance.md",
@@ -49,6 +51,7 @@ fn command_pages() -> String {
         "cli-authority",
         "cli-evidence",
         "cli-keys",
+        "cli-log",
         "cli-store",
     ];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()

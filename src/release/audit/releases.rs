@@ -148,7 +148,9 @@ impl Releases<'_> {
                 format!("was published although the policy of root {root} {m}"),
             )
         }));
-        found.warnings.extend(self.today(released, era));
+        if self.look.upto == self.look.prefixes.hashes().head().size {
+            found.warnings.extend(self.today(released, era));
+        }
     }
 
     /// What today's policy has against a release that was right when it was published.

@@ -12,7 +12,7 @@ use crate::log::{Note, TreeHead, VerifiedCheckpoint, VerifierKey, check_consiste
 use crate::{Error, Result};
 
 /// The first line.
-const HEADER: &str = "relman split view v1";
+const HEADER: &str = "log split view v1";
 /// What encloses the two notes.
 const SMALLER: &str = "smaller checkpoint";
 const LARGER: &str = "larger checkpoint";

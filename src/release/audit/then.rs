@@ -71,6 +71,15 @@ impl Reader for Then<'_> {
     }
 
     fn list(&self, prefix: &str) -> Result<Option<Vec<String>>> {
-        self.store.list(prefix)
+        let Some(names) = self.store.list(prefix)? else {
+            return Ok(None);
+        };
+        let mut there = Vec::new();
+        for name in names {
+            if !self.is_hidden(&format!("{prefix}/{name}"))? {
+                there.push(name);
+            }
+        }
+        Ok(Some(there))
     }
 }

@@ -8,10 +8,12 @@ use super::eras::{Era, Eras};
 use super::logged::Logged;
 use super::prefix::Prefixes;
 use super::{Problem, problem};
+use crate::attest::Envelope;
 use crate::hash::Sha256;
 use crate::limits::{MAX_LISTED_METADATA_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::{TlogProof, VerifierKey};
 use crate::release::environment;
+use crate::release::leaf::Leaf;
 use crate::release::state::{self, Released};
 use crate::release::view::View;
 use crate::store::Reader;
@@ -235,6 +237,11 @@ impl Walk<'_> {
         let Some((bytes, index)) = self.file(&name) else {
             return;
         };
+        if index < self.look.logged.since {
+            // The one before those that were read anew: judged with the rest, earlier.
+            let versions = self.versions.roles.entry(role.to_owned()).or_default();
+            return versions.push((version, index));
+        }
         let delegator = self.versions.targets_at(index);
         let Some(delegator) = delegator else {
             return self.bad(&name, "has nobody who could have signed it");
@@ -377,7 +384,16 @@ impl Walk<'_> {
         let known = known
             .clone()
             .any(|known| *known == (included.index(), digest));
-        match known || included.index() < self.look.logged.since {
+        // Whether whoever signed it counted was judged when it was read.
+        let old = || {
+            let files = match Leaf::read(&Envelope::parse(&entry)?.unverified_statement()?)? {
+                Leaf::Metadata(leaf) => leaf.files,
+                _ => return Ok(false),
+            };
+            let before = included.index() < self.look.logged.since;
+            Ok::<_, Error>(before && files.get(name) == Some(&digest))
+        };
+        match known || old()? {
             true => Ok(()),
             false => Err(Error::refused(format!("is not about {name}"))),
         }

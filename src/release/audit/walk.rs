@@ -209,6 +209,10 @@ impl Walk<'_> {
                 continue;
             }
             match self.store.read(&older, limit) {
+                Ok(Some(found)) if found.len() > wanted.len() && found.starts_with(wanted) => {
+                    let message = "has more than the signed checkpoint: that is older than this store, or somebody publishes right now";
+                    problems.push(Problem::new(older, message));
+                }
                 Ok(Some(found)) if !wanted.starts_with(&found) => {
                     problems.push(Problem::new(older, "is not what the entries lead to"));
                 }
