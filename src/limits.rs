@@ -296,3 +296,9 @@ pub const MAX_REPAIRED_LEN: usize = 32 * 1024 * 1024;
 pub const MAX_LEFT_OUT_LINES: usize = 1_000;
 /// Entries of a log whose leaf hashes are held in memory, to look for damage: 1.6 GB of them.
 pub const MAX_FSCK_ENTRIES: u64 = 50_000_000;
+/// Log entries with problems that an audit names one by one.
+pub const MAX_AUDIT_PROBLEMS: usize = 1_000;
+/// Evidence of a split view: two signed checkpoints and a proof.
+pub const MAX_SPLIT_VIEW_LEN: u64 = 2 * MAX_CHECKPOINT_LEN + 16_384;
+/// Lines of history that an audit keeps unless it is told otherwise.
+pub const AUDIT_HISTORY_LINES: usize = 1_000;

@@ -1,5 +1,7 @@
 //! DSSE envelopes (secure-systems-lab/dsse, protocol and envelope v1.0). Pure.
 
+mod bulk;
+
 use std::collections::BTreeSet;
 
 use base64ct::{Base64, Encoding};
@@ -10,6 +12,8 @@ use crate::keys::{PublicKey, Signer};
 use crate::limits::{MAX_ATTESTATION_LEN, MAX_SIGNATURES};
 use crate::trust::json;
 use crate::{Error, Result};
+
+pub use bulk::{KeySet, Opened};
 
 /// The payload type of in-toto statements.
 pub const IN_TOTO: &str = "application/vnd.in-toto+json";

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "maintainer")]
 mod approve;
+mod audit;
 #[cfg(feature = "maintainer")]
 mod gate;
 #[cfg(feature = "maintainer")]
@@ -28,6 +29,7 @@ use crate::io::passphrase::Passphrases;
 
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
+pub use audit::AuditArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
@@ -140,7 +142,7 @@ pub enum Command {
     /// What runs on this node, and what it can go back to.
     Status(NodeArgs),
     /// Replay the log and check every signature, digest and version in the store.
-    Audit(StoreArgs),
+    Audit(AuditArgs),
     /// The log: what happened, whether it is whole, proofs.
     Log(LogArgs),
     /// Write DEPLOYMENT_LOG.md, VERSION_HISTORY.md and CHANGELOG.md from the log.

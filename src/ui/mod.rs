@@ -1,6 +1,7 @@
 //! What people and programs see: stdout is data, stderr is talk, `--json` is one document.
 
 pub mod answer;
+pub mod junit;
 pub mod progress;
 pub mod report;
 pub mod stream;

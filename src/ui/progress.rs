@@ -1,7 +1,7 @@
 //! Stages with their times on stderr; on a terminal also a live line of what runs now.
 
 use std::cell::RefCell;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +14,18 @@ use crate::release::cut::Events;
 const TICK: Duration = Duration::from_millis(100);
 /// Shorter stages are not worth a time.
 const NOTABLE: Duration = Duration::from_millis(50);
+
+/// A live line.
+const PLAIN: &str = "{spinner} {prefix}  {elapsed}  {wide_msg}";
+/// One of a stage that knows its end.
+const COUNTED: &str =
+    "{spinner} {prefix}  {elapsed}  {bar:24} {human_pos} of {human_len}  {per_sec}";
+/// One of a stage that reads.
+const READ: &str = "{spinner} {prefix}  {elapsed}  {binary_bytes}  {binary_bytes_per_sec}";
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
 
 /// Runs something while the live line is away.
 pub type Interlude = Rc<dyn Fn(&mut dyn FnMut())>;
@@ -49,6 +61,29 @@ impl Progress {
                 None => question(),
             }
         })
+    }
+
+    /// How far the stage under way is, with its rate.
+    pub fn count(&mut self, done: u64, total: u64) {
+        if let Some(bar) = &*self.bar.borrow() {
+            if bar.length() != Some(total) {
+                bar.set_style(style(COUNTED));
+                bar.set_length(total);
+            }
+            bar.set_position(done);
+        }
+    }
+
+    /// Wraps what is read in a stage, so that the live line shows how much, and how fast.
+    pub fn reading(&self) -> impl Fn(Box<dyn Read + Send>) -> Box<dyn Read + Send> + use<> {
+        let shown = Rc::clone(&self.bar);
+        move |input| match &*shown.borrow() {
+            Some(bar) => {
+                bar.set_style(style(READ));
+                Box::new(bar.wrap_read(input))
+            }
+            None => input,
+        }
     }
 
     fn clear(&self) {
@@ -87,9 +122,7 @@ impl Events for Progress {
     fn stage(&mut self, name: &str) {
         self.end();
         *self.bar.borrow_mut() = (self.live && !self.quiet).then(|| {
-            let style = ProgressStyle::with_template("{spinner} {prefix}  {elapsed}  {wide_msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner());
-            let bar = ProgressBar::new_spinner().with_style(style);
+            let bar = ProgressBar::new_spinner().with_style(style(PLAIN));
             bar.set_prefix(text::line(name));
             bar.enable_steady_tick(TICK);
             bar

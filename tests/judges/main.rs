@@ -15,6 +15,7 @@ mod keys;
 mod openssl;
 mod project;
 mod rotation;
+mod split_view;
 mod ssh;
 mod tamper;
 mod tlog;

@@ -16,6 +16,7 @@ const PAGES: &[&str] = &[
     "README.md",
     "docs/approvals.md",
     "docs/architecture.md",
+    "docs/audit.md",
     "docs/build-type-cut-v1.md",
     "docs/benchmarks.md",
     "docs/cli-authority.md",

@@ -7,6 +7,8 @@ mod agent;
 mod agent_cli;
 #[cfg(feature = "object-store")]
 mod approve_cli;
+mod audit_attack_cli;
+mod audit_cli;
 mod bucket;
 mod ceremony_cli;
 mod ceremony_fault_cli;

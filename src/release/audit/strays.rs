@@ -11,12 +11,14 @@ use crate::store::Reader;
 /// What starts the names of relman's own files in a local store.
 const OWN: &str = ".relman-";
 
-/// Finds objects that nobody signed for; `currents` are the files that environments' roles listed.
+/// Finds objects that nobody signed for; `currents` are the files that environments' roles listed, all
+/// of them only where the whole log was read.
 pub fn check(
     store: &dyn Reader,
     view: &View,
     released: &[Released],
     currents: &BTreeSet<String>,
+    all: bool,
 ) -> Result<((), String), Vec<Problem>> {
     let mut problems = Vec::new();
     let tops: BTreeSet<String> = ["metadata", "log", "targets"]
@@ -44,7 +46,8 @@ pub fn check(
     };
     look("", &|name| tops.contains(name) || name.starts_with(OWN));
     look("targets", &|name| {
-        archives.contains(name) || currents.contains(name)
+        let older = !all && name.ends_with(".current.json");
+        archives.contains(name) || currents.contains(name) || older
     });
     look("metadata", &|name| is_metadata(name, view));
     let detail = match listed {

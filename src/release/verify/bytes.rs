@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use super::authority::Authority;
 use super::history::signed_leaf;
 use super::{
     Digests, OpenArchive, Problem, Report, Scratch, ScratchFile, Subject, Unpacking, Verifier,
@@ -21,6 +20,7 @@ use crate::log::TlogProof;
 use crate::release::archive::{Member, Sink, UnpackError, unpack};
 use crate::release::assemble::{PROVENANCE, SUMS, SUMS_SIG};
 use crate::release::leaf::ReleaseLeaf;
+use crate::release::policy::ReleasePolicy;
 use crate::release::state::Released;
 use crate::store::Reader;
 use crate::trust::policy::Purpose;
@@ -100,14 +100,16 @@ fn copy(
 
 /// What check 8 needs of the checks before it.
 pub struct Known<'a> {
-    /// Metadata and policy.
-    pub authority: &'a Authority<'a>,
+    /// The policy that says who builds.
+    pub policy: &'a ReleasePolicy,
     /// The release.
     pub released: &'a Released,
     /// Its log leaf, if that check passed.
     pub leaf: Option<&'a ReleaseLeaf>,
     /// The members that its provenance lists, if that check passed.
     pub members: Option<&'a BTreeMap<String, MemberFacts>>,
+    /// Whether the file at a path is evidence that came later.
+    pub late: &'a dyn Fn(&str) -> bool,
 }
 
 /// Check 8: every member of the archive against the provenance and, where the whole directory is
@@ -252,7 +254,7 @@ fn signed_sums(v: &Verifier, subject: &Subject, known: &Known) -> Result<Digests
     let text = required(subject.release, &sums_path, MAX_SUMS_LEN)?;
     let mut problems = Vec::new();
     let at = known.leaf.map_or(v.clock.now, |leaf| leaf.time);
-    let accepted = known.authority.policy.accepted(&Purpose::Builder, at);
+    let accepted = known.policy.accepted(&Purpose::Builder, at);
     let signed = required(subject.release, &sig_path, MAX_SUMS_LEN)
         .and_then(|sig| sshsig::verify(&sig, &text, &accepted).map_err(|e| problem(&sig_path, &e)));
     problems.extend(signed.err().unwrap_or_default());
@@ -318,7 +320,7 @@ fn strangers(subject: &Subject, known: &Known, files: &BTreeMap<String, Sha256>)
             .into_iter()
             .filter(|name| !tops.contains(name.as_str()))
             .map(|name| format!("{}/{name}", subject.tag))
-            .filter(|path| !is_late_evidence(subject, known, path))
+            .filter(|path| !(known.late)(path))
             .map(|path| Problem::new(path, "is in the release directory and nobody signed for it"))
             .collect(),
         _ => Vec::new(),
@@ -326,8 +328,7 @@ fn strangers(subject: &Subject, known: &Known, files: &BTreeMap<String, Sha256>)
 }
 
 /// Proofs come later under new names; what one proves was signed, or it is none.
-fn is_late_evidence(subject: &Subject, known: &Known, path: &str) -> bool {
-    let policy = &known.authority.policy;
+pub fn is_late_evidence(policy: &ReleasePolicy, release: &dyn Reader, path: &str) -> bool {
     let proved = |bytes: Vec<u8>| {
         let proof = TlogProof::parse(&bytes)?;
         let entry = proof.unverified_extra().to_vec();
@@ -335,7 +336,7 @@ fn is_late_evidence(subject: &Subject, known: &Known, path: &str) -> bool {
         signed_leaf(&entry, policy)
     };
     let found = match path.ends_with(".tlog-proof") {
-        true => subject.release.read(path, MAX_TLOG_PROOF_LEN),
+        true => release.read(path, MAX_TLOG_PROOF_LEN),
         false => Ok(None),
     };
     matches!(found.map(|bytes| bytes.map(proved)), Ok(Some(Ok(_))))

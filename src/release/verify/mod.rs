@@ -13,6 +13,7 @@ mod history;
 mod known;
 mod origin;
 mod policy;
+mod published;
 mod retained;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ pub use history::{
 pub use known::Known;
 pub use origin::{Made, logged as logged_origin};
 pub use policy::{about, wants};
+pub use published::Published;
 pub use retained::verify_retained;
 
 /// A private file that an archive is fetched to before anything inside it is looked at.
@@ -239,11 +241,14 @@ impl Run<'_, '_> {
             return (None, None, witnessed);
         }
         if self.subject.unpacking != Unpacking::Later {
+            let policy = &authority.policy;
+            let late = |path: &str| bytes::is_late_evidence(policy, self.subject.release, path);
             let known = bytes::Known {
-                authority: &authority,
+                policy,
                 released: &released,
                 leaf: logged,
                 members: made.as_ref().map(|(made, _)| &made.members),
+                late: &late,
             };
             bytes::check(v, self.subject, &known, archive.as_mut(), sink, self.report);
         }
