@@ -166,8 +166,9 @@ fn cosigned_until(view: &View) -> Option<Timestamp> {
 fn not_cosigned(done: Answer, error: &Error) -> Answer {
     let causes = error.causes().iter().map(|cause| format!("  {cause}\n"));
     let text = format!(
-        "{}warning: witnesses did not cosign the log anew: {error}\n{}",
+        "{}warning: witnesses did not cosign the log anew: {}\n{}",
         done.text,
+        error.message(),
         causes.collect::<String>()
     );
     let mut data = done.data;

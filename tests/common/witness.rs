@@ -130,9 +130,15 @@ impl Home {
 
     /// The command with all that it needs, and `more`.
     pub fn command(&self, more: &[&str]) -> Command {
+        self.command_at(0, more)
+    }
+
+    /// As [`Home::command`], on a port of this machine; 0 for any.
+    pub fn command_at(&self, port: u16, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_relman"));
         command
-            .args(["witness", "--listen", "127.0.0.1:0", "--state", "state"])
+            .args(["witness", "--listen", &format!("127.0.0.1:{port}")])
+            .args(["--state", "state"])
             .args(["--key", "key", "--name", self.name])
             .args(more)
             .current_dir(self.dir.path())

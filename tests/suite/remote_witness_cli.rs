@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::common::relman::{NOW, Project, Run, SECOND, TAG, copy_tree, snapshot};
+use crate::common::relman::{NOW, Project, Run, SECOND, TAG, copy_tree};
 use crate::common::witness::{Home, Witness};
 
 const NAMES: [&str; 3] = ["mn1.example/w", "mn2.example/w", "mn3.example/w"];
@@ -13,6 +13,8 @@ struct Watched {
     project: Project,
     homes: Vec<Home>,
     running: Vec<Option<Witness>>,
+    /// The policy has their addresses, so they come back on the same ones.
+    ports: [u16; 3],
 }
 
 impl Watched {
@@ -23,20 +25,22 @@ impl Watched {
             project,
             homes,
             running: vec![None, None, None],
+            ports: [0; 3],
         };
         (0..3).for_each(|n| watched.start(n, NOW));
         watched.agree();
         watched
     }
 
-    /// Starts a witness on its own port; the first time any port.
+    /// Starts a witness whose clock says `now`; again on the port that it had.
     fn start(&mut self, number: usize, now: &str) {
         let home = &self.homes[number];
-        let vkeys = self.project.path("keys/log.vkey").display().to_string();
-        let vkey = fs::read_to_string(vkeys).unwrap();
-        let mut command = home.command(&["--log", vkey.trim()]);
+        let vkey = fs::read_to_string(self.project.path("keys/log.vkey")).unwrap();
+        let mut command = home.command_at(self.ports[number], &["--log", vkey.trim()]);
         command.env("RELMAN_INSECURE_NOW", now);
-        self.running[number] = Some(Witness::of(command, &home.path("said")));
+        let witness = Witness::of(command, &home.path("said"));
+        self.ports[number] = witness.port();
+        self.running[number] = Some(witness);
     }
 
     fn stop(&mut self, number: usize) {
@@ -147,34 +151,15 @@ fn what_is_written_down_waits_for_witnesses_that_went_away_in_between() {
             .killed_at("cosign.ask", &["cut", TAG])
             .was_killed()
     );
-    // The policy has their addresses, so they have to come back on the same ones.
-    let ports: Vec<u16> = watched
-        .running
-        .iter()
-        .flatten()
-        .map(Witness::port)
-        .collect();
     (0..3).for_each(|n| watched.stop(n));
-    for command in [["timestamp"], ["list"]] {
-        let run = watched.project.relman(&command);
-        if command == ["timestamp"] {
-            run.exits(1).says(&[
-                "it is written down and not published: too few witnesses have cosigned it",
-                "readers still see the old state",
-                "relman timestamp",
-            ]);
-        }
-    }
+    watched.project.relman(&["timestamp"]).exits(1).says(&[
+        "it is written down and not published: too few witnesses have cosigned it",
+        "readers still see the old state",
+        "relman timestamp",
+    ]);
+    watched.project.relman(&["list"]).exits(0);
     assert_eq!(watched.checkpoint(), before);
-    for (number, port) in ports.into_iter().enumerate() {
-        let home = &watched.homes[number];
-        let vkey = fs::read_to_string(watched.project.path("keys/log.vkey")).unwrap();
-        let mut command = home.command(&["--log", vkey.trim()]);
-        command
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .env("RELMAN_INSECURE_NOW", NOW);
-        watched.running[number] = Some(Witness::of(command, &home.path("said")));
-    }
+    (0..3).for_each(|n| watched.start(n, NOW));
     watched.project.relman(&["timestamp"]).exits(0);
     watched.project.is_verified(TAG);
     watched.project.is_sound();
@@ -189,14 +174,16 @@ fn witnesses_refuse_a_store_that_was_put_back_and_goes_another_way() {
     project.relman(&["cut", TAG]).exits(0);
     fs::remove_dir_all(project.store()).unwrap();
     copy_tree(&kept, &project.store());
+    // Another commit under the same tag: not what they have seen.
     project.git(&["tag", "-d", TAG]);
-    project.second();
-    let before = snapshot(&project.store());
-    let run = watched
-        .at("2026-02-01T00:00:01Z", &["cut", SECOND])
-        .exits(3);
-    run.says(&["mn1.example/w"]);
-    assert_eq!(before, snapshot(&project.store()));
+    fs::remove_dir_all(project.path(".relman/drafts")).unwrap_or_default();
+    project.write("prog.sh", "echo another history\n");
+    project.commit_and_tag("feat: another history", TAG);
+    let before = watched.checkpoint();
+    let run = watched.at("2026-02-01T00:00:01Z", &["cut", TAG]).exits(3);
+    run.says(&["mn1.example/w", "or has two histories"]);
+    assert_eq!(watched.checkpoint(), before);
+    assert!(!project.store().join(".relman-stage").exists());
 }
 
 #[test]
@@ -215,30 +202,14 @@ fn a_frozen_log_is_noticed_and_timestamp_has_it_cosigned_again() {
     watched.at(late, &["verify", TAG]).exits(3).says(&[
         "a quorum of witnesses cosigned the log last at 2026-02-01T00:00:00Z",
         "24 hours that policy allows",
-        "relman timestamp",
     ]);
-    // Their clocks go on too, on the addresses that policy has.
-    let ports: Vec<u16> = watched
-        .running
-        .iter()
-        .flatten()
-        .map(Witness::port)
-        .collect();
     (0..3).for_each(|n| watched.stop(n));
     let run = watched.at(late, &["timestamp"]).exits(1);
     run.says(&[
         "warning: witnesses did not cosign the log anew",
         "timestamp 4 is valid",
     ]);
-    for (number, port) in ports.into_iter().enumerate().take(2) {
-        let home = &watched.homes[number];
-        let vkey = fs::read_to_string(watched.project.path("keys/log.vkey")).unwrap();
-        let mut command = home.command(&["--log", vkey.trim()]);
-        command
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .env("RELMAN_INSECURE_NOW", late);
-        watched.running[number] = Some(Witness::of(command, &home.path("said")));
-    }
+    (0..2).for_each(|n| watched.start(n, late));
     watched.at(late, &["timestamp"]).exits(0);
     watched.at(late, &["verify", TAG]).exits(0);
     let renew = ["timestamp", "--renew-before", "12"];

@@ -261,7 +261,9 @@ impl<'a> Witnesses<'a> {
                         policy.check_head(&checkpoint, witnessed.as_ref(), now)
                     });
             if let Err(e) = reached {
-                return Err(failures.iter().fold(e, Error::caused_by));
+                return Err(failures
+                    .iter()
+                    .fold(e.with_kind(Kind::Failed), Error::caused_by));
             }
         }
         Ok(fresh)
