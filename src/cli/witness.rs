@@ -28,7 +28,7 @@ pub fn run(cli: &Cli, args: &WitnessArgs) -> Result<Answer> {
     let dir = start_dir(cli)?.join(&args.state);
     let state = WitnessState::open(&dir, &key)?;
     let notary = Notary::new(&args.name, signer, watched, Box::new(state))?;
-    let server = WitnessServer::bind(args.listen)?;
+    let server = WitnessServer::bind(&args.listen)?;
     let listens = format!("http://{}", server.address());
     let url = args
         .url

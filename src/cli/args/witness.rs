@@ -1,6 +1,5 @@
 //! Arguments of `relman witness`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,7 +9,7 @@ use clap::Args;
 pub struct WitnessArgs {
     /// The address and port to listen on; port 0 is any that is free.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:24110")]
-    pub listen: SocketAddr,
+    pub listen: String,
     /// Where the witness remembers what it cosigned; nobody else's, and never put back to an older state.
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,

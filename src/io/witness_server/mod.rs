@@ -51,12 +51,17 @@ pub struct WitnessServer {
 }
 
 impl WitnessServer {
-    /// Listens on `address`; port 0 is any that is free. From here on SIGTERM and SIGINT end the
-    /// server, not the process.
+    /// Listens on `address`, an IP address and a port; port 0 is any that is free. From here on SIGTERM
+    /// and SIGINT end the server, not the process.
     ///
     /// # Errors
-    /// The address cannot be listened on.
-    pub fn bind(address: SocketAddr) -> Result<Self> {
+    /// Usage: no such address. Failed: it cannot be listened on.
+    pub fn bind(address: &str) -> Result<Self> {
+        let address: SocketAddr = address.parse().or_usage(|| {
+            format!(
+                "cannot listen on {address:?}, wanted an IP address and a port, as 127.0.0.1:24110"
+            )
+        })?;
         let cannot = || format!("cannot listen on {address}");
         let runtime = Builder::new_current_thread()
             .enable_io()
