@@ -3,8 +3,12 @@
 use std::process::Stdio;
 use std::thread;
 
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+
+use super::faults::block_on;
 use super::server::Server;
-use crate::common::relman::{Project, Run, TAG};
+use crate::common::relman::{Project, Run, SECOND, TAG};
 
 /// A project in a bucket, with [`TAG`] published.
 fn published(server: &Server, name: &str) -> Project {
@@ -128,4 +132,30 @@ fn two_programs_publishing_different_drafts_at_once_lose_neither() {
     }
     run(&server, &bob, &["audit"]).exits(0);
     println!("told to retry {told_to_retry} times");
+}
+
+#[test]
+#[ignore = "needs moto's server: tests/judges/setup"]
+fn a_log_in_a_bucket_is_rebuilt_and_its_proofs_are_made_fresh() {
+    let server = Server::start();
+    let project = published(&server, "bucket-log");
+    project.second();
+    run(&server, &project, &["cut", SECOND]).exits(0);
+    let refresh = ["log", "prove", TAG, "--refresh"];
+    run(&server, &project, &refresh)
+        .exits(0)
+        .says(&["release.fresh-1.tlog-proof"]);
+    run(&server, &project, &["log", "fsck"]).exits(0);
+    let bucket = server.bucket();
+    for path in ["log/tile/0/000.p/5", "log/tile/entries/000.p/5"] {
+        block_on(bucket.objects.delete(&Path::from(path))).unwrap();
+    }
+    run(&server, &project, &["audit"]).exits(3);
+    run(&server, &project, &["log", "fsck"])
+        .exits(3)
+        .says(&["2 of them can be rebuilt"]);
+    run(&server, &project, &["log", "fsck", "--repair"])
+        .exits(0)
+        .says(&["rebuilt log/tile/0/000.p/5", "is whole"]);
+    run(&server, &project, &["audit"]).exits(0);
 }

@@ -88,7 +88,7 @@ impl Server {
         assert!(answer.contains(" 200 "), "no bucket: {answer}");
     }
 
-    fn bucket(&self) -> Bucket {
+    pub(super) fn bucket(&self) -> Bucket {
         let builder = AmazonS3Builder::new()
             .with_endpoint(&self.endpoint)
             .with_allow_http(true)
