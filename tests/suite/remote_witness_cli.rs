@@ -207,7 +207,7 @@ fn a_frozen_log_is_noticed_and_timestamp_has_it_cosigned_again() {
     let run = watched.at(late, &["timestamp"]).exits(1);
     run.says(&[
         "warning: witnesses did not cosign the log anew",
-        "timestamp 4 is valid",
+        "timestamp 5 is valid",
     ]);
     (0..2).for_each(|n| watched.start(n, late));
     watched.at(late, &["timestamp"]).exits(0);

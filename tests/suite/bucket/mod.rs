@@ -2,6 +2,7 @@
 //! stays one line and nothing that was said to be published is missing.
 
 mod binary;
+mod cosigned;
 mod faults;
 mod kills;
 mod mirror;
