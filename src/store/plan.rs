@@ -36,7 +36,7 @@ pub fn staged_path(sequence: u64, sha256: &Sha256) -> String {
 
 /// Where the cosignatures for a plan are written down, once.
 pub fn cosignatures_path(sequence: u64) -> String {
-    format!("{STAGE}/cosignatures-{sequence}")
+    format!("{}/cosignatures", staged_dir(sequence))
 }
 
 /// What a head held before.

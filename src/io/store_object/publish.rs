@@ -15,7 +15,7 @@ use crate::limits::{
 };
 use crate::store::lease::Holder;
 use crate::store::plan::{
-    Before, Found, Plan, STAGED, Step, cosignatures_path, parse, plan_path, staged_dir, staged_path,
+    Before, Found, Plan, STAGED, Step, parse, plan_path, staged_dir, staged_path,
 };
 use crate::store::stage::{Content, Put, Transaction};
 use crate::trust::json;
@@ -122,7 +122,6 @@ pub fn clean(objects: &Objects) {
 }
 
 fn clean_one(objects: &Objects, sequence: u64) {
-    let _ = objects.remove(&cosignatures_path(sequence));
     let dir = staged_dir(sequence);
     for name in objects.list(&dir).unwrap_or_default() {
         // What is left is removed by the next command.
