@@ -42,7 +42,7 @@ impl Answer {
         }
     }
 
-    /// Success of a command that printed its answer long ago, with [`print`], and then went on.
+    /// Success of a command that printed its answer long ago, with [`print()`], and then went on.
     pub fn said() -> Self {
         Self::named(SAID, Value::Null, "")
     }

@@ -131,9 +131,10 @@ fn recovers(project: &Project, run: &Run, what: &str, before: &[Vec<u8>]) {
     assert!(!seen.is_empty(), "{what}");
 
     later(project, &append()).exits(0);
-    // Once `relman log fsck` is there, it is asked here as well.
-    let audit = later(project, &["audit"]);
-    assert_eq!(audit.code, Some(0), "{what}: {audit:#?}");
+    for check in [&["audit"][..], &["log", "fsck"]] {
+        let run = later(project, check);
+        assert_eq!(run.code, Some(0), "{what}: {run:#?}");
+    }
     let after = entries(&project.store());
     assert_eq!(after.len(), SIZES.1, "{what}: entries");
     assert_eq!(after[..now.len()], now, "{what}: an entry is another one");
