@@ -27,8 +27,10 @@ pub fn history(audit: &Audit) -> String {
         0 => String::new(),
         n => format!("{n} earlier entries are not shown: --history all\n"),
     };
-    out.push_str(&text::table(&table));
-    out.push('\n');
+    if !audit.history.is_empty() {
+        out.push_str(&text::table(&table));
+        out.push('\n');
+    }
     out
 }
 
