@@ -80,10 +80,12 @@ fn lines(standing: &Standing, store: &str, now: Timestamp) -> String {
     ];
     rows.extend(standing.roles.iter().map(|role| role_row(role, now)));
     let mut out = text::table(&rows);
+    let cosigned = standing.log.cosigned.as_ref();
     out.push_str(&format!(
-        "\nlog   {}, {} entries\nstore {store}, {} releases\n",
+        "\nlog   {}, {} entries{}\nstore {store}, {} releases\n",
         text::line(&standing.log.origin),
         standing.log.size,
+        cosigned.map_or(String::new(), |time| format!(", cosigned last at {time}")),
         standing.releases
     ));
     for environment in &standing.environments {

@@ -6,7 +6,7 @@ mod known;
 mod mirrors;
 mod term;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::ceremony::{Base, Demand, Exchange, Holder};
@@ -64,6 +64,29 @@ pub struct LogStanding {
     pub size: u64,
     /// Its root hash.
     pub root: String,
+    /// The newest time at which a quorum of witnesses stood by it; null without witnesses.
+    pub cosigned: Option<String>,
+}
+
+/// The part of their greatest age that cosignatures have left when somebody is told.
+const COSIGNED_PART: i32 = 4;
+
+/// What to tell of the age of the log's cosignatures, where policy limits it.
+fn aging(view: &View, now: Timestamp) -> Option<String> {
+    if let Err(e) = view.check_head(now) {
+        return Some(format!("{}; relman timestamp", e.message()));
+    }
+    let hours = view
+        .policy
+        .policy()
+        .document()
+        .log
+        .max_cosignature_age_hours?;
+    let age = SignedDuration::from_hours(i64::try_from(hours).ok()?);
+    let end = view.witnessed.as_ref()?.newest().checked_add(age).ok()?;
+    (end.duration_since(now) <= age / COSIGNED_PART).then(|| {
+        format!("the log's cosignatures are too old for nodes from {end} on: relman timestamp")
+    })
 }
 
 /// All of it.
@@ -113,6 +136,7 @@ impl Standing {
         let head = view.history.checkpoint.head();
         let mut warnings: Vec<String> = roles.iter().filter_map(|r| r.term.warning(now)).collect();
         warnings.extend(keys.iter().map(|key| key.warning(now)));
+        warnings.extend(aging(view, now));
         warnings.extend(environments.iter().filter_map(EnvironmentStanding::warning));
         warnings.extend(proposals.iter().flat_map(WaitingProposal::warnings));
         Ok(Standing {
@@ -122,6 +146,7 @@ impl Standing {
                 origin: base.policy.log_origin().to_owned(),
                 size: head.size,
                 root: head.root.hex(),
+                cosigned: view.witnessed.as_ref().map(|w| w.newest().to_string()),
             },
             environments,
             releases: state::released(&base.targets).0.len(),

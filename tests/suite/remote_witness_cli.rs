@@ -196,6 +196,14 @@ fn a_frozen_log_is_noticed_and_timestamp_has_it_cosigned_again() {
         .says(&["greatest age of cosignatures: any → 24 hours"]);
     watched.project.relman(&["cut", TAG]).exits(0);
     let late = "2026-02-02T00:00:01Z";
+    let status = ["repo", "status"];
+    watched
+        .at("2026-02-01T17:00:00Z", &status)
+        .exits(0)
+        .says(&["cosigned last at 2026-02-01T00:00:00Z"]);
+    watched.at("2026-02-01T18:00:00Z", &status).exits(1).says(&[
+        "the log's cosignatures are too old for nodes from 2026-02-02T00:00:00Z on: relman timestamp",
+    ]);
     watched
         .at("2026-02-02T00:00:00Z", &["verify", TAG])
         .exits(0);
