@@ -86,6 +86,19 @@ fn what_is_missing_is_told_and_rebuilt_from_the_entries_wherever_they_are() {
     }
 }
 
+/// The first three entries, in a store from before partial bundles were collected.
+const EARLIER: &str = "log/tile/entries/000.p/3";
+
+fn leave_earlier_bundle(path: &Path) {
+    let dir = path.parent().unwrap();
+    let full = fs::read(dir.with_extension("")).unwrap();
+    let end = (0..3).fold(0, |at, _| {
+        at + 2 + usize::from(u16::from_be_bytes([full[at], full[at + 1]]))
+    });
+    fs::create_dir_all(dir).unwrap();
+    fs::write(path, &full[..end]).unwrap();
+}
+
 #[test]
 fn what_differs_is_an_alarm_and_is_never_overwritten() {
     let good = large("fsck-differs");
@@ -95,13 +108,16 @@ fn what_differs_is_an_alarm_and_is_never_overwritten() {
         "log/tile/1/000.p/1",
         "log/tile/entries/000",
         "log/tile/entries/001.p/47",
-        "log/tile/entries/000.p/3",
+        EARLIER,
         "phase1-sig-verify-1.0.0/release.tlog-proof",
         "metadata/1.root.tlog-proof",
         "log/checkpoint",
     ] {
         let project = good.copy();
         let path = project.store().join(changed);
+        if changed == EARLIER {
+            leave_earlier_bundle(&path);
+        }
         flip(&path);
         let bytes = fs::read(&path).unwrap();
         let run = fsck(&project, &["--json"]).exits(3);
@@ -113,7 +129,7 @@ fn what_differs_is_an_alarm_and_is_never_overwritten() {
         }
         // Moved away by somebody who has looked at it, it can be rebuilt.
         fs::rename(&path, project.beside("alarm")).unwrap();
-        if changed != "log/tile/entries/000.p/3" {
+        if changed != EARLIER {
             fsck(&project, &["--repair"]).exits(0);
         }
         fsck(&project, &[]).exits(0);
