@@ -71,5 +71,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Nobody holds it from here on; the name of the last holder would only mislead.
         let _ = self.file.set_len(0);
+        // Closing is not enough: a program that another thread is starting just now has a copy of the
+        // descriptor until it runs, and flock(2) counts them as one.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
