@@ -47,6 +47,7 @@ pub mod unsynced;
 #[cfg(feature = "maintainer")]
 pub mod witness_client;
 pub mod witness_memory;
+#[cfg(feature = "maintainer")]
 pub mod witness_server;
 #[cfg(feature = "maintainer")]
 pub mod witness_state;
