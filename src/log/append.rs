@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::entries;
-use super::merkle::{TreeHead, check_size, fold_peaks, leaf_hash, peaks};
+use super::merkle::{TreeHead, check_size, fold, leaf_hash};
 use super::source::TileSource;
 use super::tile::{Bundle, Tile, hashes_at};
 use super::tile_hashes::TileHashes;
@@ -86,7 +86,7 @@ pub fn plan_append<E: AsRef<[u8]>>(
             };
             files.insert(tile.path(), chunk.iter().flat_map(|hash| hash.0).collect());
             if !tile.is_partial() {
-                fresh.extend(fold_peaks(&peaks(chunk)));
+                fresh.extend(fold(chunk));
             }
         }
         row.drain(..fresh.len() * TILE_WIDTH as usize);

@@ -5,7 +5,7 @@
 //! from the leaves up. It holds 33 bytes a leaf.
 
 use super::hashes::HashSource;
-use super::merkle::{TreeHead, check_size, fold_peaks, peaks};
+use super::merkle::{TreeHead, check_size, fold};
 use super::tile::{TILE_HEIGHT, Tile, hashes_at};
 use super::tile_hashes::RightEdge;
 use crate::hash::Sha256;
@@ -40,7 +40,7 @@ impl Forest {
             }
             let below = levels.last().map(Vec::as_slice).unwrap_or_default();
             let full = below.chunks_exact(TILE_WIDTH as usize);
-            levels.push(full.map(fold).collect());
+            levels.push(full.map(fold_all).collect());
         }
         Ok(Forest { size, levels })
     }
@@ -104,9 +104,7 @@ impl Forest {
                     width: TILE_WIDTH as u16,
                 };
                 let found = self.choices(&tile, candidates);
-                let right = found
-                    .into_iter()
-                    .find(|hashes| fold_known(hashes) == Some(want));
+                let right = found.into_iter().find(|hashes| fold(hashes) == Some(want));
                 if let Some(hashes) = right {
                     out.set(&tile, &hashes);
                 }
@@ -183,13 +181,9 @@ impl Forest {
     }
 }
 
-fn fold(hashes: &[Option<Sha256>]) -> Option<Sha256> {
+fn fold_all(hashes: &[Option<Sha256>]) -> Option<Sha256> {
     let known: Option<Vec<Sha256>> = hashes.iter().copied().collect();
-    fold_known(&known?)
-}
-
-fn fold_known(hashes: &[Sha256]) -> Option<Sha256> {
-    fold_peaks(&peaks(hashes))
+    fold(&known?)
 }
 
 impl HashSource for Forest {
@@ -206,8 +200,6 @@ impl HashSource for Forest {
         let hashes: Option<Vec<Sha256>> = (start..end)
             .map(|place| self.at(tile_level, place))
             .collect();
-        hashes
-            .and_then(|hashes| fold_known(&hashes))
-            .ok_or_else(unknown)
+        hashes.and_then(|hashes| fold(&hashes)).ok_or_else(unknown)
     }
 }

@@ -2,7 +2,7 @@
 //! hashed again in a few kilobytes. Pure.
 
 use super::hashes::HashSource;
-use super::merkle::{TreeHead, fold_peaks, peaks};
+use super::merkle::{TreeHead, fold, fold_peaks, peaks};
 use super::tile::{TILE_HEIGHT, Tile};
 use crate::hash::Sha256;
 use crate::limits::TILE_WIDTH;
@@ -14,7 +14,7 @@ pub type Expected = (Tile, Vec<Sha256>);
 /// The hash over the 256 hashes of a full tile, or over all of a smaller list (RFC 6962, section
 /// 2.1); of none, the hash of nothing.
 pub fn hash_over(hashes: &[Sha256]) -> Sha256 {
-    fold_peaks(&peaks(hashes)).unwrap_or(TreeHead::empty().root)
+    fold(hashes).unwrap_or(TreeHead::empty().root)
 }
 
 /// The right edge of a growing tree.

@@ -66,6 +66,11 @@ pub(super) fn fold_peaks(peaks: &[Sha256]) -> Option<Sha256> {
     )
 }
 
+/// The hash over a list of hashes (RFC 6962, section 2.1); `None` of none.
+pub(super) fn fold(hashes: &[Sha256]) -> Option<Sha256> {
+    fold_peaks(&peaks(hashes))
+}
+
 /// Refuses sizes above [`MAX_LOG_SIZE`].
 pub(super) fn check_size(size: u64) -> Result<()> {
     if size > MAX_LOG_SIZE {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::entries;
 use super::hashes::HashSource;
-use super::merkle::{TreeHead, check_size, fold_peaks, leaf_hash, peaks};
+use super::merkle::{TreeHead, check_size, fold, fold_peaks, leaf_hash, peaks};
 use super::source::TileSource;
 use super::tile::{Bundle, TILE_HEIGHT, Tile, hashes_at};
 use crate::hash::Sha256;
@@ -150,7 +150,7 @@ impl<'a> TileHashes<'a> {
         }
         let want = self.in_tile(level + 1, index, 1)?;
         let hashes: Rc<[Sha256]> = read_hashes(self.source, &tile)?.into();
-        if fold_peaks(&peaks(&hashes)) != Some(want) {
+        if fold(&hashes) != Some(want) {
             return Err(Error::refused(format!(
                 "{} does not hash to {want}, its hash in the tile above",
                 tile.path()
@@ -170,7 +170,7 @@ impl<'a> TileHashes<'a> {
         let first = (start % TILE_WIDTH) as usize;
         hashes
             .get(first..first + count as usize)
-            .and_then(|hashes| fold_peaks(&peaks(hashes)))
+            .and_then(fold)
             .ok_or_else(|| self.outside(&format!("hash {start} of tile level {level}")))
     }
 }

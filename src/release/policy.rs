@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use crate::attest::dsse::short;
 use crate::keys::PublicKey;
 use crate::log::{
-    CosignerKey, TlogProof, VerifiedCheckpoint, VerifierKey, WitnessEntry, WitnessPolicy, Witnessed,
+    CosignerKey, Note, TlogProof, VerifiedCheckpoint, VerifierKey, WitnessEntry, WitnessPolicy,
+    Witnessed,
 };
 use crate::release::attestations::Wanted;
 use crate::trust::policy::{Environment, Pin, Policy, PolicyDocument, Purpose};
@@ -129,6 +130,14 @@ impl ReleasePolicy {
             Some(hours) => witnessed.check_age(hours, now),
             None => Ok(()),
         }
+    }
+
+    /// Verifies a checkpoint of this policy's log. Its witnesses are not looked at.
+    ///
+    /// # Errors
+    /// As [`VerifiedCheckpoint::verify`].
+    pub fn checkpoint(&self, note: &Note) -> Result<VerifiedCheckpoint> {
+        VerifiedCheckpoint::verify(note, self.log_keys(), self.log_origin())
     }
 
     /// The log's origin line.

@@ -2,21 +2,7 @@
 
 use super::*;
 use crate::keys::Signer;
-
-struct Key(u8);
-
-impl Signer for Key {
-    fn public(&self) -> PublicKey {
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        PublicKey::from_bytes(key.verifying_key().to_bytes()).unwrap()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64]> {
-        use ed25519_dalek::Signer as _;
-        let key = ed25519_dalek::SigningKey::from_bytes(&[self.0; 32]);
-        Ok(key.sign(message).to_bytes())
-    }
-}
+use crate::keys::seed::Seed;
 
 fn text(name: &str) -> String {
     format!(
@@ -27,7 +13,7 @@ fn text(name: &str) -> String {
 
 fn signed(name: &str, namespace: &str) -> Vec<u8> {
     let text = text(name);
-    let armored = sshsig::sign_in(namespace, &Key(1), text.as_bytes()).unwrap();
+    let armored = sshsig::sign_in(namespace, &Seed(1), text.as_bytes()).unwrap();
     (text + &armored).into_bytes()
 }
 
@@ -41,10 +27,10 @@ fn a_signed_tag_verifies_under_its_key_and_no_other() {
     let tag = GitTag::parse(&raw).unwrap();
     assert_eq!((tag.name, tag.kind), ("v1.0.0", "commit"));
     assert_eq!(tag.object, "1".repeat(40));
-    assert_eq!(tag.unverified_signer().unwrap(), Key(1).public());
-    let verified = tag.verify(&[Key(2).public(), Key(1).public()]);
-    assert_eq!(verified.unwrap(), Key(1).public());
-    let other = tag.verify(&[Key(2).public()]).unwrap_err().to_string();
+    assert_eq!(tag.unverified_signer().unwrap(), Seed(1).public());
+    let verified = tag.verify(&[Seed(2).public(), Seed(1).public()]);
+    assert_eq!(verified.unwrap(), Seed(1).public());
+    let other = tag.verify(&[Seed(2).public()]).unwrap_err().to_string();
     assert!(other.contains("no policy names"), "{other}");
 }
 
@@ -54,7 +40,7 @@ fn every_byte_of_a_signed_tag_counts() {
     for at in 0..raw.len() {
         let mut damaged = raw.clone();
         damaged[at] ^= 1;
-        let verified = GitTag::parse(&damaged).and_then(|tag| tag.verify(&[Key(1).public()]));
+        let verified = GitTag::parse(&damaged).and_then(|tag| tag.verify(&[Seed(1).public()]));
         assert!(verified.is_err(), "byte {at}");
     }
 }
@@ -62,7 +48,7 @@ fn every_byte_of_a_signed_tag_counts() {
 #[test]
 fn a_signature_for_something_else_than_git_is_none() {
     let raw = signed("v1.0.0", "relman");
-    let e = GitTag::parse(&raw).unwrap().verify(&[Key(1).public()]);
+    let e = GitTag::parse(&raw).unwrap().verify(&[Seed(1).public()]);
     assert!(
         e.unwrap_err()
             .to_string()
@@ -77,12 +63,12 @@ fn only_the_last_armour_is_the_signature_and_all_before_it_is_signed() {
         text("v1.0.0"),
         "-----END SSH SIGNATURE-----"
     );
-    let armored = sshsig::sign_in("git", &Key(1), inner.as_bytes()).unwrap();
+    let armored = sshsig::sign_in("git", &Seed(1), inner.as_bytes()).unwrap();
     let raw = format!("{inner}{armored}");
     assert!(
         GitTag::parse(raw.as_bytes())
             .unwrap()
-            .verify(&[Key(1).public()])
+            .verify(&[Seed(1).public()])
             .is_ok()
     );
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::super::leaf::{Leaf, MetadataLeaf};
 use super::super::policy::ReleasePolicy;
 use super::log_end::LogEnd;
-use super::witness::{Published, Witnesses};
+use super::witness::{Provable, Witnesses};
 use super::{Keys, Publisher};
 use crate::hash::Sha256;
 use crate::limits::MAX_CHECKPOINT_LEN;
@@ -211,7 +211,7 @@ impl<'a> Batch<'a> {
         let head = *checkpoint.head();
         let tiles = StoreTiles::new(self.store, "log", head.size);
         let hashes = TileHashes::open(&tiles, &head)?;
-        let published = Published {
+        let published = Provable {
             checkpoint: checkpoint.clone(),
             prove: &|from| prove_consistency(from, head.size, &hashes),
         };
@@ -256,17 +256,17 @@ impl<'a> Batch<'a> {
             new: &end.sign_checkpoint(append.new)?,
             prove: &|from| prove_consistency(from, append.new.size, &hashes),
         };
-        let published = self.published(&old)?;
-        let before = TileHashes::open(&tiles, &old)?;
-        let prove = |from| prove_consistency(from, old.size, &before);
-        let published = published.map(|checkpoint| Published {
-            checkpoint,
-            prove: &prove,
-        });
-        let cosigned = self
-            .witnesses
-            .cosign(&growth, published.as_ref(), self.now)?;
-        let (note, submission) = cosigned;
+        let (note, submission) = match self.published(&old)? {
+            None => self.witnesses.cosign(&growth, None, self.now)?,
+            Some(checkpoint) => {
+                let before = TileHashes::open(&tiles, &old)?;
+                let published = Provable {
+                    checkpoint,
+                    prove: &|from| prove_consistency(from, old.size, &before),
+                };
+                self.witnesses.cosign(&growth, Some(&published), self.now)?
+            }
+        };
         out.head("log/checkpoint", note.to_string());
         out.submission = submission;
 

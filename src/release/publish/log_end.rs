@@ -80,14 +80,10 @@ impl LogEnd {
     /// Keys that cannot be read.
     pub fn join(&mut self, policy: &ReleasePolicy, keys: &dyn Keys, now: Timestamp) -> Result<()> {
         let counting = policy.log_keys_at(now);
-        let counting = counting.into_iter().filter(|key| key.name() == self.origin);
-        for vkey in counting {
-            if self.keys.iter().any(|(known, _)| *known == vkey) {
-                continue;
-            }
-            let mut at_hand = keys.all("log")?.into_iter();
-            let public = vkey.public()?;
-            if let Some(key) = at_hand.find(|key| key.public() == public) {
+        for key in keys.all("log")? {
+            let vkey = VerifierKey::from_public(&self.origin, &key.public())?;
+            let is_known = self.keys.iter().any(|(known, _)| *known == vkey);
+            if !is_known && counting.contains(&vkey) {
                 self.keys.push((vkey, key));
             }
         }

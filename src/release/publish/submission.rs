@@ -3,11 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::witness::usable;
-use crate::log::{
-    Asked, CosignerKey, Note, StoreTiles, TileHashes, Transport, VerifiedCheckpoint,
-    prove_consistency, submit,
-};
+use super::witness::{Provable, cosignatures};
+use crate::log::{Asked, CosignerKey, Note, StoreTiles, TileHashes, Transport, prove_consistency};
 use crate::release::ceremony::FilesInMemory;
 use crate::release::policy::ReleasePolicy;
 use crate::store::Reader;
@@ -40,33 +37,33 @@ impl<T: Transport + Send + Sync> Cosigners for AskWitnesses<T> {
             .first()
             .ok_or_else(|| Error::refused("a checkpoint is to be cosigned for no policy"))?;
         let note = Note::parse(submission.checkpoint.as_bytes())?;
-        let checkpoint = VerifiedCheckpoint::verify(&note, first.log_keys(), first.log_origin())?;
-        let head = checkpoint.head();
+        let checkpoint = first.checkpoint(&note)?;
+        let head = *checkpoint.head();
         let grown = FilesInMemory::over(tiles.into_iter(), store);
         let grown = StoreTiles::new(&grown, "log", head.size);
-        let hashes = TileHashes::open(&grown, head)?;
+        let hashes = TileHashes::open(&grown, &head)?;
         let prove = |from| prove_consistency(from, head.size, &hashes);
         let asked = asked(submission, &policies)?;
-        let outcomes = submit(
-            &asked,
-            &checkpoint,
-            submission.old_size,
-            &prove,
+        let mut failures = Vec::new();
+        let answers = cosignatures(
+            (&asked, submission.old_size),
+            &Provable {
+                checkpoint,
+                prove: &prove,
+            },
             &self.transport,
+            &mut failures,
+            (self.now)(),
         );
         let mut all = note.clone();
-        let (mut lines, mut failures) = (String::new(), Vec::new());
-        for (asked, outcome) in asked.iter().zip(outcomes) {
-            match usable(outcome, (self.now)()).map_err(waits)? {
-                Ok(line) => {
-                    all.add_cosignature(&asked.key, &line)?;
-                    lines.push_str(&format!("{line}\n"));
-                }
-                Err(failure) => failures.push(failure),
-            }
+        let mut lines = String::new();
+        for (asked, line) in answers.map_err(waits)? {
+            all.add_cosignature(&asked.key, &line)?;
+            lines.push_str(&format!("{line}\n"));
         }
         for policy in &policies {
-            let reached = VerifiedCheckpoint::verify(&all, policy.log_keys(), policy.log_origin())
+            let reached = policy
+                .checkpoint(&all)
                 .and_then(|checkpoint| policy.witnessed(&checkpoint));
             if let Err(e) = reached {
                 return Err(waits(

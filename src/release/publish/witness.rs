@@ -14,8 +14,8 @@ use super::Keys;
 use crate::hash::Sha256;
 use crate::keys::Signer;
 use crate::log::{
-    Asked, Cosigned, Cosigner, CosignerKey, Growth, Memory, Note, Signature, Transport,
-    VerifiedCheckpoint, WitnessMemory, submit,
+    Asked, Cosigner, CosignerKey, Growth, Memory, Note, Signature, Transport, VerifiedCheckpoint,
+    WitnessMemory, submit,
 };
 use crate::release::policy::ReleasePolicy;
 use crate::store::cosign::Submission;
@@ -66,9 +66,9 @@ pub struct Witnesses<'a> {
     transport: Option<&'a dyn Transport>,
 }
 
-/// The log as it was published last, for witnesses that are asked whether they can be reached.
-pub struct Published<'a> {
-    /// Its checkpoint.
+/// A checkpoint that can be shown to extend whatever a witness has seen.
+pub struct Provable<'a> {
+    /// It.
     pub checkpoint: VerifiedCheckpoint,
     /// Makes the consistency proof from a tree of that size to it.
     pub prove: &'a dyn Fn(u64) -> Result<Vec<Sha256>>,
@@ -160,18 +160,20 @@ impl<'a> Witnesses<'a> {
     pub fn cosign(
         &self,
         growth: &Growth,
-        published: Option<&Published>,
+        published: Option<&Provable>,
         now: Timestamp,
     ) -> Result<(Note, Option<Submission>)> {
         let mut note = growth.new.note().clone();
         let mut failures = self.cosign_at_hand(growth, &mut note, now)?;
-        let asked = match published {
-            Some(published) => self.try_elsewhere(published, &mut failures, now)?,
+        let answered = match published {
+            Some(published) => self.ask_elsewhere(published, &mut failures, now)?,
             None => Vec::new(),
         };
+        let asked: Vec<&Asked> = answered.into_iter().map(|(asked, _)| asked).collect();
         for policy in &self.policies {
             let reached = match asked.is_empty() {
-                true => VerifiedCheckpoint::verify(&note, policy.log_keys(), policy.log_origin())
+                true => policy
+                    .checkpoint(&note)
                     .and_then(|checkpoint| policy.witnessed(&checkpoint))
                     .map(drop),
                 false => self.check_reachable(policy, asked.iter().map(|a| a.key.clone())),
@@ -200,7 +202,7 @@ impl<'a> Witnesses<'a> {
     pub fn verify(&self, note: &Note) -> Result<VerifiedCheckpoint> {
         let mut refused = Error::bug("a checkpoint is to be verified for no policy");
         for policy in &self.policies {
-            match VerifiedCheckpoint::verify(note, policy.log_keys(), policy.log_origin()) {
+            match policy.checkpoint(note) {
                 Ok(checkpoint) => return Ok(checkpoint),
                 Err(e) => refused = e,
             }
@@ -217,7 +219,7 @@ impl<'a> Witnesses<'a> {
     ///
     /// # Errors
     /// As [`Witnesses::cosign`].
-    pub fn renew(&self, published: &Published, now: Timestamp) -> Result<Note> {
+    pub fn renew(&self, published: &Provable, now: Timestamp) -> Result<Note> {
         let checkpoint = &published.checkpoint;
         let growth = Growth {
             old: *checkpoint.head(),
@@ -230,21 +232,8 @@ impl<'a> Witnesses<'a> {
             signers.any(|key| key.name() == line.name() && key.id() == line.key_id())
         });
         let mut failures = self.cosign_at_hand(&growth, &mut fresh, now)?;
-        if let Some(transport) = self.transport {
-            let size = checkpoint.head().size;
-            let outcomes = submit(
-                &self.elsewhere,
-                checkpoint,
-                size,
-                published.prove,
-                transport,
-            );
-            for (asked, outcome) in self.elsewhere.iter().zip(outcomes) {
-                match usable(outcome, now)? {
-                    Ok(line) => drop(fresh.add_cosignature(&asked.key, &line)?),
-                    Err(failure) => failures.push(failure),
-                }
-            }
+        for (asked, line) in self.ask_elsewhere(published, &mut failures, now)? {
+            fresh.add_cosignature(&asked.key, &line)?;
         }
         // Whoever did not answer goes on standing by what it said.
         for old in checkpoint.note().unverified_signatures() {
@@ -254,12 +243,10 @@ impl<'a> Witnesses<'a> {
             }
         }
         for policy in &self.policies {
-            let reached =
-                VerifiedCheckpoint::verify(&fresh, policy.log_keys(), policy.log_origin())
-                    .and_then(|checkpoint| {
-                        let witnessed = policy.witnessed(&checkpoint)?;
-                        policy.check_head(&checkpoint, witnessed.as_ref(), now)
-                    });
+            let reached = policy.checkpoint(&fresh).and_then(|checkpoint| {
+                let witnessed = policy.witnessed(&checkpoint)?;
+                policy.check_head(&checkpoint, witnessed.as_ref(), now)
+            });
             if let Err(e) = reached {
                 return Err(failures
                     .iter()
@@ -291,48 +278,48 @@ impl<'a> Witnesses<'a> {
         Ok(failures)
     }
 
-    /// Those elsewhere that cosign what is published already: they can be reached, and have seen no
-    /// other history.
-    fn try_elsewhere(
+    /// What those elsewhere say of what is published already: whoever cosigns it can be reached, and has
+    /// seen no other history.
+    fn ask_elsewhere(
         &self,
-        published: &Published,
+        published: &Provable,
         failures: &mut Vec<String>,
         now: Timestamp,
-    ) -> Result<Vec<Asked>> {
+    ) -> Result<Vec<(&Asked, Signature)>> {
         let Some(transport) = self.transport else {
             return Ok(Vec::new());
         };
-        let (checkpoint, prove) = (&published.checkpoint, published.prove);
-        let size = checkpoint.head().size;
-        let outcomes = submit(&self.elsewhere, checkpoint, size, prove, transport);
-        let mut reached = Vec::new();
-        for (asked, outcome) in self.elsewhere.iter().zip(outcomes) {
-            match usable(outcome, now)? {
-                Ok(_) => reached.push(asked.clone()),
-                Err(failure) => failures.push(failure),
-            }
-        }
-        Ok(reached)
+        let size = published.checkpoint.head().size;
+        cosignatures((&self.elsewhere, size), published, transport, failures, now)
     }
 }
 
-/// A cosignature that readers will take, or why there is none.
+/// Asks witnesses elsewhere, who have probably seen a size, to cosign a checkpoint; gives the cosignatures
+/// that readers will take, and puts why there are no others into `failures`.
 ///
 /// # Errors
-/// Refused: the witness has seen another history, over which nothing may be published.
-pub(super) fn usable(
-    outcome: Result<Cosigned>,
+/// Refused: a witness has seen another history, over which nothing may be published.
+pub(super) fn cosignatures<'a>(
+    (asked, seen): (&'a [Asked], u64),
+    of: &Provable,
+    transport: &dyn Transport,
+    failures: &mut Vec<String>,
     now: Timestamp,
-) -> Result<std::result::Result<Signature, String>> {
-    let checked = outcome.and_then(|cosigned| {
-        cosigned.check_clock(now)?;
-        Ok(cosigned.line().clone())
-    });
-    match checked {
-        Ok(line) => Ok(Ok(line)),
-        Err(e) if e.kind() == Kind::Refused => Err(e),
-        Err(e) => Ok(Err(e.to_string())),
+) -> Result<Vec<(&'a Asked, Signature)>> {
+    let outcomes = submit(asked, &of.checkpoint, seen, of.prove, transport);
+    let mut lines = Vec::new();
+    for (asked, outcome) in asked.iter().zip(outcomes) {
+        let checked = outcome.and_then(|cosigned| {
+            cosigned.check_clock(now)?;
+            Ok(cosigned.line().clone())
+        });
+        match checked {
+            Ok(line) => lines.push((asked, line)),
+            Err(e) if e.kind() == Kind::Refused => return Err(e),
+            Err(e) => failures.push(e.to_string()),
+        }
     }
+    Ok(lines)
 }
 
 fn policy_text(policy: &ReleasePolicy) -> Result<String> {

@@ -63,7 +63,7 @@ impl<'a> History<'a> {
             .read("log/checkpoint", MAX_CHECKPOINT_LEN)?
             .ok_or_else(|| Error::refused("log/checkpoint is missing"))?;
         let note = Note::parse(&bytes)?;
-        let checkpoint = VerifiedCheckpoint::verify(&note, policy.log_keys(), policy.log_origin())?;
+        let checkpoint = policy.checkpoint(&note)?;
         Ok(History {
             checkpoint,
             store,
@@ -234,9 +234,7 @@ fn run(
     let seen = v.seen.load().map_err(at("the checkpoint seen before"))?;
     if let Some(bytes) = &seen {
         let seen = Note::parse(bytes)
-            .and_then(|note| {
-                VerifiedCheckpoint::verify(&note, policy.log_keys(), policy.log_origin())
-            })
+            .and_then(|note| policy.checkpoint(&note))
             .map_err(at("the checkpoint seen before"))?;
         history.check_extends(&seen).map_err(at("log/checkpoint"))?;
     }

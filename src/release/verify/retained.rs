@@ -9,7 +9,7 @@ use super::history::{logged_files, signed_release};
 use super::{Made, VerifiedRelease, about, evidence, origin, wants};
 use crate::error::Context;
 use crate::hash::Sha256;
-use crate::log::{Note, TlogProof, VerifiedCheckpoint};
+use crate::log::{Note, TlogProof};
 use crate::release::assemble::{PROOF, PROVENANCE};
 use crate::release::attestations::{Logged, numbered, rows, unmet};
 use crate::release::policy::ReleasePolicy;
@@ -160,7 +160,7 @@ fn approved(
 fn checkpoint(evidence: &Evidence, policy: &ReleasePolicy) -> Result<()> {
     const NAME: &str = "checkpoint";
     Note::parse(evidence.get(NAME)?)
-        .and_then(|note| VerifiedCheckpoint::verify(&note, policy.log_keys(), policy.log_origin()))
+        .and_then(|note| policy.checkpoint(&note))
         .and_then(|checkpoint| policy.witnessed(&checkpoint).map(drop))
         .map_err(|e| e.under(NAME))
 }
