@@ -1,6 +1,6 @@
 //! `relman cut`, `publish` and `timestamp`: the commands that write to the store.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::approve;
@@ -128,7 +128,7 @@ pub fn timestamp(cli: &Cli, args: &TimestampArgs, progress: &mut Progress) -> Re
         let fresh = desk.with_view(|view| {
             let r = &view.refreshed;
             let mut end = r.timestamp().expires.min(r.snapshot().expires);
-            end = cosigned_until(view).map_or(end, |until| end.min(until));
+            end = view.cosigned_until().map_or(end, |until| end.min(until));
             Ok((end.duration_since(clock::now()) > limit).then(|| freshness(view, "unchanged")))
         })?;
         if let Some(fresh) = fresh {
@@ -152,14 +152,6 @@ pub fn timestamp(cli: &Cli, args: &TimestampArgs, progress: &mut Progress) -> Re
             })
         }
     }
-}
-
-/// When the newest cosignatures are too old for policy; `None` where any age will do.
-fn cosigned_until(view: &View) -> Option<Timestamp> {
-    let log = &view.policy.policy().document().log;
-    let hours = i64::try_from(log.max_cosignature_age_hours?).ok()?;
-    let newest = view.witnessed.as_ref()?.newest();
-    newest.checked_add(SignedDuration::from_hours(hours)).ok()
 }
 
 /// The metadata is fresh; the log's cosignatures are as old as they were.

@@ -1,5 +1,7 @@
 //! Finding the project, its store and its trust root, for every command that needs them.
 
+#[cfg(feature = "maintainer")]
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "maintainer")]
 use std::rc::Rc;
@@ -36,6 +38,8 @@ pub struct Project {
     secret_keys: Option<PathBuf>,
     #[cfg(feature = "maintainer")]
     passphrases: Rc<Passphrases>,
+    #[cfg(feature = "maintainer")]
+    witnesses: OnceCell<Witnesses>,
 }
 
 /// Where a command was started, after `-C`.
@@ -97,6 +101,8 @@ impl Project {
             secret_keys: cli.secret_keys.clone(),
             #[cfg(feature = "maintainer")]
             passphrases: Rc::clone(&cli.passphrases),
+            #[cfg(feature = "maintainer")]
+            witnesses: OnceCell::new(),
         })
     }
 
@@ -180,15 +186,19 @@ impl Project {
     /// The way to witnesses on other machines.
     #[cfg(feature = "maintainer")]
     fn witnesses(&self) -> Result<Witnesses> {
+        if let Some(witnesses) = self.witnesses.get() {
+            return Ok(witnesses.clone());
+        }
         let log = &self.config.log;
         let proxy = log.witness_proxy.as_deref().map(Proxy::parse).transpose();
-        Ok(Witnesses::new(HttpOptions {
+        let witnesses = Witnesses::new(HttpOptions {
             ca: log.witness_ca.as_ref().map(|path| self.dir.join(path)),
             proxy: proxy
                 .map_err(|e| e.under("log.witness_proxy is malformed"))?
                 .unwrap_or_default(),
             ..HttpOptions::default()
-        }))
+        });
+        Ok(self.witnesses.get_or_init(|| witnesses).clone())
     }
 
     /// Secret keys below the repository are one `git add .` away from the public: refuses such a place

@@ -6,7 +6,7 @@ mod known;
 mod mirrors;
 mod term;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ceremony::{Base, Demand, Exchange, Holder};
@@ -76,14 +76,8 @@ fn aging(view: &View, now: Timestamp) -> Option<String> {
     if let Err(e) = view.check_head(now) {
         return Some(format!("{}; relman timestamp", e.message()));
     }
-    let hours = view
-        .policy
-        .policy()
-        .document()
-        .log
-        .max_cosignature_age_hours?;
-    let age = SignedDuration::from_hours(i64::try_from(hours).ok()?);
-    let end = view.witnessed.as_ref()?.newest().checked_add(age).ok()?;
+    let end = view.cosigned_until()?;
+    let age = end.duration_since(view.witnessed.as_ref()?.newest());
     (end.duration_since(now) <= age / COSIGNED_PART).then(|| {
         format!("the log's cosignatures are too old for nodes from {end} on: relman timestamp")
     })

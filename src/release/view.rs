@@ -11,7 +11,7 @@ use crate::trust::refresh::{self, Cache, Fetch, Refreshed};
 use crate::trust::state::{Clock, Expiry};
 use crate::{Error, Result};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// A store whose signatures, policy, delegations and checkpoint were verified.
 pub struct View<'a> {
@@ -101,6 +101,18 @@ impl<'a> View<'a> {
         let checkpoint = &self.history.checkpoint;
         self.policy
             .check_head(checkpoint, self.witnessed.as_ref(), now)
+    }
+
+    /// When the newest cosignatures of the log are too old for policy; `None` where any age will do.
+    pub fn cosigned_until(&self) -> Option<Timestamp> {
+        let hours = self
+            .policy
+            .policy()
+            .document()
+            .log
+            .max_cosignature_age_hours?;
+        let age = SignedDuration::from_hours(i64::try_from(hours).ok()?);
+        self.witnessed.as_ref()?.newest().checked_add(age).ok()
     }
 
     /// What has expired or will within a timestamp's usual life, for people.

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Reader;
-use crate::Result;
+use crate::{Error, Result};
 
 /// A log that is staged to grow, and who is to be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,11 @@ pub fn is_carrier(path: &str) -> bool {
 /// Whether an object of this name is one that consistency proofs are made from.
 pub fn is_hash_tile(path: &str) -> bool {
     path.starts_with("log/tile/") && !path.starts_with("log/tile/entries/")
+}
+
+/// The error of a store that nobody was named for.
+pub fn nobody() -> Error {
+    Error::bug("a publication waits for witnesses, and nobody can ask them")
 }
 
 /// Whoever asks witnesses.

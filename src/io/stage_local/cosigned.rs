@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::SUBMISSION;
+use crate::Result;
 use crate::error::Context;
 use crate::io::durable::{self, MODE_FILE};
 use crate::io::fault;
 use crate::io::store_local::LocalStore;
 use crate::limits::{MAX_CHECKPOINT_LEN, MAX_HASH_TILE_LEN, MAX_PLAN_LEN, MAX_TLOG_PROOF_LEN};
-use crate::store::cosign::{Submission, is_carrier, is_hash_tile};
+use crate::store::cosign::{Submission, is_carrier, is_hash_tile, nobody};
 use crate::store::stage::Staged;
-use crate::{Error, Result};
 
 /// The answers, beside the plan.
 const LINES: &str = "cosignatures";
@@ -33,7 +33,6 @@ impl Cosigned {
         if let Some(lines) = durable::read_bounded(&path, MAX_CHECKPOINT_LEN)? {
             return Ok(Cosigned(Some((submission, lines))));
         }
-        let nobody = || Error::bug("a publication waits for witnesses, and nobody can ask them");
         let cosigners = store.cosigners().ok_or_else(nobody)?;
         let mut tiles = Vec::new();
         for (i, staged) in plan.iter().enumerate() {

@@ -1,12 +1,10 @@
 //! Room `io`: cosignatures for a plan that was won, written down once before its first step.
 
-use std::io::{Cursor, Read};
-
 use super::objects::{Objects, Written};
+use super::reader::Published;
 use crate::io::fault;
 use crate::limits::{MAX_CHECKPOINT_LEN, MAX_HASH_TILE_LEN, MAX_TLOG_PROOF_LEN};
-use crate::store::Reader;
-use crate::store::cosign::{Submission, is_carrier, is_hash_tile};
+use crate::store::cosign::{Submission, is_carrier, is_hash_tile, nobody};
 use crate::store::plan::{Plan, Step, cosignatures_path, staged_path};
 use crate::{Error, Result};
 
@@ -28,7 +26,6 @@ impl<'a> Cosigned<'a> {
         if let Some(lines) = written()? {
             return Ok(Cosigned(Some((submission, lines))));
         }
-        let nobody = || Error::bug("a publication waits for witnesses, and nobody can ask them");
         let cosigners = objects.cosigners().ok_or_else(nobody)?;
         let mut tiles = Vec::new();
         for step in plan.steps.iter().filter(|step| is_hash_tile(&step.path)) {
@@ -72,26 +69,4 @@ fn bytes_of(objects: &Objects, sequence: u64, step: &Step, limit: u64) -> Result
     let staged = objects.read(&staged_path(sequence, &step.sha256), limit)?;
     let gone = || Error::failed(format!("what was staged for {} is gone", step.path));
     Ok(staged.ok_or_else(gone)?.bytes)
-}
-
-/// The objects that everybody sees.
-struct Published<'a>(&'a Objects);
-
-impl Reader for Published<'_> {
-    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.read(path, limit)?.map(|found| found.bytes))
-    }
-
-    fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>> {
-        let bytes = self.read(path, MAX_TLOG_PROOF_LEN)?;
-        Ok(bytes.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Read + Send>))
-    }
-
-    fn location(&self) -> String {
-        self.0.location().to_owned()
-    }
-
-    fn list(&self, prefix: &str) -> Result<Option<Vec<String>>> {
-        self.0.list(prefix).map(Some)
-    }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::BucketStore;
 use super::objects::{Meta, Objects};
-use crate::Result;
 use crate::limits::OBJECT_PART_LEN;
 use crate::store::Reader;
+use crate::{Error, Result};
 
 impl Reader for BucketStore {
     fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        Ok(self.objects.read(path, limit)?.map(|found| found.bytes))
+        Published(&self.objects).read(path, limit)
     }
 
     fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>> {
@@ -29,11 +29,33 @@ impl Reader for BucketStore {
     }
 
     fn location(&self) -> String {
-        self.objects.location().to_owned()
+        Published(&self.objects).location()
     }
 
     fn list(&self, prefix: &str) -> Result<Option<Vec<String>>> {
-        self.objects.list(prefix).map(Some)
+        Published(&self.objects).list(prefix)
+    }
+}
+
+/// The published objects for whoever works on them by name; large ones are streamed by [`BucketStore`]
+/// alone.
+pub struct Published<'a>(pub &'a Objects);
+
+impl Reader for Published<'_> {
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>> {
+        Ok(self.0.read(path, limit)?.map(|found| found.bytes))
+    }
+
+    fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>> {
+        Err(Error::bug(format!("{path} is streamed while publishing")))
+    }
+
+    fn location(&self) -> String {
+        self.0.location().to_owned()
+    }
+
+    fn list(&self, prefix: &str) -> Result<Option<Vec<String>>> {
+        self.0.list(prefix).map(Some)
     }
 }
 

@@ -269,9 +269,9 @@ impl Auditor<'_> {
                 tell(Told::Entries(index + 1 - range.0, total));
             },
         );
-        let whole = walked.whole;
+        let is_whole = walked.whole;
         self.log(view, walked, audit);
-        if !whole {
+        if !is_whole {
             for name in LATER {
                 audit.report.skip(name, DAMAGED);
             }
@@ -286,10 +286,7 @@ impl Auditor<'_> {
             judge.seen
         );
         audit.cases.push(("leaves", "entries".into()));
-        audit.report.enter(
-            "leaves",
-            crate::release::audit::whole(judge.problems, detail),
-        );
+        audit.report.enter("leaves", whole(judge.problems, detail));
         audit.history = judge.history.into();
         let look = Look {
             store: self.store,

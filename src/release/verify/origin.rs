@@ -41,22 +41,10 @@ pub fn check(
 ) -> Option<Origin> {
     let path = format!("{}/{PROVENANCE}", subject.tag);
     let result = required(subject.release, &path, MAX_ATTESTATION_LEN).and_then(|bytes| {
-        if let Some(leaf) = leaf
-            && Sha256::of(&bytes) != leaf.provenance
-        {
-            return Err(vec![Problem::new(
-                &path,
-                format!(
-                    "hashes to {}, the log says {}",
-                    Sha256::of(&bytes),
-                    leaf.provenance
-                ),
-            )]);
-        }
-        let (made, detail) = {
-            // When it was signed, as far as anybody can tell; without a leaf, a key must count now.
-            let at = leaf.map_or(now, |leaf| leaf.time);
-            verified(&path, &bytes, &authority.policy, released, at)?
+        let (made, detail) = match leaf {
+            Some(leaf) => of_leaf(&path, &bytes, leaf, &authority.policy, released)?,
+            // Nobody can tell when it was signed: a key must count now.
+            None => verified(&path, &bytes, &authority.policy, released, now)?,
         };
         Ok(((made, bytes), detail))
     });
@@ -132,6 +120,22 @@ pub fn verified(
         statement: statement.clone(),
     };
     Ok((made, detail))
+}
+
+/// Verifies the provenance that `leaf` names, as of when that was signed.
+pub fn of_leaf(
+    path: &str,
+    bytes: &[u8],
+    leaf: &ReleaseLeaf,
+    policy: &ReleasePolicy,
+    released: &Released,
+) -> Result<Found, Vec<Problem>> {
+    let found = Sha256::of(bytes);
+    if found != leaf.provenance {
+        let message = format!("hashes to {found}, the log says {}", leaf.provenance);
+        return Err(vec![Problem::new(path, message)]);
+    }
+    verified(path, bytes, policy, released, leaf.time)
 }
 
 /// Verifies the provenance that `leaf` names, with all that is wrong as one error.

@@ -2,8 +2,7 @@
 //! For those who look back; whoever installs asks today's policy. Pure.
 
 use super::origin::{self, Made};
-use super::{Problem, Report, Subject, Verifier, bytes, required};
-use crate::hash::Sha256;
+use super::{Report, Subject, Verifier, bytes, required};
 use crate::limits::MAX_ATTESTATION_LEN;
 use crate::release::assemble::PROVENANCE;
 use crate::release::leaf::ReleaseLeaf;
@@ -28,15 +27,8 @@ impl Verifier<'_> {
         let mut report = Report::default();
         let mut archive = bytes::fetch(self, subject, of.released, &mut report);
         let path = format!("{}/{PROVENANCE}", subject.tag);
-        let made = required(subject.release, &path, MAX_ATTESTATION_LEN).and_then(|bytes| {
-            let found = Sha256::of(&bytes);
-            if found != of.leaf.provenance {
-                let wanted = of.leaf.provenance;
-                let message = format!("hashes to {found}, the log says {wanted}");
-                return Err(vec![Problem::new(&path, message)]);
-            }
-            origin::verified(&path, &bytes, of.policy, of.released, of.leaf.time)
-        });
+        let made = required(subject.release, &path, MAX_ATTESTATION_LEN)
+            .and_then(|bytes| origin::of_leaf(&path, &bytes, of.leaf, of.policy, of.released));
         let made = report.enter("provenance", made);
         let known = bytes::Known {
             policy: of.policy,
