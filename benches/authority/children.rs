@@ -15,10 +15,8 @@ use relman::store::Reader;
 use relman::trust::refresh::{Refreshed, StoreMetadata, refresh};
 use relman::trust::state::{Clock, Expiry};
 
-use crate::Outcome;
+use crate::harness::{Outcome, peak_kib};
 
-/// The first argument of a child.
-pub const CHILD: &str = "child";
 /// Refreshes, the delegated role included; prints ms of processor, ms in all, peak KiB.
 pub const REFRESH: &str = "refresh";
 /// Refreshes from nothing and downloads every target; prints peak KiB.
@@ -113,12 +111,4 @@ fn cpu_ms() -> Outcome<f64> {
         ns += ran.parse::<u64>()?;
     }
     Ok(ns as f64 / 1e6)
-}
-
-/// The most memory that this process had resident, in KiB.
-fn peak_kib() -> Outcome<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let number = line.and_then(|l| l.split_whitespace().next());
-    Ok(number.ok_or("no VmHWM in /proc/self/status")?.parse()?)
 }

@@ -3,6 +3,9 @@
 //! that the page promises makes it fail, and only with `--strict`.
 
 mod children;
+mod figures;
+#[path = "../release/harness.rs"]
+mod harness;
 #[path = "../release/machine.rs"]
 mod machine;
 mod others;
@@ -11,18 +14,16 @@ mod pairs;
 mod repository;
 mod server;
 
-use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
+use figures::{child, median, numbers};
+use harness::Outcome;
 use pairs::{Run, Table, interleaved};
 use repository::{Repository, Size};
 use server::Server;
-
-/// Any failure of a bench; it ends the run.
-type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const PARTS: [&str; 3] = ["warm", "download", "growth"];
 /// Milliseconds of processor time that a warm refresh may take.
@@ -31,35 +32,11 @@ const WARM_GOAL_MS: f64 = 5.0;
 const RUNS: usize = 15;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    let done = match words.split_first() {
-        Some((&children::CHILD, rest)) => children::run(rest),
-        _ if !words.contains(&"--bench") || cfg!(debug_assertions) => {
-            println!("nothing to test here; to measure: cargo bench --bench authority");
-            Ok(())
-        }
-        _ => bench(&words),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("error: {e}");
-            ExitCode::FAILURE
-        }
-    }
+    harness::run("authority", children::run, bench)
 }
 
 fn bench(words: &[&str]) -> Outcome<()> {
-    let named: Vec<&str> = words
-        .iter()
-        .copied()
-        .filter(|w| !w.starts_with("--"))
-        .collect();
-    if let Some(other) = named.iter().find(|w| !PARTS.contains(w)) {
-        return Err(format!("there is no part {other:?}, wanted {}", PARTS.join(", ")).into());
-    }
-    let wanted = |part: &str| named.is_empty() || named.contains(&part);
+    let wanted = harness::wanted(words, &PARTS)?;
     let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let mut table = Table::default();
     let mut missed = 0;
@@ -76,34 +53,7 @@ fn bench(words: &[&str]) -> Outcome<()> {
     }
     print!("{table}");
     missed += table.missed();
-    match missed {
-        n if n > 0 && words.contains(&"--strict") => Err(format!("{n} goals were missed").into()),
-        _ => Ok(()),
-    }
-}
-
-/// This program as a child of itself: what it printed.
-fn child(args: &[&str]) -> Outcome<String> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg(children::CHILD)
-        .args(args)
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("child {args:?} failed: {}", output.status).into());
-    }
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-}
-
-/// Numbers that a child printed, separated by blanks.
-fn numbers(text: &str) -> Outcome<Vec<f64>> {
-    let parsed = text.split_whitespace().map(str::parse);
-    Ok(parsed.collect::<Result<_, _>>()?)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    harness::ended(words, missed)
 }
 
 /// A refresh that finds nothing new, in a process that has its state on disk.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::Outcome;
+use crate::harness::Outcome;
 
 /// Refreshes with python-tuf; prints milliseconds without the start of Python.
 const PYTHON: &str = r#"

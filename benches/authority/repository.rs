@@ -12,7 +12,7 @@ use relman::trust::schema::{Root, Snapshot, TargetFile, Targets, Timestamp};
 use relman::trust::verify::Signers;
 use relman::trust::{MetaFile, Unsigned};
 
-use crate::Outcome;
+use crate::harness::Outcome;
 
 const MEGABYTE: usize = 1_000_000;
 

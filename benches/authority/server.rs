@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::Outcome;
+use crate::harness::Outcome;
 
 /// How long nginx may take to listen.
 const START: Duration = Duration::from_secs(10);

@@ -13,8 +13,9 @@ use relman::log::{
 use relman::store::stage::{Authoritative, Transaction};
 use relman::{Error, Result};
 
+use crate::figures::median;
+use crate::harness::Outcome;
 use crate::store::{Store, entry};
-use crate::{Outcome, median};
 
 /// Checkpoints that are written durably.
 const DURABLE: u64 = 200;

@@ -17,11 +17,9 @@ use relman::log::growing::hash_over;
 use relman::log::{Growing, leaf_hash};
 use relman::release::audit::Auditor;
 
-use crate::Outcome;
+use crate::harness::{Outcome, peak_kib};
 use crate::store::entry;
 
-/// The first argument of a child.
-pub const CHILD: &str = "child";
 /// Audits a store; prints seconds and the peak of memory in KiB.
 pub const AUDIT: &str = "audit";
 /// Hashes and verifies as many entries as an audit would, and nothing else; prints seconds.
@@ -66,14 +64,6 @@ fn audit(store: &Path, root: &Path, threads: usize) -> Outcome<()> {
     }
     println!("{} {}", began.elapsed().as_secs_f64(), peak_kib()?);
     Ok(())
-}
-
-/// The most memory that this process had resident, in KiB.
-fn peak_kib() -> Outcome<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let number = line.and_then(|l| l.split_whitespace().next());
-    Ok(number.ok_or("no VmHWM in /proc/self/status")?.parse()?)
 }
 
 /// The same hashes and strict checks of signatures, of entries that are in memory and taken apart.

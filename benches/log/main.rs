@@ -4,19 +4,21 @@
 
 mod append;
 mod children;
+#[path = "../authority/figures.rs"]
+mod figures;
+#[path = "../release/harness.rs"]
+mod harness;
 #[path = "../release/machine.rs"]
 mod machine;
 mod store;
 
-use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
+use figures::{child, median, numbers};
+use harness::Outcome;
 use store::Store;
-
-/// Any failure of a bench; it ends the run.
-type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const PARTS: [&str; 3] = ["append", "goals", "audit"];
 /// Entries of the logs that are audited.
@@ -28,35 +30,11 @@ const PAIRS: usize = 5;
 const MANY: u64 = 10_000;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    let done = match words.split_first() {
-        Some((&children::CHILD, rest)) => children::run(rest),
-        _ if !words.contains(&"--bench") || cfg!(debug_assertions) => {
-            println!("nothing to test here; to measure: cargo bench --bench log");
-            Ok(())
-        }
-        _ => bench(&words),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("error: {e}");
-            ExitCode::FAILURE
-        }
-    }
+    harness::run("log", children::run, bench)
 }
 
 fn bench(words: &[&str]) -> Outcome<()> {
-    let named: Vec<&str> = words
-        .iter()
-        .copied()
-        .filter(|w| !w.starts_with("--"))
-        .collect();
-    if let Some(other) = named.iter().find(|w| !PARTS.contains(w)) {
-        return Err(format!("there is no part {other:?}, wanted {}", PARTS.join(", ")).into());
-    }
-    let wanted = |part: &str| named.is_empty() || named.contains(&part);
+    let wanted = harness::wanted(words, &PARTS)?;
     let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     machine::print(work.path())?;
     let mut missed = 0;
@@ -72,30 +50,7 @@ fn bench(words: &[&str]) -> Outcome<()> {
     if wanted("audit") {
         missed += audit(work.path())?;
     }
-    match missed {
-        n if n > 0 && words.contains(&"--strict") => Err(format!("{n} goals were missed").into()),
-        _ => Ok(()),
-    }
-}
-
-/// This program as a child of itself: the numbers that it printed.
-fn child(args: &[&str]) -> Outcome<Vec<f64>> {
-    let output = Command::new(std::env::current_exe()?)
-        .arg(children::CHILD)
-        .args(args)
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("child {args:?} failed: {}", output.status).into());
-    }
-    let text = String::from_utf8(output.stdout)?;
-    let numbers = text.split_whitespace().map(str::parse);
-    Ok(numbers.collect::<Result<_, _>>()?)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    harness::ended(words, missed)
 }
 
 fn verdict(missed: bool) -> &'static str {
@@ -113,7 +68,7 @@ fn goals(work: &Path) -> Outcome<usize> {
     let keys = dir.join("keys").to_string_lossy().into_owned();
     let threads = relman::io::process::threads().to_string();
     let best = |args: &[&str]| -> Outcome<f64> {
-        let runs = (0..PAIRS).map(|_| child(args));
+        let runs = (0..PAIRS).map(|_| numbers(&child(args)?));
         let runs: Vec<f64> = runs.collect::<Outcome<Vec<_>>>()?.concat();
         Ok(median(runs))
     };
@@ -153,11 +108,16 @@ fn audit(work: &Path) -> Outcome<usize> {
         let (mut ours, mut bare, mut ratios, mut peak) =
             (Vec::new(), Vec::new(), Vec::new(), 0.0f64);
         for _ in 0..pairs {
-            let said = child(&[children::AUDIT, &place, &root, &threads])?;
+            let said = numbers(&child(&[children::AUDIT, &place, &root, &threads])?)?;
             let [seconds, kib] = said.as_slice() else {
                 return Err("an audit told no figures".into());
             };
-            let plain = child(&[children::BARE, &keys, &size.to_string(), &threads])?;
+            let plain = numbers(&child(&[
+                children::BARE,
+                &keys,
+                &size.to_string(),
+                &threads,
+            ])?)?;
             let plain = *plain.first().ok_or("no figure")?;
             ours.push(*seconds);
             bare.push(plain);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use relman::attest::{Envelope, Statement, Subject};
 use relman::hash::Sha256;
-use relman::io::keyring::{FileKey, Keyring};
+use relman::io::keyring::{FileKey, Keyring, PURPOSES};
 use relman::io::store_local::LocalStore;
 use relman::keys::Signer;
 use relman::log::{Checkpoint, Note, StoreTiles, TreeHead, VerifierKey, plan_append};
@@ -14,26 +14,12 @@ use relman::release::publish::Genesis;
 use relman::store::Reader;
 use relman::store::stage::Authoritative;
 
-use crate::Outcome;
+use crate::harness::Outcome;
 
 /// The log's origin.
 pub const ORIGIN: &str = "bench/relman-log";
 /// Entries of one append: whole tiles, so that few partial ones are left behind.
 const BATCH: u64 = 25_600;
-/// Who has keys.
-const PURPOSES: [&str; 11] = [
-    "root",
-    "targets",
-    "snapshot",
-    "timestamp",
-    "log",
-    "builder",
-    "publisher",
-    "gate",
-    "approver",
-    "testnet",
-    "mainnet",
-];
 
 /// A store with one log entry, or more.
 pub struct Store {

@@ -17,10 +17,8 @@ use relman::store::Reader;
 use relman::trust::memory::Memory;
 use relman::trust::state::{Clock, Expiry};
 
-use crate::Outcome;
+use crate::harness::{Outcome, peak_kib};
 
-/// The first argument of a child.
-pub const CHILD: &str = "child";
 /// A build command: copies a file and writes down how long it took.
 pub const COPY: &str = "copy";
 /// Verifies a release and unpacks it.
@@ -139,14 +137,6 @@ fn unpack(store: &Path, root: &Path, tag: &str, to: &Path, threads: usize) -> Ou
     }
     println!("{}", peak_kib()?);
     Ok(())
-}
-
-/// The most memory that this process had resident, in KiB.
-fn peak_kib() -> Outcome<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let number = line.and_then(|l| l.split_whitespace().next());
-    Ok(number.ok_or("no VmHWM in /proc/self/status")?.parse()?)
 }
 
 /// Milliseconds to hash `len` bytes, in pieces of 256 KiB.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::Outcome;
+use crate::harness::Outcome;
 use crate::pairs::{Table, interleaved};
 use crate::project::{BINARY, Project, TAG, shell, timed};
 

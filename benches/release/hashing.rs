@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use sha2::Digest;
 
-use crate::Outcome;
-use crate::children::{CHILD, HASH};
+use crate::children::HASH;
+use crate::harness::{CHILD, Outcome};
 use crate::pairs::{Run, Table, interleaved};
 
 const LEN: usize = 256 << 20;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::Outcome;
+use crate::harness::Outcome;
 
 /// Prints processor, memory, filesystem, load and the tools that are compared with.
 pub fn print(work: &Path) -> Outcome<()> {

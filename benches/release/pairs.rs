@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Outcome;
+use crate::harness::Outcome;
 
 /// Pairs that count; one more goes before, to warm what can be warm.
 pub const PAIRS: usize = 15;

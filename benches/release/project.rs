@@ -9,8 +9,8 @@ use std::time::Instant;
 use relman::demo::sample::PHASES;
 use relman::io::sample_repo;
 
-use crate::Outcome;
-use crate::children::{CHILD, COPY};
+use crate::children::COPY;
+use crate::harness::{CHILD, Outcome};
 use crate::pairs::Run;
 
 /// The tag that is cut.

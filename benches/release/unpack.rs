@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::Outcome;
-use crate::children::{CHILD, UNPACK};
+use crate::children::UNPACK;
+use crate::harness::{CHILD, Outcome};
 use crate::pairs::{Run, Table, interleaved};
 use crate::project::{BINARY, Project, TAG, timed};
 
