@@ -19,7 +19,7 @@ use crate::trust::policy::Purpose;
 use crate::{Error, Result};
 
 pub use attestation::{AttestationKind, AttestationLeaf, TEST_RESULT};
-pub use place::{Places, late_path};
+pub use place::{PROOF_SUFFIX, Places, late_path, metadata_proof};
 pub use promotion::{ANNOUNCEMENT, AnnouncementLeaf, OVERRIDE, OverrideLeaf};
 pub use words::{KINDS, UNKNOWN};
 pub use yank::{NONE, YANK, YankLeaf};

@@ -4,16 +4,13 @@ use std::ops::ControlFlow;
 
 use super::assemble::PROOF;
 use super::chronicle::tell;
-use super::leaf::Leaf;
+use super::leaf::{Leaf, PROOF_SUFFIX};
 use super::verify::{first_path, fresh_path};
 use super::view::View;
 use crate::limits::{MAX_FRESH_PROOFS, MAX_TLOG_PROOF_LEN, TILE_WIDTH};
 use crate::log::{TileHashes, TlogProof, prove_inclusion};
 use crate::store::Reader;
 use crate::{Error, Result};
-
-/// What proofs' names end with.
-const SUFFIX: &str = ".tlog-proof";
 
 /// The proof of the entry with number `index`, under the checkpoint of `view`.
 ///
@@ -98,7 +95,7 @@ pub fn refreshed(view: &View, store: &dyn Reader, tag: &str) -> Result<Vec<Fresh
         ))
     })?;
     let paths = names.iter().map(|name| format!("{tag}/{name}"));
-    let proofs = paths.filter(|path| path.ends_with(SUFFIX));
+    let proofs = paths.filter(|path| path.ends_with(PROOF_SUFFIX));
     let firsts: Vec<String> = proofs.filter(|path| first_path(path).is_none()).collect();
     let own = format!("{tag}/{PROOF}");
     if !firsts.contains(&own) {

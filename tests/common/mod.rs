@@ -5,6 +5,7 @@ pub mod http;
 pub mod http_script;
 pub mod http_server;
 pub mod nginx;
+pub mod publication;
 pub mod relman;
 pub mod terminal;
 pub mod timed;

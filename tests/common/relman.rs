@@ -342,6 +342,18 @@ fn path() -> [(&'static str, &'static str); 1] {
     [("PATH", "/usr/local/bin:/usr/bin:/bin")]
 }
 
+/// The entries of a bundle of the log.
+pub fn bundled(bundle: &[u8]) -> Vec<Vec<u8>> {
+    let mut rest = bundle;
+    let mut out = Vec::new();
+    while let [high, low, more @ ..] = rest {
+        let (entry, more) = more.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+        out.push(entry.to_vec());
+        rest = more;
+    }
+    out
+}
+
 /// Every file below a directory, as paths relative to it, sorted; links and other things too, directories not.
 pub fn files(dir: &Path) -> Vec<String> {
     let mut out = Vec::new();

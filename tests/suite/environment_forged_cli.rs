@@ -5,16 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use relman::hash::Sha256;
-use relman::io::store_local::LocalStore;
-use relman::release::config::Expiry;
 use relman::release::environment::{Current, Origin, Rule, Step, target_name};
 use relman::release::leaf::{Leaf, MetadataLeaf, OverrideLeaf};
-use relman::release::publish::{Planned, Publisher};
 use relman::release::state;
-use relman::release::view::View;
-use relman::store::stage::Authoritative;
-use relman::trust::memory::Memory;
-use relman::trust::refresh::StoreMetadata;
 use relman::trust::{Targets, Unsigned};
 
 use super::environment_cli::promote;
@@ -22,6 +15,7 @@ use super::environment_node_cli::{node_of, refuses, running};
 use super::environment_waits_cli::WHY;
 use super::root_attack_cli::Thief;
 use super::root_cli::later;
+use crate::common::publication::publish;
 use crate::common::relman::{NOW, Project, SECOND, TAG};
 
 /// What a publisher does that knows no rules, with the keys of everybody: `environment` runs `tag`, signed,
@@ -66,22 +60,9 @@ fn log(project: &Project, thief: &Thief, name: &str, bytes: &[u8]) {
 
 /// Has the log have a leaf, signed by the publisher.
 fn enter(project: &Project, thief: &Thief, leaf: &Leaf, proof: &str) {
-    let store = LocalStore::new(project.store());
-    let root = fs::read(project.path("keys/root.json")).unwrap();
-    let (fetch, cache, now) = (StoreMetadata(&store), Memory::new(), NOW.parse().unwrap());
-    let view = View::open(&store, &fetch, &cache, &root, now).unwrap();
-    let publisher = Publisher {
-        store: &store,
-        keys: &thief.keys,
-        expiry: &Expiry::default(),
-        now,
-    };
-    let planned = publisher.log(&view, leaf, proof);
-    let Planned::Ready(transaction) = planned.unwrap() else {
-        panic!("keys are missing");
-    };
-    let lease = store.lease("test").unwrap();
-    lease.publish(&transaction).unwrap();
+    publish(project, &thief.keys, |publisher, view| {
+        publisher.log(view, leaf, proof)
+    });
 }
 
 fn origin(environment: &str, version: u64) -> Option<Origin> {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::common::relman::{BUILD, Project, Run, SECOND, TAG, files};
+use crate::common::relman::{BUILD, Project, Run, SECOND, TAG, bundled, files};
 use crate::common::wait_for;
 
 /// The log's entries, as the newest bundle has them.
@@ -17,13 +17,7 @@ fn entries(store: &Path) -> Vec<Vec<u8>> {
     let checkpoint = fs::read_to_string(store.join("log/checkpoint")).unwrap();
     let size = checkpoint.lines().nth(1).unwrap();
     let bundle = fs::read(store.join("log/tile/entries/000.p").join(size)).unwrap();
-    let mut rest = bundle.as_slice();
-    let mut out = Vec::new();
-    while let [high, low, more @ ..] = rest {
-        let (entry, more) = more.split_at(usize::from(u16::from_be_bytes([*high, *low])));
-        out.push(entry.to_vec());
-        rest = more;
-    }
+    let out = bundled(&bundle);
     assert_eq!(out.len().to_string(), size, "entries in the bundle");
     out
 }

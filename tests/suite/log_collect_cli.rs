@@ -6,15 +6,10 @@ use std::path::Path;
 use relman::attest::{Envelope, Statement, Subject};
 use relman::hash::Sha256;
 use relman::io::keyring::Keyring;
-use relman::io::store_local::LocalStore;
-use relman::release::config::Expiry;
-use relman::release::publish::{Keys, Planned, Publisher, published};
-use relman::release::view::View;
-use relman::store::stage::Authoritative;
-use relman::trust::memory::Memory;
-use relman::trust::refresh::StoreMetadata;
+use relman::release::publish::{Keys, published};
 
 use super::node_cli::{BUILD, Node};
+use crate::common::publication::publish;
 use crate::common::relman::{NOW, Project, SECOND, TAG, files};
 
 /// What is below `log/tile` of a store.
@@ -41,36 +36,21 @@ pub fn log_size(store: &Path) -> u64 {
 
 /// Grows a project's log to `size` in one publication, with entries of a type that nobody knows.
 pub fn grow_to(project: &Project, size: u64) {
-    let store = LocalStore::new(project.store());
     let keyring = Keyring::new(project.secrets());
-    let root = fs::read(project.path("keys/root.json")).unwrap();
-    let now = NOW.parse().unwrap();
-    let lease = store.lease("test").unwrap();
-    let (fetch, cache) = (StoreMetadata(&store), Memory::new());
-    let view = View::open(&store, &fetch, &cache, &root, now).unwrap();
-    let publisher = keyring.one("publisher").unwrap();
-    let entries = (view.history.checkpoint.head().size..size).map(|n| {
-        let predicate = serde_json::json!({ "number": n, "time": NOW });
-        let subject = Subject::new("nothing", Sha256::of(b""));
-        let statement = Statement::new(vec![subject], "urn:example:filler:v1", predicate);
-        let envelope = Envelope::sign(&statement, publisher.as_ref()).unwrap();
-        (
-            envelope.to_line().unwrap(),
-            format!("{TAG}/filler-{n}.tlog-proof"),
-        )
+    let key = keyring.one("publisher").unwrap();
+    publish(project, &keyring, |publisher, view| {
+        let entries = (view.history.checkpoint.head().size..size).map(|n| {
+            let predicate = serde_json::json!({ "number": n, "time": NOW });
+            let subject = Subject::new("nothing", Sha256::of(b""));
+            let statement = Statement::new(vec![subject], "urn:example:filler:v1", predicate);
+            let envelope = Envelope::sign(&statement, key.as_ref()).unwrap();
+            (
+                envelope.to_line().unwrap(),
+                format!("{TAG}/filler-{n}.tlog-proof"),
+            )
+        });
+        publisher.enter(view, entries.collect())
     });
-    let entries = entries.collect();
-    let planned = Publisher {
-        store: &store,
-        keys: &keyring,
-        expiry: &Expiry::default(),
-        now,
-    }
-    .enter(&view, entries);
-    let Planned::Ready(transaction) = planned.unwrap() else {
-        panic!("keys are missing");
-    };
-    lease.publish(&transaction).unwrap();
     published(&keyring).unwrap();
     assert_eq!(log_size(&project.store()), size);
 }

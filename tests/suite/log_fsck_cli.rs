@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::log_show_cli::{enter, statement};
 use crate::common::http_server::Server;
-use crate::common::relman::{NOW, Project, Run, SECOND, TAG, copy_tree, flip, snapshot};
+use crate::common::relman::{NOW, Project, Run, SECOND, TAG, bundled, copy_tree, flip, snapshot};
 
 fn fsck(project: &Project, more: &[&str]) -> Run {
     project.relman(&[&["log", "fsck"][..], more].concat())
@@ -92,9 +92,10 @@ const EARLIER: &str = "log/tile/entries/000.p/3";
 fn leave_earlier_bundle(path: &Path) {
     let dir = path.parent().unwrap();
     let full = fs::read(dir.with_extension("")).unwrap();
-    let end = (0..3).fold(0, |at, _| {
-        at + 2 + usize::from(u16::from_be_bytes([full[at], full[at + 1]]))
-    });
+    let end: usize = bundled(&full)[..3]
+        .iter()
+        .map(|entry| 2 + entry.len())
+        .sum();
     fs::create_dir_all(dir).unwrap();
     fs::write(path, &full[..end]).unwrap();
 }

@@ -1,16 +1,7 @@
 //! `relman log show`: what happened, by whom, whether it counts; all of it, a part, or one entry whole.
 
-use std::fs;
-
 use relman::attest::{Envelope, Statement, Subject};
 use relman::hash::Sha256;
-use relman::io::store_local::LocalStore;
-use relman::release::config::Expiry;
-use relman::release::publish::{Planned, Publisher};
-use relman::release::view::View;
-use relman::store::stage::Authoritative;
-use relman::trust::memory::Memory;
-use relman::trust::refresh::StoreMetadata;
 use serde_json::{Value, json};
 
 use super::environment_cli::promote;
@@ -18,6 +9,7 @@ use super::environment_waits_cli::waiting;
 use super::root_attack_cli::Thief;
 use super::root_cli::run_at;
 use crate::common::http_server::Server;
+use crate::common::publication::publish;
 use crate::common::relman::{NOW, Project, Run, SECOND, TAG};
 
 /// Has the log have statements, each signed with a key of the project, whatever it is for.
@@ -27,21 +19,9 @@ pub fn enter(project: &Project, statements: &[(&str, Statement, String)]) {
         let envelope = Envelope::sign(statement, &thief.key(purpose)).unwrap();
         (envelope.to_line().unwrap(), proof.clone())
     });
-    let store = LocalStore::new(project.store());
-    let root = fs::read(project.path("keys/root.json")).unwrap();
-    let (fetch, cache, now) = (StoreMetadata(&store), Memory::new(), NOW.parse().unwrap());
-    let view = View::open(&store, &fetch, &cache, &root, now).unwrap();
-    let publisher = Publisher {
-        store: &store,
-        keys: &thief.keys,
-        expiry: &Expiry::default(),
-        now,
-    };
-    let planned = publisher.enter(&view, entries.collect()).unwrap();
-    let Planned::Ready(transaction) = planned else {
-        panic!("keys are missing");
-    };
-    store.lease("test").unwrap().publish(&transaction).unwrap();
+    publish(project, &thief.keys, |publisher, view| {
+        publisher.enter(view, entries.collect())
+    });
 }
 
 /// A statement about a release.

@@ -14,7 +14,7 @@ use crate::attest::Envelope;
 use crate::limits::{MAX_LISTED_METADATA_LEN, MAX_TARGETS_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::{TlogProof, TreeHead};
 use crate::release::assemble::PROOF;
-use crate::release::leaf::Leaf;
+use crate::release::leaf::{Leaf, metadata_proof};
 use crate::release::state::{self, Released};
 use crate::store::Reader;
 use crate::trust::Unverified;
@@ -103,8 +103,7 @@ pub fn size(
                 let names = leaf.files.into_keys();
                 let mut names = names.filter(|name| !name.ends_with(".policy.json"));
                 if let Some(name) = names.next() {
-                    let name = name.trim_end_matches(".json");
-                    proofs.push((index, format!("metadata/{name}.tlog-proof")));
+                    proofs.push((index, metadata_proof(name.trim_end_matches(".json"))));
                 }
             }
             _ => {}

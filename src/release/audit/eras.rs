@@ -9,6 +9,7 @@ use crate::hash::Sha256;
 use crate::keys::PublicKey;
 use crate::limits::{MAX_LISTED_METADATA_LEN, MAX_POLICY_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::{TlogProof, VerifierKey};
+use crate::release::leaf::metadata_proof;
 use crate::release::policy::ReleasePolicy;
 use crate::release::view::View;
 use crate::store::Reader;
@@ -160,7 +161,7 @@ impl Eras {
     /// A proof that is missing or malformed.
     pub fn resume(&mut self, store: &dyn Reader, since: u64) -> Result<()> {
         for (at, era) in self.list.iter_mut().enumerate() {
-            let path = format!("metadata/{}.root.tlog-proof", era.root.version);
+            let path = metadata_proof(&format!("{}.root", era.root.version));
             let bytes = store.read(&path, MAX_TLOG_PROOF_LEN)?;
             let bytes = bytes.ok_or_else(|| Error::refused(format!("{path} is missing")))?;
             let index = TlogProof::parse(&bytes)

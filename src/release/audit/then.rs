@@ -7,9 +7,8 @@ use std::sync::Mutex;
 use crate::Result;
 use crate::limits::MAX_TLOG_PROOF_LEN;
 use crate::log::TlogProof;
+use crate::release::leaf::PROOF_SUFFIX;
 use crate::store::Reader;
-
-const PROOF: &str = ".tlog-proof";
 
 /// The store at a size of its log.
 ///
@@ -33,8 +32,8 @@ impl<'a> Then<'a> {
 
     fn is_hidden(&self, path: &str) -> Result<bool> {
         let proof = match path.strip_suffix(".json") {
-            Some(file) if path.starts_with("metadata/") => format!("{file}{PROOF}"),
-            _ if path.ends_with(PROOF) => path.to_owned(),
+            Some(file) if path.starts_with("metadata/") => format!("{file}{PROOF_SUFFIX}"),
+            _ if path.ends_with(PROOF_SUFFIX) => path.to_owned(),
             _ => return Ok(false),
         };
         let known = |hidden: &BTreeMap<String, bool>| hidden.get(&proof).copied();

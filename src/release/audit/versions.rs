@@ -13,7 +13,7 @@ use crate::hash::Sha256;
 use crate::limits::{MAX_LISTED_METADATA_LEN, MAX_TLOG_PROOF_LEN};
 use crate::log::{TlogProof, VerifierKey};
 use crate::release::environment;
-use crate::release::leaf::Leaf;
+use crate::release::leaf::{Leaf, metadata_proof};
 use crate::release::state::{self, Released};
 use crate::release::view::View;
 use crate::store::Reader;
@@ -117,7 +117,7 @@ pub fn check(view: &View, look: &Look) -> (Versions, Vec<Problem>) {
 
 /// The file's own proof, without which no node would take it.
 fn proof_of(name: &str) -> String {
-    format!("metadata/{}.tlog-proof", name.trim_end_matches(".json"))
+    metadata_proof(name.trim_end_matches(".json"))
 }
 
 impl Walk<'_> {

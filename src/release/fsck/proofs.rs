@@ -9,13 +9,12 @@ use crate::Result;
 use crate::hash::Sha256;
 use crate::limits::{MAX_FRESH_PROOFS, MAX_TLOG_PROOF_LEN};
 use crate::log::{Forest, TlogProof, TreeHead, VerifiedCheckpoint, hashes, leaf_hash};
+use crate::release::leaf::PROOF_SUFFIX;
 use crate::release::policy::ReleasePolicy;
 use crate::release::verify::{first_path, fresh_path};
 use crate::store::Reader;
 
 const CHECK: &str = "proofs";
-/// What proofs' names end with.
-const SUFFIX: &str = ".tlog-proof";
 /// Directories that have none.
 const OTHERS: [&str; 2] = ["log", "targets"];
 
@@ -52,7 +51,7 @@ impl Proofs {
         let dirs = tops.iter().map(String::as_str);
         for dir in dirs.filter(|dir| !dir.starts_with('.') && !OTHERS.contains(dir)) {
             for name in store.list(dir).ok().flatten().unwrap_or_default() {
-                if name.ends_with(SUFFIX) {
+                if name.ends_with(PROOF_SUFFIX) {
                     proofs.look(store, policy, &format!("{dir}/{name}"), findings);
                 }
             }

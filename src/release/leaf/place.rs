@@ -8,6 +8,14 @@ use crate::attest::Statement;
 use crate::release::assemble::PROOF;
 use crate::store::is_object_name;
 
+/// What proofs' names end with.
+pub const PROOF_SUFFIX: &str = ".tlog-proof";
+
+/// Where the proof of a metadata file lies; `stem` is its name without `.json`, such as `7.mainnet`.
+pub fn metadata_proof(stem: &str) -> String {
+    format!("metadata/{stem}{PROOF_SUFFIX}")
+}
+
 /// What the types of leaves begin with, and end with.
 const LEAF: (&str, &str) = ("urn:relman:leaf:", ":v1");
 
@@ -28,9 +36,7 @@ impl Places {
                 // A policy is not proved by itself: root pins it.
                 let roles = names.filter(|name| !name.ends_with(".policy.json"));
                 let stems = roles.filter_map(|name| name.strip_suffix(".json"));
-                stems
-                    .map(|stem| format!("metadata/{stem}.tlog-proof"))
-                    .collect()
+                stems.map(metadata_proof).collect()
             }
             _ => late_path(statement, &mut self.numbers)
                 .into_iter()
@@ -73,7 +79,7 @@ pub fn late_path(
         *n += 1;
         *n
     });
-    Some((tag, format!("{stem}-{n}.tlog-proof")))
+    Some((tag, format!("{stem}-{n}{PROOF_SUFFIX}")))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::log::{
     tiles_of,
 };
 use crate::release::assemble::PROOF;
-use crate::release::leaf::{Leaf, ReleaseLeaf, late_path};
+use crate::release::leaf::{Leaf, ReleaseLeaf, late_path, metadata_proof};
 use crate::release::policy::ReleasePolicy;
 use crate::release::verify::first_path;
 use crate::release::view::View;
@@ -85,7 +85,7 @@ impl LogCopy {
             Ok(Leaf::Metadata(leaf)) => {
                 for (name, digest) in leaf.files {
                     if let Some(file) = name.strip_suffix(".json") {
-                        place(format!("metadata/{file}.tlog-proof"));
+                        place(metadata_proof(file));
                     }
                     self.metadata.entry(name).or_default().insert(digest);
                 }

@@ -11,24 +11,23 @@ use super::history::{History, Included};
 use crate::Result;
 use crate::limits::{MAX_FRESH_PROOFS, MAX_TLOG_PROOF_LEN};
 use crate::log::TlogProof;
+use crate::release::leaf::PROOF_SUFFIX;
 use crate::release::policy::ReleasePolicy;
 use crate::store::Reader;
 
-/// What proofs' names end with.
-const SUFFIX: &str = ".tlog-proof";
 /// What stands between the name and the number of a fresher one.
 const MARK: &str = ".fresh-";
 
 /// Where the `n`th fresher proof beside the one at `first` lies, counted from 1.
 pub fn fresh_path(first: &str, n: u64) -> String {
-    let stem = first.strip_suffix(SUFFIX).unwrap_or(first);
-    format!("{stem}{MARK}{n}{SUFFIX}")
+    let stem = first.strip_suffix(PROOF_SUFFIX).unwrap_or(first);
+    format!("{stem}{MARK}{n}{PROOF_SUFFIX}")
 }
 
 /// The path of the first proof, where `path` is that of a fresher one.
 pub fn first_path(path: &str) -> Option<String> {
-    let (stem, n) = path.strip_suffix(SUFFIX)?.rsplit_once(MARK)?;
-    let first = format!("{stem}{SUFFIX}");
+    let (stem, n) = path.strip_suffix(PROOF_SUFFIX)?.rsplit_once(MARK)?;
+    let first = format!("{stem}{PROOF_SUFFIX}");
     let n = n.parse().ok()?;
     (fresh_path(&first, n) == path && (1..=MAX_FRESH_PROOFS).contains(&n)).then_some(first)
 }

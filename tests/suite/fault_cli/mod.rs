@@ -19,7 +19,7 @@ use relman::log::{Checkpoint, Note, TreeHead, leaf_hash, merkle};
 use super::log_collect_cli::{fill, log_size, replaced, yank};
 use super::node_cli::BUILD;
 use super::witness_cli::witnessed;
-use crate::common::relman::{Project, Run, files};
+use crate::common::relman::{Project, Run, bundled, files};
 use strace::{Call, Fault, calls, faulty};
 
 /// One in this many calls is taken where not all are.
@@ -57,13 +57,7 @@ fn entries(store: &Path) -> Vec<Vec<u8>> {
     let bundle = fs::read(dir.join("000"));
     let bundle = bundle.or_else(|_| fs::read(dir.join(format!("000.p/{size}"))));
     let bundle = bundle.unwrap();
-    let mut rest = bundle.as_slice();
-    let mut out = Vec::new();
-    while let [high, low, more @ ..] = rest {
-        let (entry, more) = more.split_at(usize::from(u16::from_be_bytes([*high, *low])));
-        out.push(entry.to_vec());
-        rest = more;
-    }
+    let mut out = bundled(&bundle);
     assert!(out.len() as u64 >= size);
     out.truncate(size as usize);
     out
