@@ -17,7 +17,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that must come; long, since it only matters when a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Polls until `ready` gives a value; panics with `what` when patience ends.
 pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
@@ -29,6 +29,19 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < until, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until a killed process has ended (one that nobody waits for stays as a zombie): the kernel takes its
+/// time, and meanwhile the process still shows as running.
+pub fn wait_for_end(pid: &str) {
+    wait_for("the end of a process", || {
+        // proc_pid_stat(5): the name in parentheses may hold anything; the state follows it.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat
+            .rsplit_once(')')
+            .map_or("Z", |(_, rest)| rest.trim_start());
+        state.starts_with(['Z', 'X']).then_some(())
+    });
 }
 
 /// `cargo build --release --offline --locked` of the package in `dir`, untouched by the settings of the outer cargo.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::relman::{Project, Run, TAG};
-use crate::common::wait_for;
+use crate::common::{wait_for, wait_for_end};
 use crate::gate_cli::{gated, results, shell};
 
 /// Whether the processes whose ids a gate wrote down are gone.
@@ -13,13 +13,7 @@ fn are_gone(file: &Path, number: usize) {
     let text = fs::read_to_string(file).expect("a gate wrote down who runs");
     let pids: Vec<&str> = text.split_whitespace().collect();
     assert_eq!(pids.len(), number, "{text}");
-    for pid in pids {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let state = stat
-            .rsplit_once(')')
-            .map_or("", |(_, rest)| rest.trim_start());
-        assert!(state.is_empty() || state.starts_with('Z'), "{pid}: {stat}");
-    }
+    pids.into_iter().for_each(wait_for_end);
 }
 
 /// Shell that starts processes in every way that hides them, and writes down who they are.
@@ -100,10 +94,7 @@ fn an_interrupt_from_the_terminal_ends_gate_and_relman() {
     let group = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     rustix::process::kill_process_group(group, rustix::process::Signal::INT).unwrap();
     assert!(!child.wait().unwrap().success());
-    wait_for("the end of the gate's process", || {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        (stat.is_empty() || stat.contains(") Z")).then_some(())
-    });
+    wait_for_end(&pid);
     assert!(results(&project, TAG).is_empty());
     // The next run is not in its way.
     let run = project.relman(&["gate", TAG, "--list"]).exits(0);
