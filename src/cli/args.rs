@@ -9,6 +9,7 @@ mod gate;
 pub mod key;
 mod log;
 #[cfg(feature = "maintainer")]
+mod node;
 mod promote;
 #[cfg(feature = "maintainer")]
 mod rebuild;
@@ -33,6 +34,10 @@ pub use audit::AuditArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
+pub use node::{
+    InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
+    NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs,
+};
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 #[cfg(feature = "maintainer")]
@@ -141,6 +146,10 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// What runs on this node, and what it can go back to.
     Status(NodeArgs),
+    /// Finish or revert what a killed install or rollback left on this node.
+    Recover(RecoverArgs),
+    /// This node's configuration and units.
+    Node(NodeGroupArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(AuditArgs),
     /// The log: what happened, whether it is whole, proofs.
@@ -203,6 +212,8 @@ impl Command {
             Command::Install(_) => "install",
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
+            Command::Recover(_) => "recover",
+            Command::Node(args) => args.command.name(),
             Command::Audit(_) => "audit",
             Command::Log(_) => "log",
             Command::Docs(_) => "docs",
@@ -350,41 +361,6 @@ pub struct VerifyArgs {
     /// The store.
     #[command(flatten)]
     pub store: StoreArgs,
-}
-
-/// The node's configuration.
-#[derive(Debug, Args)]
-pub struct NodeArgs {
-    /// The node's configuration.
-    #[arg(long, value_name = "FILE", default_value = "/etc/relman/node.toml")]
-    pub config: PathBuf,
-}
-
-/// `install`
-#[derive(Debug, Args)]
-pub struct InstallArgs {
-    /// The tag [default: what the node's environment has agreed on].
-    pub tag: Option<String>,
-    /// The node.
-    #[command(flatten)]
-    pub node: NodeArgs,
-    /// Verify and print the plan, and change nothing.
-    #[arg(long)]
-    pub dry_run: bool,
-}
-
-/// `rollback`
-#[derive(Debug, Args)]
-pub struct RollbackArgs {
-    /// The node.
-    #[command(flatten)]
-    pub node: NodeArgs,
-    /// The retained release to go back to [default: the one before].
-    #[arg(long, value_name = "TAG")]
-    pub to: Option<String>,
-    /// Verify and print the plan, and change nothing.
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 /// `demo`

@@ -192,7 +192,7 @@ fn stop_daemon(node: &Path) -> Result<()> {
     let text = String::from_utf8_lossy(&bytes);
     let config = NodeConfig::parse(&text, &durable::resolve(node))?;
     match service::from_config(&config) {
-        Some(service) => service.stop(),
+        Some(service) => service.stop(false).map(|_| ()),
         None => Ok(()),
     }
 }

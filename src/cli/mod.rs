@@ -23,6 +23,7 @@ mod log;
 mod matrix;
 mod mirror;
 mod node;
+mod node_group;
 mod project;
 #[cfg(feature = "maintainer")]
 mod promote;
@@ -151,6 +152,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Install(args) => node::install(cli, args, progress),
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),
+        Command::Recover(args) => node::recover(cli, args, progress),
+        Command::Node(args) => node_group::run(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
         Command::Log(args) => log::run(cli, args, progress),
         Command::Docs(args) => docs::run(cli, args),

@@ -1,10 +1,11 @@
 //! `relman install`, `rollback` and `status`: one daemon on this host.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::args::{Cli, InstallArgs, NodeArgs, RollbackArgs};
+use super::args::{Cli, InstallArgs, NodeArgs, RecoverArgs, RollbackArgs};
 use super::project::start_dir;
 use crate::io::durable;
 use crate::io::node_fs::NodeFs;
@@ -12,8 +13,9 @@ use crate::io::node_releases::NodeReleases;
 use crate::io::service;
 use crate::limits::MAX_CONFIG_LEN;
 use crate::node::Node;
-use crate::node::activate::{ChangeOutcome, ChangeReport};
+use crate::node::activate::{ChangeOutcome, ChangeReport, Options};
 use crate::node::config::NodeConfig;
+use crate::node::recover::BeforeStart;
 use crate::release::cut::Events;
 use crate::release::tag::Tag;
 use crate::ui::{Answer, Progress, text};
@@ -28,25 +30,86 @@ pub fn install(cli: &Cli, args: &InstallArgs, progress: &mut Progress) -> Result
         Some(tag) => tag,
         None => Tag::parse_any(&NodeReleases::new(&config, true)?.agreed()?)?,
     };
-    let report = with_node(&config, args.dry_run, progress, |node| {
-        node.install(tag.as_str(), args.dry_run)
+    let options = Options {
+        dry_run: args.dry_run,
+        force: args.force,
+        start: args.start,
+        ..Options::default()
+    };
+    let how = How {
+        dry_run: args.dry_run,
+        ..How::default()
+    };
+    let report = with_node(&config, how, progress, |node| {
+        if args.tag.is_none() {
+            node.refuse_return(tag.as_str())?;
+        }
+        node.install(tag.as_str(), &options)
     })?;
     Ok(changed(&config, &report))
 }
 
 /// `relman rollback`.
 pub fn rollback(cli: &Cli, args: &RollbackArgs, progress: &mut Progress) -> Result<Answer> {
-    let config = read(cli, &args.node)?;
-    let report = with_node(&config, args.dry_run, progress, |node| {
-        node.rollback(args.to.as_deref(), args.dry_run)
+    let mut config = read(cli, &args.node)?;
+    if args.emergency {
+        config.health.stable = Duration::ZERO;
+    }
+    let options = Options {
+        dry_run: args.dry_run,
+        start: args.start,
+        // Whatever state the daemon is in now is why somebody goes back.
+        force: true,
+        ..Options::default()
+    };
+    let how = How {
+        dry_run: args.dry_run,
+        at_once: args.emergency,
+        ..How::default()
+    };
+    let report = with_node(&config, how, progress, |node| {
+        node.rollback(args.to.as_deref(), &options)
     })?;
     Ok(changed(&config, &report))
+}
+
+/// `relman recover`.
+pub fn recover(cli: &Cli, args: &RecoverArgs, progress: &mut Progress) -> Result<Answer> {
+    let config = read(cli, &args.node)?;
+    let how = How {
+        booting: args.boot,
+        ..How::default()
+    };
+    let found = with_node(&config, how, progress, |node| match args.boot {
+        true => node.recover_before_start(),
+        false => node.recover().map(BeforeStart::Recovered),
+    })?;
+    Ok(match found {
+        BeforeStart::UnderWay(held) => Answer::named(
+            "unchanged",
+            json!({ "node": config.name, "underWay": held }),
+            format!("nothing was done: {held}\n", held = text::line(&held)),
+        ),
+        BeforeStart::Recovered(None) => Answer::named(
+            "unchanged",
+            json!({ "node": config.name, "recovered": null }),
+            format!("nothing was unfinished on {}\n", config.name),
+        ),
+        BeforeStart::Recovered(Some(recovered)) => {
+            let data = json!({ "node": config.name, "recovered": recovered });
+            let out = format!("{}\n", text::line(&recovered.line()));
+            match recovered.problem {
+                None => Answer::done(data, out),
+                Some(_) => Answer::findings(Kind::Failed, data, out),
+            }
+        }
+    })
 }
 
 /// `relman status`.
 pub fn status(cli: &Cli, args: &NodeArgs, progress: &mut Progress) -> Result<Answer> {
     let config = read(cli, args)?;
-    let status = with_node(&config, true, progress, |node| node.status())?;
+    let status = with_node(&config, How::looking(), progress, |node| node.status())?;
     let mut out = String::new();
     for line in status.lines() {
         out.push_str(&text::line(&line));
@@ -59,7 +122,27 @@ pub fn status(cli: &Cli, args: &NodeArgs, progress: &mut Progress) -> Result<Ans
     })
 }
 
-fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
+/// How a command works on the node.
+#[derive(Clone, Copy, Default)]
+pub(super) struct How {
+    /// Nothing is changed or remembered.
+    pub dry_run: bool,
+    /// See [`Node::at_once`].
+    pub at_once: bool,
+    /// See [`Node::booting`].
+    pub booting: bool,
+}
+
+impl How {
+    pub(super) fn looking() -> Self {
+        How {
+            dry_run: true,
+            ..How::default()
+        }
+    }
+}
+
+pub(super) fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
     let path: PathBuf = start_dir(cli)?.join(&args.config);
     let bytes = durable::read_bounded(&path, MAX_CONFIG_LEN)?.ok_or_else(|| {
         Error::failed(format!(
@@ -74,15 +157,15 @@ fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
     NodeConfig::parse(&config, &dir).map_err(|e| e.under(path.display().to_string()))
 }
 
-fn with_node<T>(
+pub(super) fn with_node<T>(
     config: &NodeConfig,
-    dry_run: bool,
+    how: How,
     progress: &mut Progress,
     work: impl FnOnce(&Node) -> Result<T>,
 ) -> Result<T> {
     let host = NodeFs::new(config);
     let service = service::from_config(config);
-    let releases = NodeReleases::new(config, dry_run)?;
+    let releases = NodeReleases::new(config, how.dry_run)?;
     let progress = std::cell::RefCell::new(progress);
     let node = Node {
         config,
@@ -90,6 +173,8 @@ fn with_node<T>(
         service: service.as_deref(),
         releases: &releases,
         say: &|stage| progress.borrow_mut().stage(stage),
+        at_once: how.at_once,
+        booting: how.booting,
     };
     work(&node)
 }

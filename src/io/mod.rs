@@ -62,4 +62,4 @@ mod node_run;
 mod node_state;
 mod node_tree;
 mod service_command;
-mod service_systemd;
+pub mod service_systemd;

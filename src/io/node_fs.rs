@@ -18,7 +18,7 @@ use crate::hash::Sha256;
 use crate::limits;
 use crate::node::config::{Binary, NodeConfig};
 use crate::node::host::{Found, Host, Process, Scratch, Staging};
-use crate::node::record::{FileRecord, check_version_name, rfc3339};
+use crate::node::record::{AdoptedFrom, FileRecord, check_version_name, rfc3339};
 
 const JOURNAL: &str = "journal.json";
 const CURRENT: &str = "current";
@@ -108,9 +108,9 @@ impl Host for NodeFs {
             .map_err(|e| cannot("set the mode of", &staging.path, e))
     }
 
-    fn lock(&self, command: &str) -> Result<Box<dyn Any>> {
+    fn try_lock(&self, command: &str) -> Result<Result<Box<dyn Any>>> {
         let lock = NodeLock::take(self.state()?, command, &rfc3339(self.now()))?;
-        Ok(Box::new(lock))
+        Ok(lock.map(|lock| Box::new(lock) as Box<dyn Any>))
     }
 
     fn read_journal(&self) -> Result<Option<Vec<u8>>> {
@@ -206,6 +206,10 @@ impl Host for NodeFs {
         };
         let stat = fstatvfs(&dir).map_err(|e| cannot("look at", &self.state, e))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn lacking_permissions(&self, binaries: &[Binary]) -> Vec<String> {
+        node_state::lacking_permissions(&self.state, binaries)
     }
 
     fn keep_evidence(
@@ -357,6 +361,21 @@ impl Host for NodeFs {
 
     fn link(&self, binary: &Binary) -> Result<()> {
         node_link::link(binary, &self.target(binary))
+    }
+
+    fn put_file(
+        &self,
+        binary: &Binary,
+        version: &str,
+        wanted: &FileRecord,
+        from: Option<&AdoptedFrom>,
+    ) -> Result<()> {
+        check_version_name(version)?;
+        let dir = self
+            .state()?
+            .existing_dir(VERSIONS)?
+            .existing_dir(version)?;
+        node_link::put_file(binary, &dir, wanted, from)
     }
 
     fn unlink(&self, binary: &Binary) -> Result<()> {

@@ -4,13 +4,16 @@
 use std::io::Write;
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, openat};
+use rustix::fs::{
+    CWD, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, fsync, openat, renameat,
+};
 
 use super::node_dir::{Dir, cannot};
 use super::node_tree::{hash_file, kind_name};
 use crate::error::{Context, Error, Result};
 use crate::node::config::Binary;
 use crate::node::host::Found;
+use crate::node::record::{AdoptedFrom, FileRecord};
 
 /// The directory of a binary's path, opened and checked, and the file's name in it.
 ///
@@ -116,16 +119,68 @@ pub(crate) fn unlink(binary: &Binary, target: &Path) -> Result<()> {
     }
 }
 
-/// Removes a link that was not yet in place.
+/// Removes a link or file that was not yet in place.
 pub(crate) fn clean(binary: &Binary) -> Result<()> {
     let (dir, name) = parent(binary)?;
     let temporary = temporary(name);
     match dir.stat(&temporary)? {
-        Some(s) if FileType::from_raw_mode(s.st_mode) == FileType::Symlink => {
+        Some(s)
+            if matches!(
+                FileType::from_raw_mode(s.st_mode),
+                FileType::Symlink | FileType::RegularFile
+            ) =>
+        {
             dir.remove(&temporary)
         }
         _ => Ok(()),
     }
+}
+
+/// Puts a copy of `versions/<version>/<name>` in place of the link at the path, if it is `wanted`.
+pub(crate) fn put_file(
+    binary: &Binary,
+    version: &Dir,
+    wanted: &FileRecord,
+    from: Option<&AdoptedFrom>,
+) -> Result<()> {
+    let (dir, name) = parent(binary)?;
+    let temporary = temporary(name);
+    let staged = dir.path.join(&temporary);
+    dir.remove(&temporary)?;
+    copy(version, &binary.name, &dir, &temporary)?;
+    let Some((mut file, stat)) = dir.open_file(&temporary)? else {
+        return Err(Error::refused(format!("{} vanished", staged.display())));
+    };
+    if let Some(from) = from {
+        fchown(
+            &file,
+            Some(Uid::from_raw(from.uid)),
+            Some(Gid::from_raw(from.gid)),
+        )
+        .map_err(|e| cannot("set the owner of", &staged, e))?;
+        fchmod(&file, Mode::from_raw_mode(from.mode))
+            .map_err(|e| cannot("set the mode of", &staged, e))?;
+        fsync(&file).map_err(|e| cannot("sync", &staged, e))?;
+    }
+    let (sha256, len) = hash_file(&mut file, &|| staged.display().to_string())?;
+    if (sha256, len) != (wanted.sha256, wanted.len) {
+        dir.remove(&temporary)?;
+        return Err(Error::refused(format!(
+            "the copy of {} has sha256 {sha256}, wanted {}",
+            version.path.join(&binary.name).display(),
+            wanted.sha256
+        )));
+    }
+    renameat(&dir.fd, temporary.as_str(), &dir.fd, name)
+        .map_err(|e| cannot("rename to", &binary.path, e))?;
+    let now = dir.stat(name)?;
+    if now.is_none_or(|now| (now.st_dev, now.st_ino) != (stat.st_dev, stat.st_ino)) {
+        return Err(Error::refused(format!(
+            "{} changed while it was put in place",
+            binary.path.display()
+        )));
+    }
+    dir.sync()
 }
 
 /// Copies `from/name` to `to/as_name`, bytes, mode and owner, synced.

@@ -32,8 +32,8 @@ impl NodeLock {
     /// Takes the lock in `state` for `command`, begun at `since` (RFC 3339).
     ///
     /// # Errors
-    /// Kind failed: it is held; the error says by whom.
-    pub(crate) fn take(state: &Dir, command: &str, since: &str) -> Result<NodeLock> {
+    /// Kind failed: I/O; the inner one: it is held, and by whom.
+    pub(crate) fn take(state: &Dir, command: &str, since: &str) -> Result<Result<NodeLock>> {
         let path = state.path.join(NAME);
         // Nobody else may open it: a reader could hold the lock as well as a writer.
         let fd = openat(
@@ -45,7 +45,7 @@ impl NodeLock {
         .map_err(|e| cannot("open the lock", &path, e))?;
         match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(held(state)),
+            Err(Errno::WOULDBLOCK) => return Ok(Err(held(state))),
             Err(error) => return Err(cannot("take the lock", &path, error)),
         }
         let holder = Holder {
@@ -62,7 +62,7 @@ impl NodeLock {
                 file.write_all(&bytes)
                     .or_failed(|| format!("cannot write {}", path.display()))
             })?;
-        Ok(NodeLock { file })
+        Ok(Ok(NodeLock { file }))
     }
 }
 

@@ -98,20 +98,27 @@ impl NodeReleases {
             return Err(Error::usage("a local node installs what it is told to")
                 .hint("name a release: relman install TAG"));
         }
-        let root = self.trusted_root()?;
         let trust = DirCache::new(self.state.join("trust"));
         let (cache, fetch) = (Overlay::new(&trust), StoreMetadata(self.store.as_ref()));
-        let clock = Clock {
-            now: clock::now(),
-            expiry: Expiry::Enforce,
-        };
-        let mut refreshed = refresh::refresh(Some(&root), &fetch, &cache, clock)?;
+        let mut refreshed = self.refreshed(&fetch, &cache)?;
         let role = refreshed.role(name)?;
         let target = role.targets.get(&target_name(name));
         target.and_then(current_tag).ok_or_else(|| {
             Error::refused(format!("no release has been promoted to {name} yet"))
                 .hint(format!("relman promote TAG --to {name}"))
         })
+    }
+
+    fn refreshed<'a>(
+        &self,
+        fetch: &'a StoreMetadata<'a>,
+        cache: &'a Overlay<'a>,
+    ) -> Result<refresh::Refreshed<'a>> {
+        let clock = Clock {
+            now: clock::now(),
+            expiry: Expiry::Enforce,
+        };
+        refresh::refresh(Some(&self.trusted_root()?), fetch, cache, clock)
     }
 
     fn last_seen(&self) -> LastSeen {
@@ -234,6 +241,13 @@ impl Releases for NodeReleases {
             release.evidence,
             warnings,
         ))
+    }
+
+    fn look(&self) -> Result<()> {
+        let trust = DirCache::new(self.state.join("trust"));
+        let (cache, fetch) = (Overlay::new(&trust), StoreMetadata(self.store.as_ref()));
+        self.last_seen().check(clock::now())?;
+        self.refreshed(&fetch, &cache).map(|_| ())
     }
 
     fn known(&self, now: Timestamp) -> Result<Option<NodeKnows>> {

@@ -1,16 +1,20 @@
 //! The state directory's own rules: who may write to it, its history and its evidence.
 
+use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, RenameFlags, fstat, ftruncate, openat, renameat_with};
+use rustix::fs::{
+    Access, Mode, OFlags, RenameFlags, access, fstat, ftruncate, openat, renameat_with,
+};
 use rustix::process::geteuid;
 
 use super::node_dir::{Dir, cannot};
 use crate::error::{Context, Error, Result};
 use crate::limits;
+use crate::node::config::Binary;
 
 const HISTORY: &str = "history.jsonl";
 
@@ -209,4 +213,20 @@ fn check_flat(name: &str) -> Result<()> {
     Err(Error::refused(format!(
         "{name:?} is no flat name for an evidence file"
     )))
+}
+
+/// Directories that whoever runs this may not change: the state, or, before the first install, what
+/// it will be made in; and those of the binaries' paths.
+pub(crate) fn lacking_permissions(state: &Path, binaries: &[Binary]) -> Vec<String> {
+    let existing = state.ancestors().find(|p| p.exists());
+    let parents = binaries.iter().filter_map(|b| b.path.parent());
+    let directories: BTreeSet<&Path> = existing.into_iter().chain(parents).collect();
+    directories
+        .into_iter()
+        .filter_map(|dir| {
+            access(dir, Access::WRITE_OK | Access::EXEC_OK)
+                .err()
+                .map(|e| format!("{} cannot be written: {e}", dir.display()))
+        })
+        .collect()
 }

@@ -14,11 +14,11 @@ use rustix::process::Signal;
 use super::node_dir::{Dir, cannot};
 use super::node_process::{Handle, exe_path, process};
 use super::node_run::{run, spawn};
-use super::service_systemd::tail_file;
+use super::service_systemd::{AT_ONCE, tail_file};
 use crate::error::{Context, Error, Result};
 use crate::limits;
 use crate::node::config::{Control, NodeConfig, ServiceConfig};
-use crate::node::host::{Service, ServiceState};
+use crate::node::host::{Service, ServiceState, Stop};
 
 const LOG: &str = "service.log";
 const OLD_LOG: &str = "service.log.1";
@@ -214,34 +214,36 @@ impl Service for CommandService {
         dir.replace(PID, format!("{pid}\n").as_bytes(), 0o644)
     }
 
-    fn stop(&self) -> Result<()> {
+    fn stop(&self, at_once: bool) -> Result<Stop> {
         let (Some(pid), _) = self.find() else {
-            return Ok(());
+            return Ok(Stop::Idle);
+        };
+        let deadline = match at_once {
+            true => AT_ONCE.min(self.stop_timeout),
+            false => self.stop_timeout,
         };
         match &self.stop {
             Some(argv) => {
                 // A failing stop command is followed by signals; only what still runs counts.
-                let _ = run(argv, Some(&self.dir), self.stop_timeout);
+                let _ = run(argv, Some(&self.dir), deadline);
             }
             None => self.signal(pid, Signal::TERM)?,
         }
-        if self.wait_for_end(pid, self.stop_timeout)? {
-            return Ok(());
+        if self.wait_for_end(pid, deadline)? {
+            return Ok(Stop::Graceful);
         }
         self.signal(pid, Signal::KILL)?;
         if self.wait_for_end(pid, KILL_TIMEOUT)? {
-            return Ok(());
+            return Ok(Stop::Killed(format!(
+                "process {pid} did not end within {} s",
+                deadline.as_secs()
+            )));
         }
         Err(Error::failed(format!(
             "process {pid} still runs {} s after SIGKILL",
             KILL_TIMEOUT.as_secs()
         ))
         .hint(format!("ps -p {pid} -o pid,stat,wchan,args")))
-    }
-
-    fn restart(&self) -> Result<()> {
-        self.stop()?;
-        self.start()
     }
 
     fn state(&self) -> Result<ServiceState> {
@@ -257,6 +259,7 @@ impl Service for CommandService {
             pid,
             failed,
             detail,
+            ..ServiceState::default()
         })
     }
 

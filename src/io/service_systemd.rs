@@ -6,18 +6,22 @@ use std::time::Duration;
 use super::node_run::{last_lines, run};
 use crate::error::{Error, Result};
 use crate::node::config::{HealthConfig, ServiceConfig};
-use crate::node::host::{Service, ServiceState};
+use crate::node::host::{Service, ServiceFacts, ServiceState, Stop};
 
 /// For questions to systemd, which it answers at once or not at all.
 const ASK: Duration = Duration::from_secs(20);
+/// How long a daemon that is stopped at once may take to end by itself.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(5);
 const MAX_TAIL_LEN: u64 = 65_536;
 
 /// One unit.
 pub(crate) struct SystemdService {
     unit: String,
     log_file: Option<PathBuf>,
-    /// A stop and a start, each with its own deadline in the unit.
-    restart_timeout: Duration,
+    /// A start, which has its own deadline in the unit.
+    start_timeout: Duration,
+    /// For a daemon that is asked to end.
+    stop_timeout: Duration,
 }
 
 impl SystemdService {
@@ -25,13 +29,20 @@ impl SystemdService {
         SystemdService {
             unit: unit.into(),
             log_file: service.log_file.clone(),
-            restart_timeout: service.stop_timeout + health.timeout + ASK,
+            start_timeout: health.timeout + ASK,
+            stop_timeout: service.stop_timeout,
         }
     }
 
-    fn systemctl(&self, verb: &str, timeout: Duration) -> Result<()> {
-        let argv = ["systemctl", "--no-ask-password", verb, "--", &self.unit].map(String::from);
+    fn systemctl(&self, words: &[&str], timeout: Duration) -> Result<()> {
+        let argv: Vec<String> = ["systemctl", "--no-ask-password"]
+            .iter()
+            .chain(words)
+            .chain(&["--", self.unit.as_str()])
+            .map(|word| word.to_string())
+            .collect();
         let output = run(&argv, None, timeout)?;
+        let verb = words.join(" ");
         if output.status.success() {
             return Ok(());
         }
@@ -45,7 +56,21 @@ impl SystemdService {
 
     /// A unit that failed too often in a row is not started again without this.
     fn forget_failures(&self) {
-        let _ = self.systemctl("reset-failed", ASK);
+        let _ = self.systemctl(&["reset-failed"], ASK);
+    }
+
+    fn show(&self) -> Result<String> {
+        show(&self.unit, "LoadState,ActiveState,SubState,Result,MainPID")
+    }
+
+    /// How a unit that was stopped came to its end.
+    fn ended(&self) -> Result<Stop> {
+        let state = parse_show(&self.show()?);
+        Ok(match state.failed {
+            // systemd killed it at the unit's own deadline.
+            true if state.detail.contains("result timeout") => Stop::Killed(state.detail),
+            _ => Stop::Graceful,
+        })
     }
 }
 
@@ -56,33 +81,43 @@ impl Service for SystemdService {
 
     fn start(&self) -> Result<()> {
         self.forget_failures();
-        self.systemctl("start", self.restart_timeout)
+        self.systemctl(&["start"], self.start_timeout)
     }
 
-    fn stop(&self) -> Result<()> {
-        self.systemctl("stop", self.restart_timeout)
-    }
-
-    fn restart(&self) -> Result<()> {
+    fn start_later(&self) -> Result<()> {
         self.forget_failures();
-        self.systemctl("restart", self.restart_timeout)
+        self.systemctl(&["start", "--no-block"], ASK)
+    }
+
+    fn stop(&self, at_once: bool) -> Result<Stop> {
+        let state = self.state()?;
+        if state.stopped || (state.failed && state.pid.is_none()) {
+            return Ok(Stop::Idle);
+        }
+        let deadline = match at_once {
+            true => AT_ONCE.min(self.stop_timeout),
+            false => self.stop_timeout,
+        };
+        let asked = match self.systemctl(&["stop"], deadline) {
+            Ok(()) => self.ended()?,
+            Err(error) => {
+                // The manager goes on with its own deadline, which may be minutes.
+                self.systemctl(&["kill", "--signal=SIGKILL"], ASK)?;
+                self.systemctl(&["stop"], ASK)
+                    .map_err(|e| e.under(format!("{} still runs after SIGKILL", self.unit)))?;
+                Stop::Killed(error.message().to_owned())
+            }
+        };
+        self.forget_failures();
+        Ok(asked)
     }
 
     fn state(&self) -> Result<ServiceState> {
-        let argv = [
-            "systemctl",
-            "show",
-            "--property=LoadState,ActiveState,SubState,Result,MainPID",
-            "--",
-            &self.unit,
-        ]
-        .map(String::from);
-        let output = run(&argv, None, ASK)?;
-        if !output.status.success() {
-            let error = Error::failed(format!("systemd says nothing about {}", self.unit));
-            return Err(output.tail().into_iter().fold(error, Error::caused_by));
-        }
-        Ok(parse_show(&output.stdout))
+        Ok(parse_show(&self.show()?))
+    }
+
+    fn facts(&self) -> Result<Option<ServiceFacts>> {
+        facts(&self.unit).map(|facts| Some(facts.1))
     }
 
     fn last_lines(&self, count: usize) -> Vec<String> {
@@ -102,6 +137,66 @@ impl Service for SystemdService {
     }
 }
 
+/// Properties of a unit, one `name=value` a line.
+fn show(unit: &str, properties: &str) -> Result<String> {
+    let property = format!("--property={properties}");
+    let argv = ["systemctl", "show", &property, "--", unit].map(String::from);
+    let output = run(&argv, None, ASK)?;
+    if !output.status.success() {
+        let error = Error::failed(format!("systemd says nothing about {unit}"));
+        return Err(output.tail().into_iter().fold(error, Error::caused_by));
+    }
+    Ok(output.stdout)
+}
+
+/// Has systemd read its units again.
+///
+/// # Errors
+/// Kind failed: there is no systemd, or it will not.
+pub fn reload() -> Result<()> {
+    let argv = ["systemctl", "--no-ask-password", "daemon-reload"].map(String::from);
+    let output = run(&argv, None, ASK)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let error = Error::failed("systemd did not read its units again");
+    Err(output.tail().into_iter().fold(error, Error::caused_by))
+}
+
+/// Whether systemd knows the unit, and what it has written down about it.
+///
+/// # Errors
+/// Kind failed: there is no systemd, or it says nothing.
+pub fn facts(unit: &str) -> Result<(bool, ServiceFacts)> {
+    let text = show(unit, "LoadState,ExecStart,Requires,After")?;
+    let known = text.lines().any(|line| line == "LoadState=loaded");
+    Ok((known, parse_facts(&text)))
+}
+
+fn parse_facts(text: &str) -> ServiceFacts {
+    let values = |key: &'static str| {
+        text.lines()
+            .filter_map(move |l| l.strip_prefix(key)?.strip_prefix('='))
+    };
+    let words = |key| {
+        let words = values(key).flat_map(str::split_whitespace);
+        words.map(str::to_owned).collect()
+    };
+    let program = |value: &str| {
+        let rest = value.split_once("path=")?.1;
+        Some(
+            rest.split_once(" ;")
+                .map_or(rest, |(path, _)| path)
+                .to_owned(),
+        )
+    };
+    ServiceFacts {
+        programs: values("ExecStart").filter_map(program).collect(),
+        requires: words("Requires"),
+        after: words("After"),
+    }
+}
+
 /// Reads what `systemctl show` prints.
 fn parse_show(text: &str) -> ServiceState {
     let value = |key: &str| {
@@ -111,9 +206,12 @@ fn parse_show(text: &str) -> ServiceState {
     };
     let pid = value("MainPID").parse().ok().filter(|pid| *pid != 0);
     let active = value("ActiveState");
+    let missing = value("LoadState") == "not-found";
     ServiceState {
         pid: pid.filter(|_| matches!(active, "active" | "activating" | "reloading")),
-        failed: active == "failed" || value("LoadState") == "not-found",
+        failed: active == "failed" || missing,
+        stopped: active == "inactive" && value("Result") == "success" && !missing,
+        missing,
         detail: format!(
             "{active} ({}), result {}, unit {}",
             value("SubState"),
@@ -151,6 +249,32 @@ mod tests {
         );
         assert_eq!(state.pid, Some(4711));
         assert!(!state.failed);
+    }
+
+    #[test]
+    fn what_a_unit_starts_and_needs_is_read() {
+        let facts = parse_facts(
+            "Requires=sysinit.target relman-recover.service\nAfter=basic.target relman-recover.service\n\
+             ExecStart={ path=/usr/local/bin/timed ; argv[]=/usr/local/bin/timed --config /etc/t ; ignore_errors=no ; }\n",
+        );
+        assert_eq!(facts.programs, ["/usr/local/bin/timed"]);
+        assert!(
+            facts
+                .requires
+                .contains(&"relman-recover.service".to_owned())
+        );
+        assert_eq!(facts.after.len(), 2);
+        assert_eq!(parse_facts("garbage"), ServiceFacts::default());
+    }
+
+    #[test]
+    fn a_unit_that_somebody_stopped_is_told_from_one_that_failed() {
+        let stopped =
+            parse_show("MainPID=0\nResult=success\nLoadState=loaded\nActiveState=inactive\n");
+        assert!(stopped.stopped && !stopped.failed && !stopped.missing);
+        let missing =
+            parse_show("MainPID=0\nResult=success\nLoadState=not-found\nActiveState=inactive\n");
+        assert!(!missing.stopped && missing.failed && missing.missing);
     }
 
     #[test]

@@ -1,13 +1,15 @@
-//! The steps that install and rollback share: adopt, link, swap, restart, watch, commit, go back.
+//! The steps that install and rollback share: adopt, link, stop, swap, start, watch, commit, go back.
 //!
 //! Each step is journalled before it happens. Changes the world through the traits alone.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Node;
 use super::health::{HealthReport, Wanted};
 use super::history::{Entry, History, Outcome};
-use super::host::{Found, Staging};
+use super::host::{Found, Service, Staging, Stop};
 use super::journal::{Journal, Operation, Step};
 use super::plan::{Adoption, Observed, Plan};
 use super::record::{FileRecord, RECORD_NAME, ReleaseRecord, differences, rfc3339};
@@ -36,6 +38,19 @@ pub struct ChangeReport {
     pub removed: Vec<String>,
     /// An earlier operation that was unfinished.
     pub recovered: Option<Recovered>,
+}
+
+/// How a change is to be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Plan, and change nothing.
+    pub dry_run: bool,
+    /// Go on although the daemon is not healthy now.
+    pub force: bool,
+    /// Start the daemon although it had been stopped.
+    pub start: bool,
+    /// Put the data back with the version.
+    pub with_data: bool,
 }
 
 /// How an install or a rollback ended, where it ended well.
@@ -138,23 +153,67 @@ impl Node<'_> {
             }
             self.done(journal)?;
         }
+        let down = self.stop_daemon(journal)?;
         (self.say)(&format!("switching to {}", wanted.tag));
         self.enter(journal, Step::Swap)?;
         self.host.set_current(Some(wanted.tag))?;
         self.done(journal)?;
-        if let Some(service) = self.service {
-            (self.say)(&format!("restarting {}", service.name()));
-            self.enter(journal, Step::Restart)?;
-            service
-                .restart()
-                .map_err(|e| e.under(format!("{} could not be restarted", service.name())))?;
-            self.done(journal)?;
-        }
+        self.start_daemon(journal, down)?;
+        self.watch(journal, wanted)
+    }
+
+    /// The health check as a step, or, where the daemon is not to run, a look at the files.
+    fn watch(&self, journal: &mut Journal, wanted: &Wanted) -> Result<HealthReport> {
         (self.say)(&format!("checking the health of {}", wanted.tag));
         self.enter(journal, Step::Health)?;
-        let report = self.check_health(wanted)?;
+        let report = match journal.start {
+            true => self.check_health(wanted)?,
+            false => self.check_paths(wanted)?,
+        };
         self.done(journal)?;
         Ok(report)
+    }
+
+    /// Stops the daemon, and gives the time at which that began.
+    pub(super) fn stop_daemon(&self, journal: &mut Journal) -> Result<Option<Duration>> {
+        let Some(service) = self.service else {
+            return Ok(None);
+        };
+        (self.say)(&format!("stopping {}", service.name()));
+        self.enter(journal, Step::Stop)?;
+        let begin = self.host.uptime();
+        let how = service
+            .stop(self.at_once)
+            .map_err(|e| e.under(format!("{} could not be stopped", service.name())))?;
+        self.done(journal)?;
+        match how {
+            Stop::Idle => return Ok(None),
+            Stop::Graceful => {}
+            Stop::Killed(why) => (self.say)(&format!("{} was killed: {why}", service.name())),
+        }
+        Ok(Some(begin))
+    }
+
+    /// Starts the daemon, unless the operator had stopped it.
+    pub(super) fn start_daemon(&self, journal: &mut Journal, down: Option<Duration>) -> Result<()> {
+        let Some(service) = self.service else {
+            return Ok(());
+        };
+        if !journal.start {
+            (self.say)(&format!(
+                "{} had been stopped before and is left so",
+                service.name()
+            ));
+            return Ok(());
+        }
+        (self.say)(&format!("starting {}", service.name()));
+        self.enter(journal, Step::Start)?;
+        service
+            .start()
+            .map_err(|e| e.under(format!("{} could not be started", service.name())))?;
+        let gone = down.map(|begin| self.host.uptime().saturating_sub(begin));
+        journal.downtime_ms = gone.and_then(|d| u64::try_from(d.as_millis()).ok());
+        self.done(journal)
     }
 
     fn adopt(&self, adoption: &Adoption, staging: &Staging) -> Result<()> {
@@ -202,6 +261,7 @@ impl Node<'_> {
                 previous: journal.previous.clone(),
                 started: journal.started.clone(),
                 reason: journal.reason.clone(),
+                downtime_ms: journal.downtime_ms,
             };
             self.host.append_history(&entry.to_line())?;
         }
@@ -209,16 +269,34 @@ impl Node<'_> {
         self.host.remove_journal()
     }
 
-    /// After a failure before the swap: nothing that anybody uses has changed, so only what
-    /// lies around goes.
-    pub(super) fn undo_before_swap(&self) -> Result<()> {
+    /// After a failure before the swap: what anybody uses has not changed, so only what lies
+    /// around goes, and the daemon runs again if it was stopped for this.
+    pub(super) fn undo_before_swap(&self, journal: &Journal) -> Result<()> {
         if self.host.current()?.is_none() {
             for binary in &self.config.binaries {
                 self.host.unlink(binary)?;
             }
         }
         self.host.clean(&self.config.binaries)?;
+        if journal.may_have_stopped()
+            && journal.start
+            && let Some(service) = self.service
+            && service.state()?.pid.is_none()
+        {
+            self.start_again(service)?;
+        }
         self.host.remove_journal()
+    }
+
+    /// Starts a daemon that was stopped for an operation: now, or, before the daemon's own turn in
+    /// the boot, as soon as it may.
+    pub(super) fn start_again(&self, service: &dyn Service) -> Result<()> {
+        let started = match self.booting {
+            true => service.start_later(),
+            // A second attempt: a daemon that stays down for one lost moment is worse.
+            false => service.start().or_else(|_| service.start()),
+        };
+        started.map_err(|e| e.under(format!("{} could not be started", service.name())))
     }
 
     /// Puts the previous version back. Repeating it is harmless.
@@ -227,7 +305,7 @@ impl Node<'_> {
     /// Going back could not be finished; the journal has to stay.
     pub(super) fn restore(&self, journal: &Journal) -> Result<Restored> {
         let Some(previous) = &journal.previous else {
-            let stopped = self.service.map_or(Ok(()), |s| s.stop());
+            let stopped = self.service.map_or(Ok(()), |s| s.stop(false).map(|_| ()));
             self.host.set_current(None)?;
             for binary in &self.config.binaries {
                 self.host.unlink(binary)?;
@@ -240,25 +318,37 @@ impl Node<'_> {
             Err(error) if error.kind() == Kind::Refused => return Ok(Restored::Stuck(error)),
             Err(error) => return Err(error),
         };
+        let stopped = match self.service {
+            Some(service) if !self.booting => service
+                .stop(false)
+                .or_else(|_| service.stop(true))
+                .map(|_| ()),
+            _ => Ok(()),
+        };
         self.host.set_current(Some(previous))?;
         self.host.fault_point("revert-swap-done")?;
-        let up = match self.service {
-            // A second attempt: a daemon that stays down for one lost moment is worse.
-            Some(service) => service
-                .restart()
-                .or_else(|_| service.restart())
-                .map_err(|e| e.under(format!("{} could not be restarted", service.name()))),
-            None => Ok(()),
+        let wanted = Wanted {
+            tag: previous,
+            origin: retained.record.origin,
+            files: &retained.files,
         };
-        let healthy = up.and_then(|()| {
-            self.check_health(&Wanted {
-                tag: previous,
-                origin: retained.record.origin,
-                files: &retained.files,
-            })
-        });
+        let healthy = stopped.and_then(|()| self.bring_up(journal, &wanted));
         self.host.fault_point("revert-health-done")?;
         Ok(Restored::Previous(previous.clone(), healthy.err()))
+    }
+
+    /// Starts the daemon, if it is to run, and watches it, if there is time.
+    pub(super) fn bring_up(&self, journal: &Journal, wanted: &Wanted) -> Result<()> {
+        match self.service {
+            Some(service) if journal.start => {
+                self.start_again(service)?;
+                match self.booting {
+                    true => Ok(()),
+                    false => self.check_health(wanted).map(|_| ()),
+                }
+            }
+            _ => self.check_paths(wanted).map(|_| ()),
+        }
     }
 
     /// Adds the service's last words to `error`.

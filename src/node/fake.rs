@@ -11,13 +11,12 @@ use jiff::Timestamp;
 
 use super::Node;
 use super::config::{Binary, NodeConfig};
-use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging};
-use super::record::{FileRecord, differences};
-use super::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
+use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging, Stop};
+use super::record::{AdoptedFrom, FileRecord, differences};
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
 
-type Files = BTreeMap<String, Vec<u8>>;
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// What happens when a run comes to the point of the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +46,18 @@ pub(crate) struct World {
     pub crashing: BTreeSet<Vec<u8>>,
     /// The daemon is started anew each time somebody looks.
     pub flapping: bool,
+    /// Somebody stopped the daemon.
+    pub stopped: bool,
+    /// It does not end when it is asked to.
+    pub hung: bool,
+    /// There is no such unit.
+    pub no_unit: bool,
+    /// The manager was asked to start the daemon when it can.
+    pub queued: bool,
+    /// Stops that gave it little time.
+    pub stops_at_once: u64,
+    /// Why the host cannot be changed.
+    pub lacking: Vec<String>,
     pub clock: Duration,
     pub locked: bool,
     pub free: u64,
@@ -102,6 +113,15 @@ impl Fake {
 
     /// Runs `f` with a node of this world.
     pub(crate) fn with<T>(&self, f: impl FnOnce(&Node) -> T) -> T {
+        self.run(false, f)
+    }
+
+    /// Runs `f` before the daemon's turn in the boot.
+    pub(crate) fn booting<T>(&self, f: impl FnOnce(&Node) -> T) -> T {
+        self.run(true, f)
+    }
+
+    fn run<T>(&self, booting: bool, f: impl FnOnce(&Node) -> T) -> T {
         let config = Fake::config();
         f(&Node {
             config: &config,
@@ -109,6 +129,8 @@ impl Fake {
             service: Some(self),
             releases: self,
             say: &|_| {},
+            at_once: false,
+            booting,
         })
     }
 
@@ -132,7 +154,7 @@ impl Fake {
         }
     }
 
-    fn mutate<T>(&self, f: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
+    pub(super) fn mutate<T>(&self, f: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
         let mut world = self.0.borrow_mut();
         world.alive()?;
         let this = world.mutations;
@@ -145,7 +167,7 @@ impl Fake {
         f(&mut world)
     }
 
-    fn read<T>(&self, f: impl FnOnce(&World) -> T) -> Result<T> {
+    pub(super) fn read<T>(&self, f: impl FnOnce(&World) -> T) -> Result<T> {
         let world = self.0.borrow();
         world.alive()?;
         Ok(f(&world))
@@ -188,7 +210,7 @@ fn record(path: &str, bytes: &[u8]) -> FileRecord {
     }
 }
 
-fn records(files: &Files) -> Vec<FileRecord> {
+pub(super) fn records(files: &Files) -> Vec<FileRecord> {
     files.iter().map(|(p, b)| record(p, b)).collect()
 }
 
@@ -215,7 +237,7 @@ impl Host for Fake {
     fn prepare(&self) -> Result<()> {
         self.read(|_| ())
     }
-    fn lock(&self, _: &str) -> Result<Box<dyn Any>> {
+    fn try_lock(&self, _: &str) -> Result<Result<Box<dyn Any>>> {
         struct Guard(Fake);
         impl Drop for Guard {
             fn drop(&mut self) {
@@ -223,9 +245,9 @@ impl Host for Fake {
             }
         }
         if std::mem::replace(&mut self.0.borrow_mut().locked, true) {
-            return Err(Error::failed("held"));
+            return Ok(Err(Error::failed("held")));
         }
-        Ok(Box::new(Guard(self.clone())))
+        Ok(Ok(Box::new(Guard(self.clone()))))
     }
     fn read_journal(&self) -> Result<Option<Vec<u8>>> {
         self.read(|w| w.journal.clone())
@@ -276,6 +298,9 @@ impl Host for Fake {
     }
     fn free_space(&self) -> Result<u64> {
         self.read(|w| w.free)
+    }
+    fn lacking_permissions(&self, _: &[Binary]) -> Vec<String> {
+        self.0.borrow().lacking.clone()
     }
     fn keep_evidence(&self, _: &Staging, version: &str, files: &[(String, Vec<u8>)]) -> Result<()> {
         self.mutate(|w| {
@@ -355,6 +380,21 @@ impl Host for Fake {
             Ok(())
         })
     }
+    fn put_file(
+        &self,
+        binary: &Binary,
+        version: &str,
+        wanted: &FileRecord,
+        _: Option<&AdoptedFrom>,
+    ) -> Result<()> {
+        self.mutate(|w| {
+            let bytes = w.versions.get(version).and_then(|v| v.get(&binary.name));
+            let bytes = bytes.expect("a file of the version").clone();
+            assert_eq!(Sha256::of(&bytes), wanted.sha256);
+            w.paths.insert(binary.name.clone(), Some(bytes));
+            Ok(())
+        })
+    }
     fn unlink(&self, binary: &Binary) -> Result<()> {
         self.mutate(|w| {
             if w.paths.get(&binary.name) == Some(&None) {
@@ -392,15 +432,22 @@ impl Service for Fake {
             Ok(())
         })
     }
-    fn stop(&self) -> Result<()> {
+    fn start_later(&self) -> Result<()> {
         self.mutate(|w| {
-            w.running = None;
+            w.queued = true;
             Ok(())
         })
     }
-    fn restart(&self) -> Result<()> {
-        self.stop()?;
-        self.start()
+    fn stop(&self, at_once: bool) -> Result<Stop> {
+        self.mutate(|w| {
+            w.stops_at_once += u64::from(at_once);
+            let killed = w.hung && w.running.is_some();
+            Ok(match w.running.take() {
+                None => Stop::Idle,
+                Some(_) if killed => Stop::Killed("it hung".into()),
+                Some(_) => Stop::Graceful,
+            })
+        })
     }
     fn state(&self) -> Result<ServiceState> {
         {
@@ -409,67 +456,13 @@ impl Service for Fake {
         }
         self.read(|w| ServiceState {
             pid: w.running.as_ref().map(|_| 100 + w.starts as u32),
-            failed: false,
+            stopped: w.running.is_none() && w.stopped,
+            missing: w.no_unit,
             detail: "in memory".into(),
+            ..ServiceState::default()
         })
     }
     fn last_lines(&self, _: usize) -> Vec<String> {
         vec!["cannot go on".into()]
-    }
-}
-
-impl Releases for Fake {
-    fn verify(&self, tag: &str, _: &Path) -> Result<VerifiedRelease> {
-        let files = self
-            .read(|w| w.store.get(tag).cloned())?
-            .ok_or_else(|| Error::refused(format!("{tag} is not in the store")))?;
-        Ok(release(tag, &files))
-    }
-    fn unpack(&self, release: &VerifiedRelease, _: &Path, dir: &Path) -> Result<()> {
-        self.mutate(|w| {
-            let files = w.store.get(&release.tag).cloned().unwrap_or_default();
-            w.staging.insert(dir.into(), files);
-            Ok(())
-        })
-    }
-    fn verify_retained(
-        &self,
-        tag: &str,
-        evidence: &[(String, Vec<u8>)],
-        _: Timestamp,
-    ) -> Result<VerifiedRelease> {
-        match evidence {
-            [(name, bytes)] if name == "proof" => {
-                let files: Files = serde_json::from_slice(bytes)
-                    .map_err(|_| Error::refused("the proof is malformed"))?;
-                Ok(release(tag, &files))
-            }
-            _ => Err(Error::refused("no proof")),
-        }
-    }
-    fn known(&self, _: Timestamp) -> Result<Option<NodeKnows>> {
-        Ok(None)
-    }
-}
-
-fn release(tag: &str, files: &Files) -> VerifiedRelease {
-    VerifiedRelease {
-        tag: tag.into(),
-        archive_sha256: Sha256::of(tag.as_bytes()),
-        archive_len: 1,
-        files: records(files)
-            .into_iter()
-            .map(|f| VerifiedFile {
-                path: f.path,
-                sha256: f.sha256,
-                len: f.len,
-                executable: f.executable,
-            })
-            .collect(),
-        evidence: vec![(
-            "proof".into(),
-            serde_json::to_vec(files).unwrap_or_default(),
-        )],
-        warnings: Vec::new(),
     }
 }

@@ -68,7 +68,7 @@ impl Node<'_> {
     }
 
     /// Without a service there is nothing to watch but the files.
-    fn check_paths(&self, wanted: &Wanted) -> Result<HealthReport> {
+    pub(super) fn check_paths(&self, wanted: &Wanted) -> Result<HealthReport> {
         let current = self.host.current()?;
         if current.as_deref() != Some(wanted.tag) {
             return Err(Error::failed(format!(

@@ -36,6 +36,9 @@ pub struct Entry {
     /// Why it ended so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Milliseconds between the order to stop and the end of the start, where the daemon ran before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime_ms: Option<u64>,
 }
 
 /// The lines that could be read, and how many could not.
@@ -75,6 +78,11 @@ impl History {
                 (_, Outcome::Reverted) => e.previous.as_deref() == Some(tag),
                 _ => e.tag == tag,
             })
+    }
+
+    /// Milliseconds without the daemon in the newest operation that knows.
+    pub fn last_downtime_ms(&self) -> Option<u64> {
+        self.entries.iter().rev().find_map(|e| e.downtime_ms)
     }
 
     /// Why `tag` was left, if the last that happened to it is that it was rolled back from.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::config::Binary;
-use super::record::FileRecord;
+use super::record::{AdoptedFrom, FileRecord};
 use crate::Result;
 use crate::hash::Sha256;
 
@@ -71,8 +71,34 @@ pub struct ServiceState {
     pub pid: Option<u32>,
     /// The service ended and nobody will start it again.
     pub failed: bool,
+    /// Somebody stopped it, and it ended as it should. Only a service manager can tell.
+    pub stopped: bool,
+    /// The manager does not know a service of this name.
+    pub missing: bool,
     /// The state in the manager's words.
     pub detail: String,
+}
+
+/// How a service was stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It did not run.
+    Idle,
+    /// It ended by itself when it was asked to.
+    Graceful,
+    /// It did not end before its deadline and was killed; why, in words.
+    Killed(String),
+}
+
+/// What a service manager has written down about a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceFacts {
+    /// Paths of the programs that it starts.
+    pub programs: Vec<String>,
+    /// Services that it does not start without.
+    pub requires: Vec<String>,
+    /// Services that it starts after.
+    pub after: Vec<String>,
 }
 
 /// Starts, stops and watches the daemon.
@@ -84,21 +110,32 @@ pub trait Service {
     /// # Errors
     /// Kind failed: it did not start.
     fn start(&self) -> Result<()>;
-    /// Stops it; one that does not run is no error.
+    /// Asks the manager to start it when it can, and does not wait: what has to run before the
+    /// daemon cannot wait for it.
+    ///
+    /// # Errors
+    /// Kind failed: it was not taken.
+    fn start_later(&self) -> Result<()> {
+        self.start()
+    }
+    /// Asks it to end, and kills it at its deadline; with `at_once` the deadline is short. One that
+    /// does not run is no error.
     ///
     /// # Errors
     /// Kind failed: it still runs.
-    fn stop(&self) -> Result<()>;
-    /// Stops and starts it.
-    ///
-    /// # Errors
-    /// Kind failed, as above.
-    fn restart(&self) -> Result<()>;
+    fn stop(&self, at_once: bool) -> Result<Stop>;
     /// Its state now.
     ///
     /// # Errors
     /// Kind failed: nobody can tell.
     fn state(&self) -> Result<ServiceState>;
+    /// What its manager has written down; none without a manager.
+    ///
+    /// # Errors
+    /// Kind failed: nobody can tell.
+    fn facts(&self) -> Result<Option<ServiceFacts>> {
+        Ok(None)
+    }
     /// The last `count` lines that it wrote, oldest first; empty where they cannot be had.
     fn last_lines(&self, count: usize) -> Vec<String>;
 }
@@ -125,11 +162,19 @@ pub trait Host {
     /// # Errors
     /// Kind failed: not writable; refused: somebody else could write to it.
     fn prepare(&self) -> Result<()>;
-    /// Takes the node's lock for `command` until the value is dropped.
+    /// Takes the node's lock for `command` until the value is dropped. The inner error, of kind
+    /// failed, says who holds it.
     ///
     /// # Errors
-    /// Kind failed: another process holds it; the error names it.
-    fn lock(&self, command: &str) -> Result<Box<dyn Any>>;
+    /// The lock can neither be had nor be held by anybody: I/O.
+    fn try_lock(&self, command: &str) -> Result<Result<Box<dyn Any>>>;
+    /// [`Host::try_lock`], where a held lock is an error like any other.
+    ///
+    /// # Errors
+    /// As there.
+    fn lock(&self, command: &str) -> Result<Box<dyn Any>> {
+        self.try_lock(command)?
+    }
 
     /// The journal, if an operation is unfinished.
     fn read_journal(&self) -> Result<Option<Vec<u8>>>;
@@ -150,6 +195,9 @@ pub trait Host {
     fn clean(&self, binaries: &[Binary]) -> Result<()>;
     /// Free bytes on the state's filesystem.
     fn free_space(&self) -> Result<u64>;
+    /// Why the state or a binary's directory could not be changed by whoever runs this; empty where
+    /// all can. Changes nothing.
+    fn lacking_permissions(&self, binaries: &[Binary]) -> Vec<String>;
 
     /// Stores `files` (flat names) as the evidence of `version`, replacing what is there.
     fn keep_evidence(
@@ -200,6 +248,18 @@ pub trait Host {
     fn inspect(&self, binary: &Binary) -> Result<Found>;
     /// Puts the link at a binary's path, in place of whatever file is there.
     fn link(&self, binary: &Binary) -> Result<()>;
+    /// Puts a copy of the version's file in place of the link at a binary's path, checked against
+    /// `wanted`; with mode and owner of `from`, where the file was found on this host once.
+    ///
+    /// # Errors
+    /// Kind refused: the file is not `wanted`.
+    fn put_file(
+        &self,
+        binary: &Binary,
+        version: &str,
+        wanted: &FileRecord,
+        from: Option<&AdoptedFrom>,
+    ) -> Result<()>;
     /// Removes the link at a binary's path; anything else stays.
     fn unlink(&self, binary: &Binary) -> Result<()>;
 

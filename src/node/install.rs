@@ -3,24 +3,25 @@
 //! Changes the world through the traits alone.
 
 use super::Node;
-use super::activate::{ChangeOutcome, ChangeReport, Restored, records, unrecorded};
+use super::activate::{ChangeOutcome, ChangeReport, Options, Restored, records, unrecorded};
 use super::health::{HealthReport, Wanted};
 use super::history::Outcome;
 use super::host::{Found, Staging};
 use super::journal::{Journal, Operation, Step};
 use super::plan::Plan;
+use super::preflight::Preflight;
 use super::record::{ADOPTED_PREFIX, Origin, RECORD_NAME, ReleaseRecord, check_version_name};
 use super::release::VerifiedRelease;
 use crate::error::{Error, Result};
 
 impl Node<'_> {
-    /// Installs `tag`, or, with `dry_run`, plans it and changes nothing.
+    /// Installs `tag`, or plans it and changes nothing.
     ///
     /// # Errors
     /// Kind refused where the release is not trusted or a file on the node was tampered with;
     /// failed where the host would not do it, or where the release was unhealthy and was rolled
     /// back. In each case the previous version is current, or the error says otherwise.
-    pub fn install(&self, tag: &str, dry_run: bool) -> Result<ChangeReport> {
+    pub fn install(&self, tag: &str, options: &Options) -> Result<ChangeReport> {
         check_version_name(tag)?;
         if tag.starts_with(ADOPTED_PREFIX) {
             return Err(Error::usage(format!(
@@ -28,14 +29,14 @@ impl Node<'_> {
             ))
             .hint(format!("relman rollback --to {tag}")));
         }
-        if dry_run {
-            return self.plan_install(tag);
+        if options.dry_run {
+            return self.plan_install(tag, options);
         }
         self.host.prepare()?;
         let _lock = self.host.lock(&format!("install {tag}"))?;
         let recovered = self.recover_locked()?;
         let staging = self.host.create_staging()?;
-        let result = self.install_from(tag, &staging);
+        let result = self.install_from(tag, options, &staging);
         let cleaned = self.host.clean(&self.config.binaries);
         let mut report = result?;
         if let Err(error) = cleaned {
@@ -47,11 +48,34 @@ impl Node<'_> {
         Ok(report)
     }
 
-    fn plan_install(&self, tag: &str) -> Result<ChangeReport> {
+    /// Refuses a release that this node was rolled back from, where nobody named it.
+    ///
+    /// # Errors
+    /// Kind failed, with the reason that was remembered.
+    pub fn refuse_return(&self, tag: &str) -> Result<()> {
+        let history = self.history()?;
+        let Some(left) = history.rolled_back_from(tag) else {
+            return Ok(());
+        };
+        if self.host.current()?.as_deref() == Some(tag) {
+            return Ok(());
+        }
+        Err(Error::failed(format!(
+            "{tag} is what the environment has agreed on, but this node was rolled back from it at {}",
+            left.at
+        ))
+        .caused_by(left.reason.as_deref().unwrap_or("no reason was recorded"))
+        .hint(format!("once that is mended, name it: relman install {tag}")))
+    }
+
+    fn plan_install(&self, tag: &str, options: &Options) -> Result<ChangeReport> {
         let unfinished = self.host.read_journal()?.is_some();
         let scratch = self.host.scratch()?;
         let release = self.verified(tag, &scratch.path)?;
-        let mut report = self.prepare_install(&release)?;
+        let (mut report, preflight) = self.prepare_install(&release, options)?;
+        if let Some(plan) = &mut report.plan {
+            plan.problems = preflight.all();
+        }
         if unfinished {
             report.warnings.insert(
                 0,
@@ -100,7 +124,11 @@ impl Node<'_> {
     }
 
     /// Looks at the host and plans. Outcome `Already` where there is nothing to do.
-    fn prepare_install(&self, release: &VerifiedRelease) -> Result<ChangeReport> {
+    fn prepare_install(
+        &self,
+        release: &VerifiedRelease,
+        options: &Options,
+    ) -> Result<(ChangeReport, Preflight)> {
         let tag = release.tag.as_str();
         let files = records(&release.files);
         let observed = self.observe()?;
@@ -126,19 +154,27 @@ impl Node<'_> {
             ));
         }
         let already = retained && linked && current == Some(tag);
+        let running = current
+            .map(|tag| self.host.files(tag))
+            .transpose()?
+            .flatten();
+        let preflight = self.preflight(&observed, running.as_deref(), options.start);
         let plan = if already {
             None
         } else {
-            Some(Plan::new(
+            let mut plan = Plan::new(
                 self.config,
                 Operation::Install,
                 tag,
                 &files,
                 !retained,
                 &observed,
-            )?)
+            )?;
+            plan.start = preflight.start;
+            plan.downtime_ms = self.history()?.last_downtime_ms();
+            Some(plan)
         };
-        Ok(ChangeReport {
+        let report = ChangeReport {
             operation: Operation::Install,
             tag: tag.into(),
             outcome: if already {
@@ -151,21 +187,29 @@ impl Node<'_> {
             warnings,
             removed: Vec::new(),
             recovered: None,
-        })
+        };
+        Ok((report, preflight))
     }
 
-    fn install_from(&self, tag: &str, staging: &Staging) -> Result<ChangeReport> {
+    fn install_from(
+        &self,
+        tag: &str,
+        options: &Options,
+        staging: &Staging,
+    ) -> Result<ChangeReport> {
         let release = self.verified(tag, &staging.archive)?;
-        let mut report = self.prepare_install(&release)?;
+        let (mut report, preflight) = self.prepare_install(&release, options)?;
         let Some(plan) = report.plan.clone() else {
             return Ok(report);
         };
+        preflight.require(tag, options.force)?;
         let mut journal = Journal::begin(
             Operation::Install,
             tag,
             plan.previous.clone(),
             self.host.now(),
         );
+        journal.start = plan.start;
         match self.run_install(&mut journal, &plan, &release, staging) {
             Ok(health) => report.health = Some(health),
             Err(error) => return Err(self.give_up(&mut journal, error)),
@@ -217,12 +261,12 @@ impl Node<'_> {
                 .caused_by(format!("and the node could not be put back now: {why}"))
                 .hint("relman status shows it; the next relman install or rollback tries again")
         };
-        let swapped = match self.host.current() {
-            Ok(current) => current.as_deref() == Some(journal.tag.as_str()),
+        let current = match self.host.current() {
+            Ok(current) => current,
             Err(why) => return unfinished(error, why),
         };
-        if journal.step < Step::Swap || (journal.step == Step::Swap && !swapped) {
-            return match self.undo_before_swap() {
+        if journal.before_swap(current.as_deref()) {
+            return match self.undo_before_swap(journal) {
                 Ok(()) => error,
                 Err(why) => unfinished(error, why),
             };
@@ -235,7 +279,7 @@ impl Node<'_> {
         (self.say)(&format!("{} failed, going back", journal.tag));
         journal.reason = Some(error.message().to_string());
         let what = match journal.step {
-            Step::Restart => "could not be started",
+            Step::Start => "could not be started",
             _ => "failed its health check",
         };
         // Best effort: without this line the journal on disk still leads back.

@@ -38,10 +38,19 @@ pub enum Step {
     Adopt,
     /// Put links at the binaries' paths.
     Link,
+    /// Back up while the daemon runs.
+    Hot,
+    /// Stop the service.
+    Stop,
+    /// Back up what the daemon would change.
+    Backup,
     /// Point `current` at the new version.
     Swap,
-    /// Restart the service.
-    Restart,
+    /// Put the data of an earlier version back.
+    Restore,
+    /// Start the service.
+    #[serde(alias = "restart")]
+    Start,
     /// Watch the service.
     Health,
     /// Write the history and clear the journal.
@@ -57,8 +66,12 @@ impl Step {
             Step::Unpack => "unpack",
             Step::Adopt => "adopt",
             Step::Link => "link",
+            Step::Hot => "hot",
+            Step::Stop => "stop",
+            Step::Backup => "backup",
             Step::Swap => "swap",
-            Step::Restart => "restart",
+            Step::Restore => "restore",
+            Step::Start => "start",
             Step::Health => "health",
             Step::Commit => "commit",
             Step::Revert => "revert",
@@ -83,6 +96,22 @@ pub struct Journal {
     pub started: String,
     /// Why it is being reverted.
     pub reason: Option<String>,
+    /// Whether the daemon is to run afterwards: not where the operator had stopped it.
+    #[serde(default = "yes")]
+    pub start: bool,
+    /// The backup that was made for this operation.
+    #[serde(default)]
+    pub backup: Option<String>,
+    /// The backup whose data go with the version that is put back.
+    #[serde(default)]
+    pub restore: Option<String>,
+    /// Milliseconds without the daemon, once it is known.
+    #[serde(default)]
+    pub downtime_ms: Option<u64>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Journal {
@@ -101,7 +130,21 @@ impl Journal {
             step: Step::Unpack,
             started: rfc3339(now),
             reason: None,
+            start: true,
+            backup: None,
+            restore: None,
+            downtime_ms: None,
         }
+    }
+
+    /// Whether the version was not yet switched to, where `current` is what is current now.
+    pub fn before_swap(&self, current: Option<&str>) -> bool {
+        self.step < Step::Swap || (self.step == Step::Swap && current != Some(self.tag.as_str()))
+    }
+
+    /// Whether the daemon may have been stopped.
+    pub fn may_have_stopped(&self) -> bool {
+        self.step >= Step::Stop
     }
 
     /// As stored.

@@ -6,6 +6,7 @@
 //! version that is whole and was verified, before and after any kill.
 
 pub mod activate;
+pub mod check;
 pub mod config;
 pub mod health;
 pub mod history;
@@ -13,6 +14,7 @@ pub mod host;
 pub mod install;
 pub mod journal;
 pub mod plan;
+mod preflight;
 pub mod record;
 pub mod recover;
 pub mod release;
@@ -20,9 +22,13 @@ pub mod retained;
 pub mod rollback;
 pub mod status;
 pub mod template;
+pub mod unadopt;
+pub mod units;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod fake_store;
 #[cfg(test)]
 mod tests;
 
@@ -42,4 +48,8 @@ pub struct Node<'a> {
     pub releases: &'a dyn Releases,
     /// Told each stage as it begins, one line each, for people.
     pub say: &'a dyn Fn(&str),
+    /// An emergency: the daemon gets little time to end.
+    pub at_once: bool,
+    /// Before the daemon's own turn in the boot: nothing here may wait for it.
+    pub booting: bool,
 }

@@ -63,12 +63,16 @@ pub struct Plan {
     pub adopt: Option<Adoption>,
     /// Paths that become links.
     pub link: Vec<LinkPlan>,
-    /// The service that is restarted.
+    /// The service that is stopped and started.
     pub restart: Option<String>,
     /// What is looked at afterwards.
     pub health: String,
-    /// What is no reason to refuse, but has to be said.
-    pub warnings: Vec<String>,
+    /// Whether the daemon is started afterwards: not where the operator had stopped it.
+    pub start: bool,
+    /// Milliseconds without the daemon in the last operation; none where no one was measured.
+    pub downtime_ms: Option<u64>,
+    /// Why it would not be begun now.
+    pub problems: Vec<String>,
 }
 
 impl Plan {
@@ -124,7 +128,9 @@ impl Plan {
                 Control::Command { start, .. } => start.join(" "),
             }),
             health: health_line(config),
-            warnings: Vec::new(),
+            start: true,
+            downtime_ms: None,
+            problems: Vec::new(),
         })
     }
 
@@ -156,14 +162,30 @@ impl Plan {
                 link.path, link.name
             ));
         }
+        if let Some(unit) = &self.restart {
+            lines.push(format!("stop {unit}"));
+        }
         lines.push(match &self.previous {
             Some(previous) => format!("switch current from {previous} to {}", self.tag),
             None => format!("point current at {}", self.tag),
         });
-        if let Some(restart) = &self.restart {
-            lines.push(format!("restart {restart}"));
+        if let Some(unit) = &self.restart {
+            lines.push(match (self.start, self.downtime_ms) {
+                (false, _) => format!("leave {unit} stopped, as it was found (--start starts it)"),
+                (true, Some(ms)) => format!(
+                    "start {unit}; the last time it was away for {}.{:03} s",
+                    ms / 1000,
+                    ms % 1000
+                ),
+                (true, None) => {
+                    format!("start {unit}; how long it is away was never measured here")
+                }
+            });
         }
-        lines.push(self.health.clone());
+        lines.push(match self.start {
+            true => self.health.clone(),
+            false => "check the files at their paths; there is no daemon to watch".into(),
+        });
         lines.push(match (&self.previous, self.operation) {
             (Some(previous), Operation::Install) => format!("on failure go back to {previous}"),
             (None, Operation::Install) => {
@@ -173,6 +195,11 @@ impl Plan {
                 "on failure say so and leave it: there is no going on".into()
             }
         });
+        lines.extend(
+            self.problems
+                .iter()
+                .map(|problem| format!("would not be begun now: {problem}")),
+        );
         lines
     }
 }

@@ -27,6 +27,15 @@ pub struct Recovered {
     pub problem: Option<String>,
 }
 
+/// What was done before the daemon's own turn.
+#[derive(Clone, Debug)]
+pub enum BeforeStart {
+    /// As [`Node::recover`].
+    Recovered(Option<Recovered>),
+    /// Nothing: an operation is under way, by whom.
+    UnderWay(String),
+}
+
 impl Node<'_> {
     /// Finishes or reverts an unfinished operation; none where there is none.
     ///
@@ -36,6 +45,22 @@ impl Node<'_> {
         self.host.prepare()?;
         let _lock = self.host.lock("recover")?;
         self.recover_locked()
+    }
+
+    /// [`Node::recover`] before the daemon's own turn: what is locked is under way, and whoever works
+    /// on it may be waiting for the daemon, which waits for this.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn recover_before_start(&self) -> Result<BeforeStart> {
+        if self.host.read_journal()?.is_none() {
+            return Ok(BeforeStart::Recovered(None));
+        }
+        self.host.prepare()?;
+        match self.host.try_lock("recover --boot")? {
+            Ok(_lock) => Ok(BeforeStart::Recovered(self.recover_locked()?)),
+            Err(held) => Ok(BeforeStart::UnderWay(held.message().to_owned())),
+        }
     }
 
     /// [`Node::recover`] for a driver that holds the lock.
@@ -67,9 +92,8 @@ impl Node<'_> {
     }
 
     fn recover_journal(&self, journal: &mut Journal) -> Result<(String, Option<String>)> {
-        let swapped = self.host.current()?.as_deref() == Some(journal.tag.as_str());
-        if journal.step < Step::Swap || (journal.step == Step::Swap && !swapped) {
-            self.undo_before_swap()?;
+        if journal.before_swap(self.host.current()?.as_deref()) {
+            self.undo_before_swap(journal)?;
             return Ok(("it had changed nothing".into(), None));
         }
         if journal.step == Step::Commit {
@@ -122,16 +146,22 @@ impl Node<'_> {
             }
             Err(error) => return Err(error),
         };
-        let up = self.service.map_or(Ok(()), |s| s.restart());
-        let healthy = up.and_then(|()| {
-            self.check_health(&Wanted {
-                tag: &journal.tag,
-                origin: retained.record.origin,
-                files: &retained.files,
-            })
-        });
+        let stopped = match self.service {
+            // What runs may be the version that was left.
+            Some(service) if !self.booting => service
+                .stop(self.at_once)
+                .or_else(|_| service.stop(true))
+                .map(|_| ()),
+            _ => Ok(()),
+        };
+        let wanted = Wanted {
+            tag: &journal.tag,
+            origin: retained.record.origin,
+            files: &retained.files,
+        };
+        let healthy = stopped.and_then(|()| self.bring_up(journal, &wanted));
         let (outcome, problem) = match healthy {
-            Ok(_) => (Outcome::Committed, None),
+            Ok(()) => (Outcome::Committed, None),
             Err(error) => (Outcome::Unhealthy, Some(error.to_string())),
         };
         self.conclude(journal, outcome)?;

@@ -80,6 +80,12 @@ pub trait Releases {
         now: Timestamp,
     ) -> Result<VerifiedRelease>;
 
+    /// Asks the store for its metadata, verifies them and remembers nothing.
+    ///
+    /// # Errors
+    /// Kind failed: the store cannot be reached; refused: it, or the trust root, does not verify.
+    fn look(&self) -> Result<()>;
+
     /// What the metadata that the last refresh has stored says, without asking the store; none where
     /// nothing was stored yet.
     ///

@@ -3,7 +3,7 @@
 //! A version rolled back to that is not healthy stays: going to and fro helps nobody at 3 a.m.
 
 use super::Node;
-use super::activate::{ChangeOutcome, ChangeReport, unrecorded};
+use super::activate::{ChangeOutcome, ChangeReport, Options, unrecorded};
 use super::health::Wanted;
 use super::history::Outcome;
 use super::host::{Found, Staging};
@@ -15,17 +15,17 @@ use super::retained::Retained;
 use crate::error::{Error, Result};
 
 impl Node<'_> {
-    /// Goes back to `to`, or to the version before the current one; with `dry_run` only plans.
+    /// Goes back to `to`, or to the version before the current one, or only plans it.
     ///
     /// # Errors
     /// Kind refused where the retained version no longer verifies (nothing is changed then),
     /// failed where there is none or where it is not healthy (it is left in place then).
-    pub fn rollback(&self, to: Option<&str>, dry_run: bool) -> Result<ChangeReport> {
+    pub fn rollback(&self, to: Option<&str>, options: &Options) -> Result<ChangeReport> {
         if let Some(tag) = to {
             check_version_name(tag)?;
         }
-        if dry_run {
-            let (_, mut report) = self.prepare_rollback(to)?;
+        if options.dry_run {
+            let (_, mut report) = self.prepare_rollback(to, options)?;
             if self.host.read_journal()?.is_some() {
                 report.warnings.insert(
                     0,
@@ -47,7 +47,7 @@ impl Node<'_> {
         {
             return recovered_instead(current, recovered);
         }
-        let (retained, mut report) = self.prepare_rollback(to)?;
+        let (retained, mut report) = self.prepare_rollback(to, options)?;
         report.recovered = recovered;
         let Some(plan) = report.plan.clone() else {
             return Ok(report);
@@ -64,7 +64,11 @@ impl Node<'_> {
         Ok(report)
     }
 
-    fn prepare_rollback(&self, to: Option<&str>) -> Result<(Retained, ChangeReport)> {
+    fn prepare_rollback(
+        &self,
+        to: Option<&str>,
+        options: &Options,
+    ) -> Result<(Retained, ChangeReport)> {
         let observed = self.observe()?;
         let versions = self.host.versions()?;
         let history = self.history()?;
@@ -110,14 +114,22 @@ impl Node<'_> {
         let plan = if already {
             None
         } else {
-            Some(Plan::new(
+            let preflight = self.preflight(&observed, None, options.start);
+            if !options.dry_run {
+                preflight.require(&tag, options.force)?;
+            }
+            let mut plan = Plan::new(
                 self.config,
                 Operation::Rollback,
                 &tag,
                 &retained.files,
                 false,
                 &observed,
-            )?)
+            )?;
+            plan.start = preflight.start;
+            plan.downtime_ms = history.last_downtime_ms();
+            plan.problems = preflight.all();
+            Some(plan)
         };
         let report = ChangeReport {
             operation: Operation::Rollback,
@@ -166,6 +178,7 @@ impl Node<'_> {
             plan.previous.clone(),
             self.host.now(),
         );
+        journal.start = plan.start;
         let wanted = Wanted {
             tag: &plan.tag,
             origin: retained.record.origin,
@@ -186,12 +199,12 @@ impl Node<'_> {
                 .caused_by(format!("and that could not be recorded: {why}"))
                 .hint("relman status shows it; the next relman install or rollback tries again")
         };
-        let swapped = match self.host.current() {
-            Ok(current) => current.as_deref() == Some(plan.tag.as_str()),
+        let current = match self.host.current() {
+            Ok(current) => current,
             Err(why) => return Err(unfinished(error, why)),
         };
-        if journal.step < Step::Swap || (journal.step == Step::Swap && !swapped) {
-            return Err(match self.undo_before_swap() {
+        if journal.before_swap(current.as_deref()) {
+            return Err(match self.undo_before_swap(&journal) {
                 Ok(()) => error,
                 Err(why) => unfinished(error, why),
             });

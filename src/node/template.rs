@@ -1,12 +1,37 @@
 //! The commented `node.toml` that a new node starts from. Text only.
 
-/// A commented `node.toml` for a daemon called `name`, reading releases from `store` with the
-/// trust root at `root`. The strings are written as TOML strings, whatever is in them.
-pub fn node_toml(name: &str, store: &str, root: &str) -> String {
+/// What is known of a node that is to be configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewNode {
+    /// Its name.
+    pub name: String,
+    /// `local`, `testnet` or `mainnet`.
+    pub environment: String,
+    /// A directory or an address.
+    pub store: String,
+    /// The trust root's file.
+    pub root: String,
+    /// The daemon's binary in the release.
+    pub binary: String,
+    /// Where it is on the host.
+    pub path: String,
+    /// The daemon's unit; none where no service manager has it.
+    pub unit: Option<String>,
+}
+
+/// A commented `node.toml`. The strings are written as TOML strings, whatever is in them.
+pub fn node_toml(node: &NewNode) -> String {
     let quote = |text: &str| toml::Value::String(text.into()).to_string();
-    let (name_q, store_q, root_q) = (quote(name), quote(store), quote(root));
-    let path_q = quote(&format!("/usr/local/bin/{name}"));
-    let unit_q = quote(&format!("{name}.service"));
+    let name = &node.name;
+    let (name_q, store_q, root_q) = (quote(name), quote(&node.store), quote(&node.root));
+    let (environment_q, binary_q) = (quote(&node.environment), quote(&node.binary));
+    let path_q = quote(&node.path);
+    let service = match &node.unit {
+        Some(unit) => format!("[service]\n# By systemd:\nunit = {}", quote(unit)),
+        None => format!(
+            "# No unit of that name was found on this host; with one: unit = \"NAME.service\"\n[service]\nstart = [{path_q}]"
+        ),
+    };
     format!(
         r#"# One daemon on one host. Relative paths are relative to this file's directory.
 
@@ -14,7 +39,7 @@ pub fn node_toml(name: &str, store: &str, root: &str) -> String {
 name = {name_q}
 
 # local: installs any tag of the store that verifies. testnet, mainnet: only what the network agreed on.
-environment = "local"
+environment = {environment_q}
 
 # A directory, or an https:// address (http:// inside a network of your own).
 store = {store_q}
@@ -28,19 +53,17 @@ root = {root_q}
 # One table for each binary: its name in the release, and the path that becomes a link to the
 # current version. A file that is there already is kept as the first version to roll back to.
 [[binary]]
-name = {name_q}
+name = {binary_q}
 path = {path_q}
 
 # How the daemon is restarted. Without this table relman swaps files and restarts nothing.
-[service]
-# By systemd:
-unit = {unit_q}
+{service}
 # Or without it: a command that stays in the foreground, or that daemonises and writes pid_file.
 # start = [{path_q}, "--config", "daemon.toml"]
 # stop = ["/usr/local/bin/stop-it"]     # default: SIGTERM, and SIGKILL after the deadline
 # pid_file = "daemon.pid"
 # log_file = "daemon.log"               # its last lines are shown when it fails
-# binary = {name_q}                     # which binary the main process runs; default: the first
+# binary = {binary_q}                   # which binary the main process runs; default: the first
 stop_timeout_seconds = 30
 
 # Healthy: the main process runs the verified binary and stays up with one process id.

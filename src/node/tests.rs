@@ -1,9 +1,10 @@
 //! Stories of installs and rollbacks, in memory.
 
 mod faults;
+mod host;
 mod pure;
 
-use super::activate::ChangeOutcome;
+use super::activate::{ChangeOutcome, Options};
 use super::fake::Fake;
 use crate::error::Kind;
 
@@ -11,10 +12,19 @@ pub(super) const ONE: &str = "phase1-a-1.0.0";
 pub(super) const TWO: &str = "phase2-b-1.0.0";
 pub(super) const THREE: &str = "phase3-c-1.0.0";
 
+pub(super) const GO: Options = Options {
+    dry_run: false,
+    force: false,
+    start: false,
+    with_data: false,
+};
+const DRY: Options = Options {
+    dry_run: true,
+    ..GO
+};
+
 pub(super) fn install(fake: &Fake, tag: &str) {
-    let report = fake
-        .with(|n| n.install(tag, false))
-        .expect("a good install");
+    let report = fake.with(|n| n.install(tag, &GO)).expect("a good install");
     assert_eq!(report.outcome, ChangeOutcome::Done);
 }
 
@@ -29,7 +39,7 @@ fn a_first_install_runs_and_a_second_one_of_the_same_tag_changes_nothing() {
     assert_eq!(fake.at_path("timed"), Some(timed(ONE)));
     assert_eq!(fake.0.borrow().running, Some(timed(ONE)));
     let before = fake.0.borrow().starts;
-    let report = fake.with(|n| n.install(ONE, false)).unwrap();
+    let report = fake.with(|n| n.install(ONE, &GO)).unwrap();
     assert_eq!(report.outcome, ChangeOutcome::Already);
     assert_eq!(fake.0.borrow().starts, before);
 }
@@ -41,7 +51,7 @@ fn a_dry_run_plans_and_changes_nothing() {
         .borrow_mut()
         .paths
         .insert("timed".into(), Some(b"by hand".to_vec()));
-    let report = fake.with(|n| n.install(ONE, true)).unwrap();
+    let report = fake.with(|n| n.install(ONE, &DRY)).unwrap();
     assert_eq!(report.outcome, ChangeOutcome::Planned);
     let plan = report.plan.unwrap();
     assert!(plan.lines().iter().any(|l| l.contains("adopted-")));
@@ -53,7 +63,7 @@ fn an_upgrade_that_fails_is_rolled_back_and_says_why() {
     let fake = Fake::new();
     install(&fake, ONE);
     fake.0.borrow_mut().crashing.insert(timed(TWO));
-    let error = fake.with(|n| n.install(TWO, false)).unwrap_err();
+    let error = fake.with(|n| n.install(TWO, &GO)).unwrap_err();
     assert_eq!(error.kind(), Kind::Failed);
     assert_eq!(
         error.message(),
@@ -65,7 +75,7 @@ fn an_upgrade_that_fails_is_rolled_back_and_says_why() {
     assert!(fake.0.borrow().journal.is_none());
     // It can be tried again, and the report remembers.
     fake.0.borrow_mut().crashing.clear();
-    let report = fake.with(|n| n.install(TWO, false)).unwrap();
+    let report = fake.with(|n| n.install(TWO, &GO)).unwrap();
     assert!(report.warnings.iter().any(|w| w.contains("rolled back")));
 }
 
@@ -74,7 +84,7 @@ fn a_daemon_that_is_started_over_and_over_is_not_healthy() {
     let fake = Fake::new();
     install(&fake, ONE);
     fake.0.borrow_mut().flapping = true;
-    let error = fake.with(|n| n.install(TWO, false)).unwrap_err();
+    let error = fake.with(|n| n.install(TWO, &GO)).unwrap_err();
     assert!(error.message().contains("not healthy either"), "{error}");
     assert_eq!(fake.0.borrow().current.as_deref(), Some(ONE));
 }
@@ -83,7 +93,7 @@ fn a_daemon_that_is_started_over_and_over_is_not_healthy() {
 fn a_first_install_that_fails_leaves_nothing_behind() {
     let fake = Fake::new();
     fake.0.borrow_mut().crashing.insert(timed(ONE));
-    let error = fake.with(|n| n.install(ONE, false)).unwrap_err();
+    let error = fake.with(|n| n.install(ONE, &GO)).unwrap_err();
     assert!(error.message().contains("no previous version"), "{error}");
     let world = fake.0.borrow();
     assert!(world.current.is_none() && world.paths.is_empty() && world.running.is_none());
@@ -98,7 +108,7 @@ fn what_was_there_before_is_adopted_and_can_be_gone_back_to() {
         .paths
         .insert("timed".into(), Some(old.clone()));
     install(&fake, ONE);
-    let report = fake.with(|n| n.rollback(None, false)).unwrap();
+    let report = fake.with(|n| n.rollback(None, &GO)).unwrap();
     assert!(report.tag.starts_with("adopted-"));
     assert!(report.warnings.iter().any(|w| w.contains("no signature")));
     assert_eq!(fake.at_path("timed"), Some(old.clone()));
@@ -116,7 +126,7 @@ fn a_file_put_over_the_link_by_hand_is_kept_before_it_is_replaced() {
     let status = fake.with(|n| n.status()).unwrap();
     assert!(status.problems.iter().any(|p| p.contains("/bin/timed")));
     install(&fake, TWO);
-    let report = fake.with(|n| n.rollback(None, false)).unwrap();
+    let report = fake.with(|n| n.rollback(None, &GO)).unwrap();
     assert!(report.tag.starts_with("adopted-"));
     assert_eq!(fake.at_path("timed"), Some(b"hot fix".to_vec()));
     assert_eq!(
@@ -131,11 +141,11 @@ fn rollback_goes_to_the_version_before_and_never_to_one_that_was_left() {
     for tag in [ONE, TWO, THREE] {
         install(&fake, tag);
     }
-    assert_eq!(fake.with(|n| n.rollback(None, false)).unwrap().tag, TWO);
-    assert_eq!(fake.with(|n| n.rollback(None, false)).unwrap().tag, ONE);
-    let error = fake.with(|n| n.rollback(None, false)).unwrap_err();
+    assert_eq!(fake.with(|n| n.rollback(None, &GO)).unwrap().tag, TWO);
+    assert_eq!(fake.with(|n| n.rollback(None, &GO)).unwrap().tag, ONE);
+    let error = fake.with(|n| n.rollback(None, &GO)).unwrap_err();
     assert!(error.hint_text().unwrap_or("").contains(THREE), "{error}");
-    let report = fake.with(|n| n.rollback(Some(THREE), false)).unwrap();
+    let report = fake.with(|n| n.rollback(Some(THREE), &GO)).unwrap();
     assert!(report.warnings.iter().any(|w| w.contains("rolled back")));
     assert_eq!(fake.0.borrow().running, Some(timed(THREE)));
 }
@@ -146,7 +156,7 @@ fn a_sick_version_that_was_rolled_back_to_stays_and_is_said_to_be_sick() {
     install(&fake, ONE);
     install(&fake, TWO);
     fake.0.borrow_mut().crashing.insert(timed(ONE));
-    let error = fake.with(|n| n.rollback(None, false)).unwrap_err();
+    let error = fake.with(|n| n.rollback(None, &GO)).unwrap_err();
     assert_eq!(error.kind(), Kind::Failed);
     assert!(error.message().contains("left in place"), "{error}");
     assert_eq!(fake.0.borrow().current.as_deref(), Some(ONE));
@@ -166,8 +176,8 @@ fn a_tampered_retained_version_is_neither_installed_nor_rolled_back_to() {
     install(&fake, TWO);
     tamper(&fake, ONE);
     for result in [
-        fake.with(|n| n.rollback(None, false)),
-        fake.with(|n| n.install(ONE, false)),
+        fake.with(|n| n.rollback(None, &GO)),
+        fake.with(|n| n.install(ONE, &GO)),
     ] {
         let error = result.unwrap_err();
         assert_eq!(error.kind(), Kind::Refused);
@@ -188,7 +198,7 @@ fn tampered_evidence_is_refused() {
             bytes.push(b' ');
         }
     }
-    let error = fake.with(|n| n.rollback(None, false)).unwrap_err();
+    let error = fake.with(|n| n.rollback(None, &GO)).unwrap_err();
     assert_eq!(error.kind(), Kind::Refused);
 }
 
@@ -198,12 +208,16 @@ fn a_failed_upgrade_never_goes_back_to_bytes_that_no_longer_verify() {
     install(&fake, ONE);
     tamper(&fake, ONE);
     fake.0.borrow_mut().crashing.insert(timed(TWO));
-    let error = fake.with(|n| n.install(TWO, false)).unwrap_err();
+    // What runs is not what is retained, so nothing is begun unless somebody insists.
+    let force = Options { force: true, ..GO };
+    let error = fake.with(|n| n.install(TWO, &GO)).unwrap_err();
+    assert!(error.message().contains("was not begun"), "{error}");
+    let error = fake.with(|n| n.install(TWO, &force)).unwrap_err();
     assert!(error.message().contains("still in place"), "{error}");
     assert_eq!(fake.0.borrow().current.as_deref(), Some(TWO));
     assert!(fake.0.borrow().journal.is_none());
     // Nothing is stuck: the next release can be installed.
-    install(&fake, THREE);
+    fake.with(|n| n.install(THREE, &force)).unwrap();
 }
 
 #[test]
@@ -217,20 +231,22 @@ fn old_versions_go_but_never_the_one_to_go_back_to() {
         service: Some(&fake),
         releases: &fake,
         say: &|_| {},
+        at_once: false,
+        booting: false,
     };
     for tag in [ONE, TWO, THREE] {
-        node.install(tag, false).unwrap();
+        node.install(tag, &GO).unwrap();
     }
     let kept: Vec<String> = fake.0.borrow().versions.keys().cloned().collect();
     assert_eq!(kept, [TWO, THREE]);
-    assert_eq!(node.rollback(None, false).unwrap().tag, TWO);
+    assert_eq!(node.rollback(None, &GO).unwrap().tag, TWO);
 }
 
 #[test]
 fn a_release_without_a_wanted_binary_or_without_room_is_not_begun() {
     let fake = Fake::new();
     fake.0.borrow_mut().free = 3;
-    let error = fake.with(|n| n.install(ONE, false)).unwrap_err();
+    let error = fake.with(|n| n.install(ONE, &GO)).unwrap_err();
     assert!(error.message().contains("3 are free"), "{error}");
     fake.0
         .borrow_mut()
@@ -238,7 +254,7 @@ fn a_release_without_a_wanted_binary_or_without_room_is_not_begun() {
         .get_mut(TWO)
         .unwrap()
         .remove("timectl");
-    let error = fake.with(|n| n.install(TWO, false)).unwrap_err();
+    let error = fake.with(|n| n.install(TWO, &GO)).unwrap_err();
     assert!(error.causes().iter().any(|c| c.contains("timectl")));
     assert!(fake.0.borrow().versions.is_empty() && fake.0.borrow().journal.is_none());
 }

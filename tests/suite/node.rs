@@ -7,7 +7,7 @@ mod unit;
 
 use bench::{BAD, Bench, ONE, TWO};
 use relman::error::Kind;
-use relman::node::activate::ChangeOutcome;
+use relman::node::activate::{ChangeOutcome, Options};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -95,7 +95,15 @@ fn an_adopted_daemon_that_runs_is_stopped_although_its_file_was_replaced() {
 #[test]
 fn a_dry_run_creates_nothing() {
     let bench = Bench::new();
-    let report = bench.with(|n| n.install(ONE, true)).unwrap();
+    let report = bench
+        .with(|n| {
+            let options = Options {
+                dry_run: true,
+                ..Options::default()
+            };
+            n.install(ONE, &options)
+        })
+        .unwrap();
     assert_eq!(report.outcome, ChangeOutcome::Planned);
     assert!(!bench.state().exists());
     assert!(bench.path().symlink_metadata().is_err());

@@ -3,7 +3,7 @@
 //! What must hold: each path leads to a version that is wholly old or wholly new; recovery brings
 //! back a node without a journal; doing it twice is doing it once.
 
-use super::{ONE, THREE, TWO, install, timed};
+use super::{GO, ONE, THREE, TWO, install, timed};
 use crate::node::fake::{Fake, Fault, World};
 
 struct Story {
@@ -47,20 +47,20 @@ fn two_is_bad() -> Fake {
 }
 
 fn upgrade(fake: &Fake) -> bool {
-    fake.with(|n| n.install(TWO, false)).is_ok()
+    fake.with(|n| n.install(TWO, &GO)).is_ok()
 }
 
 const STORIES: &[Story] = &[
     Story {
         name: "first install",
         begin: Fake::new,
-        act: |f| f.with(|n| n.install(ONE, false)).is_ok(),
+        act: |f| f.with(|n| n.install(ONE, &GO)).is_ok(),
         allowed: || vec![timed(ONE)],
     },
     Story {
         name: "first install over a file put there by hand",
         begin: adopted,
-        act: |f| f.with(|n| n.install(ONE, false)).is_ok(),
+        act: |f| f.with(|n| n.install(ONE, &GO)).is_ok(),
         allowed: || vec![by_hand(), timed(ONE)],
     },
     Story {
@@ -78,7 +78,7 @@ const STORIES: &[Story] = &[
     Story {
         name: "rollback",
         begin: two,
-        act: |f| f.with(|n| n.rollback(None, false)).is_ok(),
+        act: |f| f.with(|n| n.rollback(None, &GO)).is_ok(),
         allowed: || vec![timed(ONE), timed(TWO)],
     },
 ];
@@ -247,20 +247,20 @@ fn a_killed_rollback_that_is_run_again_goes_back_one_version_and_not_two() {
         fake
     };
     let trial = begin();
-    trial.with(|n| n.rollback(None, false)).unwrap();
+    trial.with(|n| n.rollback(None, &GO)).unwrap();
     let names = trial.0.borrow().points.clone();
     assert!(names.len() > 8, "{names:?}");
     for name in names {
         let fake = begin();
         fake.0.borrow_mut().fault = Some((name.clone(), Fault::Kill));
-        let _ = fake.with(|n| n.rollback(None, false));
+        let _ = fake.with(|n| n.rollback(None, &GO));
         fake.reboot();
         // A kill after the last step leaves nothing to recover: then it is a new rollback.
         let wanted = match fake.0.borrow().journal.is_some() {
             true => TWO,
             false => ONE,
         };
-        let report = fake.with(|n| n.rollback(None, false)).unwrap();
+        let report = fake.with(|n| n.rollback(None, &GO)).unwrap();
         assert_eq!(report.tag, wanted, "killed at {name}");
         assert_eq!(
             fake.0.borrow().running,
@@ -274,9 +274,9 @@ fn a_killed_rollback_that_is_run_again_goes_back_one_version_and_not_two() {
 fn rolling_back_a_killed_install_stops_at_the_version_before_it() {
     let fake = two();
     fake.0.borrow_mut().fault = Some(("install-health".into(), Fault::Kill));
-    let _ = fake.with(|n| n.install(THREE, false));
+    let _ = fake.with(|n| n.install(THREE, &GO));
     fake.reboot();
-    let report = fake.with(|n| n.rollback(None, false)).unwrap();
+    let report = fake.with(|n| n.rollback(None, &GO)).unwrap();
     assert_eq!(report.tag, TWO);
     assert_eq!(fake.0.borrow().running, Some(timed(TWO)));
 }

@@ -8,7 +8,7 @@ use crate::node::fake::CONFIG;
 use crate::node::history::{Entry, History, Outcome};
 use crate::node::journal::{Journal, Operation};
 use crate::node::record::{check_version_name, version_of_tag};
-use crate::node::template::node_toml;
+use crate::node::template::{NewNode, node_toml};
 use crate::store::http::{HttpOptions, Proxy};
 
 fn parse(text: &str) -> crate::Result<NodeConfig> {
@@ -17,7 +17,16 @@ fn parse(text: &str) -> crate::Result<NodeConfig> {
 
 #[test]
 fn the_template_is_a_valid_configuration() {
-    let config = parse(&node_toml("timed", "https://example.org/r/", "root.json")).unwrap();
+    let node = NewNode {
+        name: "timed".into(),
+        environment: "testnet".into(),
+        store: "https://example.org/r/".into(),
+        root: "root.json".into(),
+        binary: "timed".into(),
+        path: "/usr/local/bin/timed".into(),
+        unit: Some("timed.service".into()),
+    };
+    let config = parse(&node_toml(&node)).unwrap();
     assert_eq!(
         config.store,
         StoreLocation::Url("https://example.org/r".into())
@@ -28,7 +37,12 @@ fn the_template_is_a_valid_configuration() {
         config.service.unwrap().control,
         Control::Systemd { unit } if unit == "timed.service"
     ));
-    let odd = node_toml("timed", "a \"quoted\"\\path", "root.json");
+    let odd = NewNode {
+        store: "a \"quoted\"\\path".into(),
+        unit: None,
+        ..node
+    };
+    let odd = node_toml(&odd);
     assert!(parse(&odd).is_ok(), "{odd}");
 }
 
@@ -154,6 +168,7 @@ fn entry(operation: Operation, outcome: Outcome, tag: &str, previous: Option<&st
         previous: previous.map(String::from),
         started: "2030-01-01T00:00:00Z".into(),
         reason: None,
+        downtime_ms: None,
     }
 }
 

@@ -10,7 +10,7 @@ use relman::hash::Sha256;
 use relman::io::node_fs::NodeFs;
 use relman::io::service;
 use relman::node::Node;
-use relman::node::activate::ChangeReport;
+use relman::node::activate::{ChangeReport, Options};
 use relman::node::config::{Control, NodeConfig};
 use relman::node::host::Service;
 use relman::node::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
@@ -130,6 +130,8 @@ impl Bench {
             service: service.as_deref(),
             releases,
             say: &|_| {},
+            at_once: false,
+            booting: false,
         })
     }
 
@@ -138,11 +140,11 @@ impl Bench {
     }
 
     pub fn install(&self, tag: &str) -> Result<ChangeReport> {
-        self.with(|n| n.install(tag, false))
+        self.with(|n| n.install(tag, &Options::default()))
     }
 
     pub fn rollback(&self, to: Option<&str>) -> Result<ChangeReport> {
-        self.with(|n| n.rollback(to, false))
+        self.with(|n| n.rollback(to, &Options::default()))
     }
 
     pub fn status(&self) -> Status {
@@ -174,7 +176,7 @@ impl Drop for Bench {
         if self._temp.is_some()
             && let Some(service) = service::from_config(&self.config)
         {
-            let _ = service.stop();
+            let _ = service.stop(false);
         }
     }
 }
@@ -223,6 +225,10 @@ impl Releases for Shelf {
             .map(|(path, bytes)| (path, (Sha256::of(&bytes), bytes.len() as u64)))
             .collect();
         Ok(verified(tag, &sums))
+    }
+
+    fn look(&self) -> Result<()> {
+        Ok(())
     }
 
     fn unpack(&self, release: &VerifiedRelease, _: &Path, dir: &Path) -> Result<()> {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use relman::error::{Kind, Result};
 use relman::io::node_fs::NodeFs;
+use relman::node::activate::Options;
 use relman::node::host::Host;
 use relman::node::release::{NodeKnows, Releases, VerifiedRelease};
 
@@ -51,6 +52,9 @@ struct Spoiled<F: Fn(&Path)>(Shelf, F);
 impl<F: Fn(&Path)> Releases for Spoiled<F> {
     fn verify(&self, tag: &str, staging: &Path) -> Result<VerifiedRelease> {
         self.0.verify(tag, staging)
+    }
+    fn look(&self) -> Result<()> {
+        self.0.look()
     }
     fn unpack(&self, release: &VerifiedRelease, staging: &Path, dir: &Path) -> Result<()> {
         self.0.unpack(release, staging, dir)?;
@@ -123,7 +127,7 @@ fn what_is_planted_in_staging_is_refused_and_never_followed() {
     for (what, spoil) in spoilers {
         let spoiled = Spoiled(Shelf(bench.dir.join("store")), spoil);
         let error = bench
-            .with_releases(&spoiled, |n| n.install(TWO, false))
+            .with_releases(&spoiled, |n| n.install(TWO, &Options::default()))
             .unwrap_err();
         assert_eq!(error.kind(), Kind::Refused, "{what}: {error}");
         assert!(!bench.state().join("versions").join(TWO).exists(), "{what}");
@@ -214,7 +218,7 @@ fn a_current_that_points_out_of_the_state_is_not_followed() {
 fn a_stale_pid_file_does_not_get_a_stranger_killed() {
     let bench = Bench::new();
     bench.install(ONE).unwrap();
-    bench.service().stop().unwrap();
+    bench.service().stop(false).unwrap();
     let mut stranger = std::process::Command::new("/bin/sleep")
         .arg("600")
         .spawn()
