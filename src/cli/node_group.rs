@@ -133,7 +133,7 @@ fn release(cli: &Cli, args: &NodeReleaseArgs, progress: &mut Progress) -> Result
     }
     if !args.dry_run {
         out.push_str(&format!(
-            "relman has let go of {}; what it kept is in {}\n",
+            "{} is its own again; what was kept is in {}\n",
             config.name,
             config.state.display()
         ));

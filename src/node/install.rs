@@ -154,7 +154,9 @@ impl Node<'_> {
             ));
         }
         let already = retained && linked && current == Some(tag);
-        let running = current
+        // Nobody knows what a version that was only found here is like when it is well.
+        let installed = current.filter(|tag| !tag.starts_with(ADOPTED_PREFIX));
+        let running = installed
             .map(|tag| self.host.files(tag))
             .transpose()?
             .flatten();

@@ -23,6 +23,7 @@ const PAGES: &[&str] = &[
     "docs/cli-evidence.md",
     "docs/cli-keys.md",
     "docs/cli-log.md",
+    "docs/cli-node.md",
     "docs/cli-store.md",
     "docs/cli.md",
     "docs/conformance.md",
@@ -53,6 +54,7 @@ fn command_pages() -> String {
         "cli-evidence",
         "cli-keys",
         "cli-log",
+        "cli-node",
         "cli-store",
     ];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()

@@ -128,7 +128,7 @@ fn a_dry_run_verifies_everything_and_changes_nothing() {
     let before = snapshot(&node.path(""));
     node.run(&format!("install {TAG} --dry-run"))
         .exits(0)
-        .says(&["restart", "nothing was changed"]);
+        .says(&["stop ", "start ", "nothing was changed"]);
     assert_eq!(snapshot(&node.path("")), before);
     flip_archive(&node, TAG);
     node.run(&format!("install {TAG} --dry-run")).exits(3);

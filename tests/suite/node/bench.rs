@@ -143,6 +143,15 @@ impl Bench {
         self.with(|n| n.install(tag, &Options::default()))
     }
 
+    /// Whatever the daemon does now.
+    pub fn install_by_force(&self, tag: &str) -> Result<ChangeReport> {
+        let options = Options {
+            force: true,
+            ..Options::default()
+        };
+        self.with(|n| n.install(tag, &options))
+    }
+
     pub fn rollback(&self, to: Option<&str>) -> Result<ChangeReport> {
         self.with(|n| n.rollback(to, &Options::default()))
     }

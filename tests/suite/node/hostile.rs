@@ -225,7 +225,7 @@ fn a_stale_pid_file_does_not_get_a_stranger_killed() {
         .unwrap();
     std::fs::write(bench.state().join("service.pid"), stranger.id().to_string()).unwrap();
     assert_eq!(bench.service().state().unwrap().pid, None);
-    bench.install(TWO).unwrap();
+    bench.install_by_force(TWO).unwrap();
     assert!(stranger.try_wait().unwrap().is_none(), "it was killed");
     stranger.kill().unwrap();
     stranger.wait().unwrap();

@@ -29,10 +29,12 @@ fn child() {
 
 /// The points of an upgrade; `install-…` is `rollback-…` in a rollback.
 const STEPS: &[&str] = &[
+    "stop",
+    "stop-done",
     "swap",
     "swap-done",
-    "restart",
-    "restart-done",
+    "start",
+    "start-done",
     "health",
     "health-done",
     "commit",
@@ -102,7 +104,8 @@ fn a_first_install_killed_at_any_point_keeps_what_was_there() {
         "link-one-done",
         "temporary-link-made",
         "install-swap-done",
-        "install-restart-done",
+        "install-stop-done",
+        "install-start-done",
     ] {
         let bench = Bench::new();
         let old = bench.daemon("by hand");
