@@ -243,9 +243,10 @@ fn show(cli: &Cli) -> Result<Answer> {
         };
         let name = &environment.name;
         out.push_str(&format!(
-            "environment {name}: soak {} hours, notice {} hours, approvals: {}; rebuilders {}\n",
+            "environment {name}: soak {} hours, notice {} hours, security floor {}, approvals: {}; rebuilders {}\n",
             environment.soak_hours,
             environment.notice_hours,
+            environment.minimum.as_deref().unwrap_or("none"),
             listed(&environment.approvals),
             environment.rebuilders
         ));

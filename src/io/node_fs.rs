@@ -21,6 +21,7 @@ use crate::node::host::{Found, Host, Process, Scratch, Staging};
 use crate::node::record::{AdoptedFrom, FileRecord, check_version_name, rfc3339};
 
 const JOURNAL: &str = "journal.json";
+const FLOOR: &str = "floor.json";
 const CURRENT: &str = "current";
 const CURRENT_NEW: &str = ".current.new";
 const VERSIONS: &str = "versions";
@@ -126,6 +127,17 @@ impl Host for NodeFs {
 
     fn remove_journal(&self) -> Result<()> {
         self.state()?.remove(JOURNAL)
+    }
+
+    fn read_floor(&self) -> Result<Option<Vec<u8>>> {
+        match self.existing()? {
+            Some(state) => state.read(FLOOR, limits::MAX_JOURNAL_LEN),
+            None => Ok(None),
+        }
+    }
+
+    fn write_floor(&self, bytes: &[u8]) -> Result<()> {
+        self.state()?.replace(FLOOR, bytes, 0o644)
     }
 
     fn read_history(&self) -> Result<Vec<u8>> {

@@ -190,6 +190,7 @@ impl Releases for NodeReleases {
             tag,
             &release.released,
             &release.members,
+            release.minimum,
             release.evidence,
             verdict.report.warnings,
         );
@@ -238,6 +239,7 @@ impl Releases for NodeReleases {
             tag,
             &release.released,
             &release.members,
+            None,
             release.evidence,
             warnings,
         ))
@@ -271,6 +273,7 @@ fn verified_release(
     tag: &str,
     released: &Released,
     members: &BTreeMap<String, MemberFacts>,
+    minimum: Option<String>,
     evidence: Vec<(String, Vec<u8>)>,
     warnings: Vec<String>,
 ) -> VerifiedRelease {
@@ -285,6 +288,8 @@ fn verified_release(
         archive_sha256: released.sha256,
         archive_len: released.length,
         files: members.iter().map(file).collect(),
+        edges: released.edges.clone(),
+        minimum,
         evidence,
         warnings,
     }

@@ -15,6 +15,7 @@ use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging,
 use super::record::{AdoptedFrom, FileRecord, differences};
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
+use crate::release::edges::Edges;
 
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
@@ -32,6 +33,11 @@ pub(crate) enum Fault {
 pub(crate) struct World {
     pub journal: Option<Vec<u8>>,
     pub history: Vec<u8>,
+    pub floor: Option<Vec<u8>>,
+    /// What the policy asks for at least.
+    pub minimum: Option<String>,
+    /// What releases declare.
+    pub edges: BTreeMap<String, Edges>,
     pub versions: BTreeMap<String, Files>,
     pub evidence: BTreeMap<String, Vec<(String, Vec<u8>)>>,
     pub current: Option<String>,
@@ -261,6 +267,15 @@ impl Host for Fake {
     fn remove_journal(&self) -> Result<()> {
         self.mutate(|w| {
             w.journal = None;
+            Ok(())
+        })
+    }
+    fn read_floor(&self) -> Result<Option<Vec<u8>>> {
+        self.read(|w| w.floor.clone())
+    }
+    fn write_floor(&self, bytes: &[u8]) -> Result<()> {
+        self.mutate(|w| {
+            w.floor = Some(bytes.to_vec());
             Ok(())
         })
     }

@@ -14,7 +14,10 @@ impl Releases for Fake {
         let files = self
             .read(|w| w.store.get(tag).cloned())?
             .ok_or_else(|| Error::refused(format!("{tag} is not in the store")))?;
-        Ok(release(tag, &files))
+        let mut release = release(tag, &files);
+        self.declare(&mut release);
+        release.minimum = self.0.borrow().minimum.clone();
+        Ok(release)
     }
     fn unpack(&self, release: &VerifiedRelease, _: &Path, dir: &Path) -> Result<()> {
         self.mutate(|w| {
@@ -33,7 +36,9 @@ impl Releases for Fake {
             [(name, bytes)] if name == "proof" => {
                 let files: Files = serde_json::from_slice(bytes)
                     .map_err(|_| Error::refused("the proof is malformed"))?;
-                Ok(release(tag, &files))
+                let mut release = release(tag, &files);
+                self.declare(&mut release);
+                Ok(release)
             }
             _ => Err(Error::refused("no proof")),
         }
@@ -43,6 +48,18 @@ impl Releases for Fake {
     }
     fn known(&self, _: Timestamp) -> Result<Option<NodeKnows>> {
         Ok(None)
+    }
+}
+
+impl Fake {
+    fn declare(&self, release: &mut VerifiedRelease) {
+        release.edges = self
+            .0
+            .borrow()
+            .edges
+            .get(&release.tag)
+            .cloned()
+            .unwrap_or_default();
     }
 }
 
@@ -60,6 +77,8 @@ fn release(tag: &str, files: &Files) -> VerifiedRelease {
                 executable: f.executable,
             })
             .collect(),
+        edges: Default::default(),
+        minimum: None,
         evidence: vec![(
             "proof".into(),
             serde_json::to_vec(files).unwrap_or_default(),

@@ -143,7 +143,7 @@ pub trait Service {
 /// The state directory, the binaries' paths, processes and time.
 ///
 /// Every change is durable (file and directory synced) when its call returns, and each of
-/// [`Host::write_journal`], [`Host::set_current`], [`Host::link`] is one atomic rename.
+/// [`Host::write_journal`], [`Host::write_floor`], [`Host::set_current`], [`Host::link`] is one atomic rename.
 pub trait Host {
     /// The time of day.
     fn now(&self) -> Timestamp;
@@ -182,6 +182,10 @@ pub trait Host {
     fn write_journal(&self, bytes: &[u8]) -> Result<()>;
     /// Removes the journal; none is no error.
     fn remove_journal(&self) -> Result<()>;
+    /// The stored security floor, if there is one.
+    fn read_floor(&self) -> Result<Option<Vec<u8>>>;
+    /// Writes the security floor.
+    fn write_floor(&self, bytes: &[u8]) -> Result<()>;
     /// The history, or the end of a very long one.
     fn read_history(&self) -> Result<Vec<u8>>;
     /// Appends a line to the history, in place of a torn one.

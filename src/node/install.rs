@@ -13,6 +13,7 @@ use super::preflight::Preflight;
 use super::record::{ADOPTED_PREFIX, Origin, RECORD_NAME, ReleaseRecord, check_version_name};
 use super::release::VerifiedRelease;
 use crate::error::{Error, Result};
+use crate::release::edges::Barrier;
 
 impl Node<'_> {
     /// Installs `tag`, or plans it and changes nothing.
@@ -132,6 +133,8 @@ impl Node<'_> {
         let tag = release.tag.as_str();
         let files = records(&release.files);
         let observed = self.observe()?;
+        let floor = self.raise_floor(release.minimum.as_deref(), options.dry_run)?;
+        self.require_above(tag, floor.as_ref())?;
         let retained = self.host.versions()?.iter().any(|v| v == tag);
         if retained {
             self.require_files(tag, &files)?;
@@ -139,6 +142,16 @@ impl Node<'_> {
         let current = observed.current.as_deref();
         let linked = observed.found.iter().all(|(_, f)| *f == Found::Ours);
         let mut warnings = release.warnings.clone();
+        match self.barrier(current, tag, &release.edges) {
+            (Some(Barrier::Release(why) | Barrier::Data(why)), _) => {
+                return Err(
+                    Error::refused(format!("{tag} would be a way back that is closed"))
+                        .caused_by(why)
+                        .hint("relman rollback --with-data puts the data of its time back as well"),
+                );
+            }
+            (None, unknown) => warnings.extend(unknown),
+        }
         if let Some(left) = self.history()?.rolled_back_from(tag) {
             warnings.push(format!(
                 "{tag} was rolled back from at {}: {}",

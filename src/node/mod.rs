@@ -8,6 +8,7 @@
 pub mod activate;
 pub mod check;
 pub mod config;
+mod floor;
 pub mod health;
 pub mod history;
 pub mod host;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::Result;
 use crate::hash::Sha256;
+use crate::release::edges::Edges;
 use crate::release::verify::Known;
 
 /// One file of a release, as the signed sums and the provenance have it.
@@ -32,6 +33,10 @@ pub struct VerifiedRelease {
     pub archive_len: u64,
     /// Every member of the archive.
     pub files: Vec<VerifiedFile>,
+    /// How far a node may go back from it.
+    pub edges: Edges,
+    /// The security floor in the policy that was in force when it was verified.
+    pub minimum: Option<String>,
     /// What has to be kept so that the release can be verified again offline: flat name, bytes.
     pub evidence: Vec<(String, Vec<u8>)>,
     /// What is no reason to refuse, but has to be said.

@@ -3,6 +3,7 @@
 use super::Node;
 use super::record::{FileRecord, Origin, RECORD_NAME, ReleaseRecord, differences};
 use crate::error::{Error, Result};
+use crate::release::edges::Edges;
 
 /// A retained version whose evidence was verified again.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub struct Retained {
     /// What its files have to be: from the verified evidence, or, for an adopted version, from
     /// the record alone.
     pub files: Vec<FileRecord>,
+    /// How far a node may go back from it; nothing where it was only found here.
+    pub edges: Edges,
     /// What is no reason to refuse, but has to be said.
     pub warnings: Vec<String>,
 }
@@ -24,6 +27,7 @@ impl Node<'_> {
         if record.origin == Origin::Adopted {
             return Ok(Retained {
                 files: record.files.clone(),
+                edges: Edges::default(),
                 warnings: vec![format!(
                     "{version} was found on this host, not installed by relman: only its recorded digest was checked, no signature covers it"
                 )],
@@ -45,6 +49,7 @@ impl Node<'_> {
         }
         Ok(Retained {
             files: release.files.iter().map(FileRecord::from).collect(),
+            edges: release.edges,
             warnings: release.warnings,
             record,
         })

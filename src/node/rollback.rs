@@ -13,6 +13,7 @@ use super::record::check_version_name;
 use super::recover::Recovered;
 use super::retained::Retained;
 use crate::error::{Error, Result};
+use crate::release::edges::Barrier;
 
 impl Node<'_> {
     /// Goes back to `to`, or to the version before the current one, or only plans it.
@@ -95,12 +96,28 @@ impl Node<'_> {
                         "there is no version before {} to go back to",
                         current.unwrap_or("the first install")
                     ))
-                    .hint(hint)
+                    .hint(hint.clone())
                 })?,
         };
         (self.say)(&format!("verifying the retained {tag}"));
         let retained = self.retained_whole(&tag)?;
         let mut warnings = retained.warnings.clone();
+        self.require_above(&tag, self.floor()?.as_ref())?;
+        match self.barrier(current, &tag, &retained.edges) {
+            (Some(Barrier::Release(why)), _) => {
+                return Err(Error::refused(format!("{tag} is too far back"))
+                    .caused_by(why)
+                    .hint(hint));
+            }
+            (Some(Barrier::Data(why)), _) if !options.with_data => {
+                return Err(
+                    Error::refused(format!("{tag} cannot read the data as they are"))
+                        .caused_by(why)
+                        .hint(format!("relman rollback --to {tag} --with-data")),
+                );
+            }
+            (_, unknown) => warnings.extend(unknown),
+        }
         warnings.extend(self.require_not_dangerous(&tag)?);
         if let Some(left) = history.rolled_back_from(&tag) {
             warnings.push(format!(

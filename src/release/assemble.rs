@@ -166,6 +166,7 @@ pub fn draft(
         repository: parts.repository.to_owned(),
         archive: packed.sha256,
         archive_len: packed.len,
+        edges: parts.config.release.edges(),
         files,
         leaf,
     };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{MAX_CONFIG_LEN, MAX_SHOWN_NAME};
+use crate::release::edges::Edges;
 use crate::release::tag::Pattern;
 use crate::release::text::shown;
 use crate::{Error, Result};
@@ -238,6 +239,23 @@ pub struct Log {
 pub struct Release {
     /// The source repository's public URL, recorded in provenance.
     pub repository: Option<String>,
+    /// The oldest release that nodes may go back to from this one.
+    pub rollback_to: Option<String>,
+    /// Schema of the data directory that the release writes, and the newest that it reads.
+    pub data_schema: Option<u32>,
+    /// The oldest schema whose releases read what this one writes.
+    pub data_readable_from: Option<u32>,
+}
+
+impl Release {
+    /// What it declares for nodes that go back.
+    pub fn edges(&self) -> Edges {
+        Edges {
+            rollback_to: self.rollback_to.clone(),
+            data_schema: self.data_schema,
+            data_readable_from: self.data_readable_from,
+        }
+    }
 }
 
 impl Config {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::hash::Sha256;
+use crate::release::edges::Edges;
 use crate::release::state::Released;
 
 /// The format of [`Record`].
@@ -31,6 +32,9 @@ pub struct Record {
     pub archive: Sha256,
     /// Bytes of the archive.
     pub archive_len: u64,
+    /// How far a node may go back from it.
+    #[serde(default, skip_serializing_if = "Edges::is_empty")]
+    pub edges: Edges,
     /// Every file of the release directory.
     pub files: BTreeMap<String, Sha256>,
     /// The signed release leaf, ready for the log.
@@ -47,6 +51,7 @@ impl Record {
             repository: self.repository.clone(),
             sha256: self.archive,
             length: self.archive_len,
+            edges: self.edges.clone(),
             yanked: None,
         }
     }

@@ -15,6 +15,7 @@ pub mod chronicle;
 pub mod config;
 pub mod cut;
 pub mod draft;
+pub mod edges;
 pub mod environment;
 pub mod fsck;
 pub mod gate;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::edges::Edges;
 use super::leaf::ReleaseLeaf;
 use crate::hash::Sha256;
 use crate::trust::meta::TargetFile;
@@ -35,6 +36,9 @@ pub struct Released {
     pub sha256: Sha256,
     /// Bytes of the archive.
     pub length: u64,
+    /// How far a node may go back from it.
+    #[serde(skip_serializing_if = "Edges::is_empty")]
+    pub edges: Edges,
     /// Why it must not be used, if so.
     pub yanked: Option<Yank>,
 }
@@ -69,6 +73,8 @@ struct Custom {
     #[serde(rename = "tagObject", default, skip_serializing_if = "Option::is_none")]
     tag_object: Option<String>,
     repository: String,
+    #[serde(rename = "rollback", default, skip_serializing_if = "Edges::is_empty")]
+    edges: Edges,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     yank: Option<Yank>,
 }
@@ -91,6 +97,7 @@ impl Released {
             commit: self.commit.clone(),
             tag_object: self.tag_object.clone(),
             repository: self.repository.clone(),
+            edges: self.edges.clone(),
             yank: self.yanked.clone(),
         };
         let custom = serde_json::to_value(custom)
@@ -148,6 +155,7 @@ impl Released {
             repository: custom.repository,
             sha256: target.sha256().ok_or_else(|| wrong("has no sha256"))?,
             length: target.length,
+            edges: custom.edges,
             yanked: custom.yank,
         })
     }

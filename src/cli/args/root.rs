@@ -140,6 +140,9 @@ pub struct SetArgs {
     /// Hours between announcement and release.
     #[arg(long, value_name = "H")]
     pub notice_hours: Option<u64>,
+    /// The security floor: the oldest release that nodes may install or go back to; "none" for none.
+    #[arg(long, value_name = "TAG")]
+    pub minimum: Option<String>,
     /// Approvals that a release needs, separated by commas, such as
     /// code-review:2:not-author,security,external-audit:evidence; "none" for none, "checklist" for
     /// those of the deployment guide.

@@ -2,6 +2,7 @@
 
 use super::super::args::root::SetArgs;
 use crate::release::ceremony::{Change, Wants};
+use crate::release::tag::Tag;
 use crate::trust::policy::{ApprovalRule, GateRule, TagRule};
 use crate::{Error, Result};
 
@@ -42,15 +43,25 @@ pub fn change(args: &SetArgs) -> Result<Change> {
             name: args.environment.clone(),
             soak_hours: args.soak_hours,
             notice_hours: args.notice_hours,
+            minimum: args.minimum.as_deref().map(minimum).transpose()?,
             wants,
         });
     }
-    match args.soak_hours.or(args.notice_hours) {
-        Some(_) => Err(
-            Error::usage("soak and notice belong to an environment, not to a cut")
-                .hint("relman root set ENVIRONMENT --soak-hours H"),
-        ),
-        None => Ok(Change::Cut(wants)),
+    let only_there = args.soak_hours.or(args.notice_hours).is_some() || args.minimum.is_some();
+    match only_there {
+        true => Err(Error::usage(
+            "soak, notice and minimum belong to an environment, not to a cut",
+        )
+        .hint("relman root set ENVIRONMENT --soak-hours H")),
+        false => Ok(Change::Cut(wants)),
+    }
+}
+
+/// A tag, or nothing for `none`.
+fn minimum(text: &str) -> Result<String> {
+    match text {
+        "none" => Ok(String::new()),
+        tag => Tag::parse_any(tag).map(|tag| tag.to_string()),
     }
 }
 

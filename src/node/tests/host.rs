@@ -6,6 +6,7 @@ use crate::error::Kind;
 use crate::node::activate::{ChangeOutcome, Options};
 use crate::node::fake::{Fake, Fault};
 use crate::node::recover::BeforeStart;
+use crate::release::edges::Edges;
 
 const FORCE: Options = Options { force: true, ..GO };
 
@@ -247,4 +248,87 @@ fn letting_go_leaves_plain_files_and_nothing_current_whenever_it_is_killed() {
     );
     assert!(fake.with(|n| n.unadopt(false)).is_ok());
     assert!(fake.with(|n| n.unadopt(false)).is_err());
+}
+
+fn declares(fake: &Fake, tag: &str, to: Option<&str>, schema: Option<u32>) {
+    let edges = Edges {
+        rollback_to: to.map(str::to_owned),
+        data_schema: schema,
+        data_readable_from: None,
+    };
+    fake.0.borrow_mut().edges.insert(tag.into(), edges);
+}
+
+#[test]
+fn a_rollback_past_what_the_release_declares_is_refused_with_the_reason() {
+    let fake = Fake::new();
+    declares(&fake, THREE, Some(TWO), None);
+    for tag in [ONE, TWO, THREE] {
+        install(&fake, tag);
+    }
+    let error = fake.with(|n| n.rollback(Some(ONE), &GO)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused);
+    assert!(error.causes()[0].contains("as far as"), "{error}");
+    let error = fake.with(|n| n.install(ONE, &GO)).unwrap_err();
+    assert_eq!(
+        error.kind(),
+        Kind::Refused,
+        "installing it is going back, too"
+    );
+    assert_eq!(fake.0.borrow().running, Some(timed(THREE)));
+    fake.with(|n| n.rollback(Some(TWO), &GO)).unwrap();
+}
+
+#[test]
+fn data_that_an_older_release_cannot_read_keep_it_from_being_put_back_alone() {
+    let fake = Fake::new();
+    declares(&fake, ONE, None, Some(1));
+    declares(&fake, TWO, None, Some(2));
+    install(&fake, ONE);
+    install(&fake, TWO);
+    let error = fake.with(|n| n.rollback(None, &GO)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused);
+    assert!(error.causes()[0].contains("schema 2"), "{error}");
+    assert!(error.hint_text().unwrap().contains("--with-data"));
+    assert_eq!(fake.0.borrow().running, Some(timed(TWO)));
+}
+
+#[test]
+fn the_security_floor_holds_for_installs_and_rollbacks_and_never_drops() {
+    let fake = Fake::new();
+    install(&fake, ONE);
+    fake.0.borrow_mut().minimum = Some(TWO.into());
+    install(&fake, TWO);
+    for minimum in [None, Some(ONE.to_owned())] {
+        fake.0.borrow_mut().minimum = minimum;
+        install(&fake, THREE);
+        fake.with(|n| n.rollback(None, &GO)).unwrap();
+        let error = fake.with(|n| n.rollback(Some(ONE), &GO)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(error.message().contains(TWO), "{error}");
+        let error = fake.with(|n| n.install(ONE, &GO)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused);
+    }
+    fake.0.borrow_mut().floor = Some(b"{}".to_vec());
+    let error = fake.with(|n| n.rollback(Some(ONE), &GO)).unwrap_err();
+    assert_eq!(
+        error.kind(),
+        Kind::Refused,
+        "an unreadable floor is no floor of zero"
+    );
+    assert_eq!(fake.0.borrow().running, Some(timed(TWO)));
+}
+
+#[test]
+fn a_dry_run_does_not_raise_the_floor() {
+    let fake = Fake::new();
+    fake.0.borrow_mut().minimum = Some(ONE.into());
+    fake.with(|n| n.install(TWO, &DRY)).unwrap();
+    assert_eq!(fake.0.borrow().floor, None);
+    fake.0.borrow_mut().minimum = Some("phase9-z-1.0.0".into());
+    let error = fake.with(|n| n.install(TWO, &DRY)).unwrap_err();
+    assert!(
+        error.message().contains("below the security floor"),
+        "{error}"
+    );
 }

@@ -106,6 +106,8 @@ pub enum Change {
         soak_hours: Option<u64>,
         /// Hours between announcement and release.
         notice_hours: Option<u64>,
+        /// The oldest release that nodes may run; empty for none.
+        minimum: Option<String>,
         /// Approvals, rebuilders.
         wants: Wants,
     },

@@ -295,6 +295,7 @@ fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> 
             rebuilders: 0,
             soak_hours: 0,
             notice_hours: 0,
+            minimum: None,
             halt: None,
             overriders: None,
         };
@@ -344,6 +345,8 @@ fn environment(lines: &mut Vec<String>, old: &Environment, new: &Environment, wh
     changed(lines, &field("soak hours"), old.soak_hours, new.soak_hours);
     let (was, is) = (old.notice_hours, new.notice_hours);
     changed(lines, &field("notice hours"), was, is);
+    let oldest = |e: &Environment| e.minimum.clone().unwrap_or_else(|| "none".into());
+    changed(lines, &field("security floor"), oldest(old), oldest(new));
     let (was, is) = (words(&old.approvals), words(&new.approvals));
     changed(lines, &field("approvals"), was, is);
     let (was, is) = (old.rebuilders, new.rebuilders);

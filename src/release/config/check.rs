@@ -134,7 +134,11 @@ pub(super) fn check(config: &Config) -> Result<()> {
             "a URL without credentials, such as https://example.org/project",
         ));
     }
-    Ok(())
+    config
+        .release
+        .edges()
+        .check()
+        .map_err(|e| e.under("what [release] declares for nodes that go back"))
 }
 
 fn check_build(build: &Build) -> Result<()> {

@@ -127,4 +127,10 @@ const BODY: &str = r#"
 [release]
 # The repository's public URL, for provenance; that of the remote `origin` when absent.
 # repository = "https://example.org/project"
+# The oldest release that nodes may go back to from this one.
+# rollback_to = "phase1-sig-verify-1.0.0"
+# Schema of the data directory that this release writes, and the oldest whose releases still read it
+# (default: the same). Older releases are gone back to only with the data of their time.
+# data_schema = 2
+# data_readable_from = 1
 "#;

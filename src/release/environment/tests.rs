@@ -26,6 +26,7 @@ fn at(time: &str) -> Timestamp {
 
 fn environment(name: &str) -> Environment {
     Environment {
+        minimum: None,
         name: name.into(),
         keys: Vec::new(),
         threshold: 1,
@@ -46,6 +47,7 @@ fn released(tag: &str) -> Released {
         repository: "https://git.example.org/timed".into(),
         sha256: Sha256::of(tag.as_bytes()),
         length: 1_000,
+        edges: Default::default(),
         yanked: None,
     }
 }

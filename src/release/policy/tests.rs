@@ -43,6 +43,7 @@ fn document(witnesses: &str) -> PolicyDocument {
         entry(TESTNET, Purpose::Environment("testnet".into())),
     ];
     document.environments.push(Environment {
+        minimum: None,
         name: "testnet".into(),
         keys: vec![TESTNET.public().keyid()],
         threshold: 1,

@@ -142,6 +142,7 @@ impl Genesis<'_> {
                 approvals: Vec::new(),
                 rebuilders: 0,
                 // Nobody could tell these times before there are witnesses.
+                minimum: None,
                 soak_hours: 0,
                 notice_hours: 0,
                 halt: None,

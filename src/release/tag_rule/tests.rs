@@ -265,6 +265,7 @@ fn released(tag: &str, yanked: bool) -> Released {
         repository: "local".into(),
         sha256: crate::hash::Sha256::of(b""),
         length: 1,
+        edges: Default::default(),
         yanked: yanked.then(|| Yank {
             level: "withdrawn".into(),
             reason: "bad".into(),

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 
 use super::archive::Sink;
 use super::leaf::ReleaseLeaf;
+use super::policy::ReleasePolicy;
 use super::report::{Problem, Report};
 use super::state::Released;
 use crate::Result;
@@ -115,6 +116,8 @@ pub struct VerifiedRelease {
     pub logged_since: Option<Timestamp>,
     /// Every member of the archive.
     pub members: BTreeMap<String, MemberFacts>,
+    /// The security floor of the environment; none where it has none.
+    pub minimum: Option<String>,
     /// What is needed to verify it again, offline: flat name and bytes.
     pub evidence: Vec<(String, Vec<u8>)>,
 }
@@ -262,11 +265,17 @@ impl Run<'_, '_> {
                 leaf: log.leaf,
                 logged_since: log.since,
                 members: made.members,
+                minimum: floor(&authority.policy, self.subject.environment),
                 evidence,
             }
         });
         (release, archive, witnessed)
     }
+}
+
+/// The security floor that `policy` sets for nodes of `environment`.
+fn floor(policy: &ReleasePolicy, environment: &str) -> Option<String> {
+    policy.environment(environment)?.minimum.clone()
 }
 
 /// One problem from an error: the message with its causes.

@@ -115,6 +115,7 @@ pub fn verify_retained(
         leaf,
         logged_since,
         members: made.members,
+        minimum: None,
         evidence: stored.to_vec(),
     };
     Ok((release, warnings))

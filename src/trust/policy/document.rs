@@ -103,6 +103,9 @@ pub struct Environment {
     pub soak_hours: u64,
     /// Hours between announcement and release, on witnessed time.
     pub notice_hours: u64,
+    /// The security floor: nodes neither install a release before this one nor go back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<String>,
     /// Who may stop installs (role `halt-<environment>`); nobody where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halt: Option<KeyGroup>,

@@ -26,6 +26,7 @@ fn entry(seed: u8, person: &str, purpose: &str) -> KeyEntry {
 
 fn environment(name: &str, seeds: &[u8], threshold: u64) -> Environment {
     Environment {
+        minimum: None,
         name: name.into(),
         keys: seeds.iter().map(|seed| id(*seed)).collect(),
         threshold,

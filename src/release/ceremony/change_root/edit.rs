@@ -71,6 +71,7 @@ impl Draft {
                 name,
                 soak_hours,
                 notice_hours,
+                minimum,
                 wants,
             } => {
                 let known: Vec<&str> = self.policy.environments.iter().map(|e| &*e.name).collect();
@@ -85,6 +86,9 @@ impl Draft {
                 }
                 if let Some(hours) = notice_hours {
                     environment.notice_hours = *hours;
+                }
+                if let Some(tag) = minimum {
+                    environment.minimum = Some(tag.clone()).filter(|tag| !tag.is_empty());
                 }
                 if wants.gates.is_some() || wants.tag.is_some() {
                     return Err(Error::usage(format!(

@@ -138,6 +138,7 @@ fn a_root_under_another_heading_is_refused() {
 fn a_policy_that_the_proposed_root_does_not_pin_is_refused() {
     let world = World::new(&Ring::one_each());
     let change = Change::Environment {
+        minimum: None,
         name: "mainnet".into(),
         soak_hours: None,
         notice_hours: None,
@@ -266,6 +267,7 @@ fn a_release_cannot_be_listed_without_its_files() {
         repository: "https://example.org/timed".into(),
         sha256: Sha256::of(b"{}"),
         length: 2,
+        edges: Default::default(),
         yanked: None,
     };
     let mut targets = Targets::clone(&world.base().targets);
