@@ -88,6 +88,7 @@ fn time(text: &str) -> Timestamp {
 
 fn released(name: &str, commit: Oid) -> Released {
     Released {
+        edges: Default::default(),
         tag: name.into(),
         commit: commit.to_string(),
         tag_object: None,
