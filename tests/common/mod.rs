@@ -4,6 +4,7 @@ pub mod fake_agent;
 pub mod http;
 pub mod http_script;
 pub mod http_server;
+pub mod machine;
 pub mod nginx;
 pub mod publication;
 pub mod relman;

@@ -59,6 +59,7 @@ mod runbook_cli;
 mod sample_repo;
 mod source;
 mod stage;
+mod systemd;
 mod timed;
 mod tuf_http;
 mod verify_cli;

@@ -1,0 +1,154 @@
+//! A machine of its own: Debian with systemd as process 1, booted by systemd-nspawn in a directory.
+//!
+//! It has a loopback network and nothing else, and ends when it is dropped. Power can be cut at any time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::relman::Run;
+use super::wait_for;
+
+/// A machine; off until [`Machine::boot`].
+pub struct Machine {
+    dir: TempDir,
+    binds: Vec<(PathBuf, &'static str)>,
+    running: Option<Running>,
+}
+
+struct Running {
+    nspawn: Child,
+    /// Process 1 of the machine, as the host sees it.
+    init: u32,
+}
+
+impl Machine {
+    /// A copy of the image, and directories of the host that it sees at paths of its own, read-only.
+    pub fn new(binds: Vec<(PathBuf, &'static str)>) -> Machine {
+        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nspawn");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nspawn/image");
+        let made = Command::new(script).arg(&image).status();
+        assert!(made.expect("the script runs").success(), "no image");
+        let dir = tempfile::Builder::new()
+            .prefix("relman-machine-")
+            .tempdir_in("/var/tmp")
+            .expect("a directory");
+        let copied = Command::new("cp")
+            .args(["-a", "--reflink=auto"])
+            .arg(image.join("root"))
+            .arg(dir.path())
+            .status();
+        assert!(copied.expect("cp runs").success(), "no copy of the image");
+        Machine {
+            dir,
+            binds,
+            running: None,
+        }
+    }
+
+    /// A path of the machine as the host sees it.
+    pub fn path(&self, path: &str) -> PathBuf {
+        let path = path.strip_prefix('/').expect("an absolute path");
+        self.dir.path().join("root").join(path)
+    }
+
+    /// Writes a file of the machine, and the directories above it.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        fs::write(path, text).expect("a file");
+    }
+
+    /// Starts it and waits until systemd says that everything is up.
+    pub fn boot(&mut self) {
+        assert!(self.running.is_none(), "it is on already");
+        let log = fs::File::create(self.dir.path().join("console")).expect("a file");
+        let mut nspawn = Command::new("systemd-nspawn");
+        nspawn
+            .args(["--quiet", "--boot", "--private-network", "--register=no"])
+            .args(["--keep-unit", "--console=pipe", "--link-journal=no", "-D"])
+            .arg(self.dir.path().join("root"));
+        for (host, inside) in &self.binds {
+            nspawn.arg(format!("--bind-ro={}:{inside}", host.display()));
+        }
+        let child = nspawn
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a descriptor"))
+            .stderr(log)
+            .spawn()
+            .expect("systemd-nspawn runs");
+        let outer = child.id();
+        let mut running = Running {
+            nspawn: child,
+            init: 0,
+        };
+        running.init = wait_for("the machine's process 1", || {
+            if let Some(status) = running.nspawn.try_wait().expect("a child can be asked") {
+                panic!("systemd-nspawn ended, {status}: {}", self.console());
+            }
+            let tasks = format!("/proc/{outer}/task/{outer}/children");
+            let children = fs::read_to_string(tasks).ok()?;
+            children.split_whitespace().find_map(|pid| {
+                let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+                (name == "systemd\n").then(|| pid.parse().ok())?
+            })
+        });
+        self.running = Some(running);
+        wait_for("the machine to be up", || {
+            let run = self.run(&["systemctl", "is-system-running"]);
+            matches!(run.stdout.trim(), "running" | "degraded").then_some(())
+        });
+    }
+
+    fn console(&self) -> String {
+        fs::read_to_string(self.dir.path().join("console")).unwrap_or_default()
+    }
+
+    /// Runs a program in the machine, with nothing of this environment.
+    pub fn run(&self, argv: &[&str]) -> Run {
+        self.run_with(&[], argv)
+    }
+
+    /// [`Machine::run`] with environment variables.
+    pub fn run_with(&self, env: &[(&str, &str)], argv: &[&str]) -> Run {
+        let init = self.running.as_ref().expect("it is on").init.to_string();
+        let output = Command::new("nsenter")
+            .args([
+                "--target", &init, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
+            ])
+            .args(["--root", "--wd", "--", "env", "-i"])
+            .arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .args(env.iter().map(|(name, value)| format!("{name}={value}")))
+            .args(argv)
+            .stdin(Stdio::null())
+            .output()
+            .expect("nsenter runs");
+        Run::of(output)
+    }
+
+    /// Pulls the plug: nothing in the machine gets to do anything more.
+    pub fn cut_power(&mut self) {
+        let Some(mut running) = self.running.take() else {
+            return;
+        };
+        let pid = i32::try_from(running.init)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid {
+            // Process 1 takes all of its namespace with it.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        let _ = running.nspawn.wait();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the machine's console:\n{}", self.console());
+        }
+        self.cut_power();
+    }
+}

@@ -1,0 +1,263 @@
+//! A node under a real systemd: real units, `Type=notify`, crash loops, a daemon that does not end,
+//! power cuts in the middle of a swap.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::common::machine::Machine;
+use crate::common::relman::{NOW, Project, Run, SECOND, TAG};
+use crate::common::timed;
+
+/// Starts, and ends at once with an error.
+const CRASHING: &str = "phase3-validation-1.0.0";
+/// Runs, and is not ready within any deadline.
+const SILENT: &str = "phase3-validation-1.0.1";
+const UNIT: &str = "timed@testnet-1.service";
+
+const TEMPLATE: &str = "\
+[Unit]
+Description=TIME Coin daemon, %i
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=all
+ExecStart=/usr/local/bin/timed --config /etc/timed/%i.conf
+Restart=on-failure
+RestartSec=200ms
+TimeoutStartSec=5s
+
+[Install]
+WantedBy=multi-user.target
+";
+
+/// A machine with a store that has good and bad releases, and one configured node.
+struct Node {
+    machine: Machine,
+    project: Project,
+}
+
+impl Node {
+    fn new(name: &str) -> Node {
+        let project = Project::uninitialised(name);
+        let daemon = timed::binary().display();
+        // A line behind the end of a program tells two builds apart and changes nothing.
+        let build = format!(
+            "mkdir -p out; case $(cat prog.sh) in *crash*) cp /bin/false out/timed;; *silent*) cp /bin/sleep out/timed;; \
+             *) cp {daemon} out/timed;; esac; cat prog.sh >> out/timed"
+        );
+        project.configure(&build, "[tags]\nrequire_predecessor = false\n");
+        project.relman(&["init", "--yes"]).exits(0);
+        project.relman(&["cut", TAG]).exits(0);
+        project.second();
+        project.relman(&["cut", SECOND]).exits(0);
+        for (text, tag) in [("# crash\n", CRASHING), ("# silent\n", SILENT)] {
+            project.write("prog.sh", text);
+            project.commit_and_tag("feat: a bad one", tag);
+            project.relman(&["cut", tag]).exits(0);
+        }
+        let relman = Path::new(env!("CARGO_BIN_EXE_relman"));
+        let machine = Machine::new(vec![
+            (relman.to_owned(), "/usr/local/bin/relman"),
+            (project.store(), "/srv/releases"),
+            (project.path("keys"), "/srv/keys"),
+        ]);
+        machine.write("/etc/systemd/system/timed@.service", TEMPLATE);
+        machine.write(
+            "/etc/timed/testnet-1.conf",
+            "network = regtest\nrpc_bind = 127.0.0.1:24101\ndatadir = /var/lib/timed\nblock_interval_ms = 100\n",
+        );
+        fs::create_dir_all(machine.path("/var/lib/timed")).expect("a directory");
+        fs::write(machine.path("/usr/local/bin/relman"), "").expect("a place for relman");
+        let mut node = Node { machine, project };
+        node.machine.boot();
+        node.relman(&[
+            "node",
+            "init",
+            "--store",
+            "/srv/releases",
+            "--root",
+            "/srv/keys/root.json",
+            "--binary",
+            "timed",
+            "--unit",
+            UNIT,
+        ])
+        .exits(0)
+        .says(&["unit timed@testnet-1.service starts /usr/local/bin/timed"]);
+        let path = node.machine.path("/etc/relman/node.toml");
+        let text = fs::read_to_string(&path).expect("the configuration");
+        let text = text
+            .replace("stop_timeout_seconds = 30", "stop_timeout_seconds = 2")
+            .replace("stable_seconds = 5", "stable_seconds = 1")
+            .replace("timeout_seconds = 30", "timeout_seconds = 8");
+        fs::write(path, text).expect("the configuration");
+        node
+    }
+
+    fn relman(&self, arguments: &[&str]) -> Run {
+        self.relman_with(&[], arguments)
+    }
+
+    fn relman_with(&self, env: &[(&str, &str)], arguments: &[&str]) -> Run {
+        let mut argv = vec!["relman"];
+        argv.extend(arguments);
+        let mut all = vec![("RELMAN_INSECURE_NOW", NOW)];
+        all.extend(env);
+        self.machine.run_with(&all, &argv)
+    }
+
+    fn systemctl(&self, arguments: &[&str]) -> Run {
+        let mut argv = vec!["systemctl"];
+        argv.extend(arguments);
+        self.machine.run(&argv)
+    }
+
+    fn property(&self, name: &str) -> String {
+        let run = self.systemctl(&["show", "--value", "--property", name, UNIT]);
+        run.exits(0).stdout.trim().to_owned()
+    }
+
+    fn released(&self, tag: &str) -> Vec<u8> {
+        fs::read(self.project.store().join(tag).join("timed")).expect("a release")
+    }
+
+    /// The unit is up and its main process runs the bytes of `tag`.
+    #[track_caller]
+    fn runs(&self, tag: &str) {
+        assert_eq!(self.property("ActiveState"), "active");
+        let pid = self.property("MainPID");
+        let run = self
+            .machine
+            .run(&["sha256sum", &format!("/proc/{pid}/exe")]);
+        let wanted = relman::hash::Sha256::of(&self.released(tag)).to_string();
+        assert_eq!(run.stdout.split(' ').next(), Some(wanted.as_str()), "{tag}");
+    }
+
+    fn status(&self) -> Value {
+        self.relman(&["status", "--json"]).json()
+    }
+}
+
+#[test]
+#[ignore = "wants root, systemd-nspawn and mmdebstrap"]
+fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
+    let node = Node::new("systemd-way");
+    // The configuration is checked against the host, and says what is missing.
+    let run = node.relman(&["node", "check"]).exits(1);
+    run.says(&[
+        "does not wait for relman-recover.service",
+        "relman node units --write",
+    ]);
+    node.relman(&["node", "units", "--write"]).exits(0);
+    node.relman(&["node", "check"])
+        .exits(0)
+        .says(&["fits this host"]);
+
+    node.relman(&["install", TAG])
+        .exits(0)
+        .says(&["runs on testnet-1"]);
+    node.runs(TAG);
+    node.relman(&["install", SECOND]).exits(0).says(&[
+        "stopping timed@testnet-1.service",
+        "starting timed@testnet-1.service",
+    ]);
+    node.runs(SECOND);
+    let plan = node.relman(&["install", CRASHING, "--dry-run"]).exits(0);
+    plan.says(&[
+        "the last time it was away for",
+        "on failure go back to phase2",
+    ]);
+
+    // A release that crashes again and again, and one that never says that it is ready.
+    let run = node.relman(&["install", CRASHING]).exits(1);
+    run.says(&["was rolled back to phase2", "log:"]);
+    node.runs(SECOND);
+    node.relman(&["install", SILENT])
+        .exits(1)
+        .says(&["could not be started", "was rolled back to phase2"]);
+    node.runs(SECOND);
+
+    // A daemon that does not end when it is asked to.
+    let stubborn = "[Service]\nKillSignal=SIGCONT\nTimeoutStopSec=1h\n";
+    node.machine.write(
+        &format!("/etc/systemd/system/{UNIT}.d/20-stubborn.conf"),
+        stubborn,
+    );
+    node.systemctl(&["daemon-reload"]).exits(0);
+    node.relman(&["rollback"])
+        .exits(0)
+        .says(&["was killed", "runs on testnet-1"]);
+    node.runs(TAG);
+    assert_eq!(node.status()["data"]["problems"], serde_json::json!([]));
+
+    // What the operator has stopped is not started behind his back.
+    node.relman(&["rollback", "--to", SECOND, "--emergency"])
+        .exits(0);
+    fs::remove_file(
+        node.machine
+            .path(&format!("/etc/systemd/system/{UNIT}.d/20-stubborn.conf")),
+    )
+    .expect("it was there");
+    node.systemctl(&["daemon-reload"]).exits(0);
+    node.systemctl(&["stop", UNIT]).exits(0);
+    node.relman(&["install", TAG])
+        .exits(1)
+        .says(&["does not run now", "--force"]);
+    node.relman(&["install", TAG, "--force"])
+        .exits(0)
+        .says(&["had been stopped before and is left so"]);
+    assert_eq!(node.property("ActiveState"), "inactive");
+    node.systemctl(&["start", UNIT]).exits(0);
+    node.runs(TAG);
+
+    // And the way out.
+    node.relman(&["node", "release"]).exits(0);
+    let path = node.machine.path("/usr/local/bin/timed");
+    assert!(fs::symlink_metadata(&path).expect("a file").is_file());
+    assert_eq!(fs::read(path).expect("a file"), node.released(TAG));
+    node.systemctl(&["restart", UNIT]).exits(0);
+    node.runs(TAG);
+}
+
+#[test]
+#[ignore = "wants root, systemd-nspawn and mmdebstrap"]
+#[cfg(debug_assertions)]
+fn power_that_is_cut_in_the_middle_of_a_swap_brings_the_daemon_up_on_whole_bytes() {
+    let mut node = Node::new("systemd-power");
+    node.relman(&["node", "units", "--write"]).exits(0);
+    node.relman(&["install", TAG]).exits(0);
+    node.systemctl(&["enable", UNIT]).exits(0);
+    for (point, arguments, wanted) in [
+        ("install-stop-done", vec!["install", SECOND], TAG),
+        ("install-swap-done", vec!["install", SECOND], TAG),
+        ("install-start-done", vec!["install", SECOND], TAG),
+        ("install-commit", vec!["install", SECOND], SECOND),
+        ("rollback-swap-done", vec!["rollback"], TAG),
+    ] {
+        let run = node.relman_with(&[("RELMAN_INSECURE_KILL_AT", point)], &arguments);
+        // What kills it is killed by a signal, which a shell and nsenter tell as such.
+        assert!(
+            run.was_killed() || run.code == Some(137),
+            "{point}: {run:?}"
+        );
+        node.machine.cut_power();
+        node.machine.boot();
+        node.runs(wanted);
+        let status = node.status();
+        assert_eq!(status["data"]["unfinished"], Value::Null, "{point}");
+        assert_eq!(status["data"]["problems"], serde_json::json!([]), "{point}");
+    }
+    // Killed, and nobody noticed: whoever starts the daemon next has it recovered first.
+    let run = node.relman_with(
+        &[("RELMAN_INSECURE_KILL_AT", "install-swap-done")],
+        &["install", SECOND],
+    );
+    assert!(run.was_killed() || run.code == Some(137), "{run:?}");
+    assert_eq!(node.property("ActiveState"), "inactive");
+    node.systemctl(&["start", UNIT]).exits(0);
+    node.runs(TAG);
+    assert_eq!(node.status()["data"]["unfinished"], Value::Null);
+}
