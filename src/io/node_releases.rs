@@ -221,8 +221,13 @@ impl Releases for NodeReleases {
             Some(&mut sink),
         )
         .map_err(|problems| {
-            let error = Error::refused(format!("the archive of {} was refused", release.tag));
-            with_problems(error, problems.iter())
+            let problems: Vec<&Problem> = problems.iter().collect();
+            let tag = &release.tag;
+            with_problems(
+                &problems,
+                &format!("the archive of {tag} was refused"),
+                || format!("the archive of {tag} could not be unpacked"),
+            )
         })
     }
 
@@ -297,14 +302,27 @@ fn verified_release(
 
 fn refusal(tag: &str, report: &Report) -> Error {
     let failed = report.problems().next().map_or("one", |(check, _)| check);
-    let error = Error::refused(format!("{tag} was refused by check {failed}")).hint(format!(
-        "all that is wrong with it: relman verify {tag} --store STORE --root ROOT"
-    ));
-    with_problems(error, report.problems().map(|(_, p)| p))
+    let problems: Vec<&Problem> = report.problems().map(|(_, p)| p).collect();
+    let hint = format!("all that is wrong with it: relman verify {tag} --store STORE --root ROOT");
+    with_problems(
+        &problems,
+        &format!("{tag} was refused by check {failed}"),
+        || format!("{tag} could not be verified: check {failed} did not come to an end"),
+    )
+    .hint(hint)
 }
 
-fn with_problems<'a>(error: Error, problems: impl Iterator<Item = &'a Problem>) -> Error {
-    problems.fold(error, |error, p| {
+/// Refused with `refused`, or, where nothing but disks and networks failed, failed with `undecided`.
+fn with_problems(
+    problems: &[&Problem],
+    refused: &str,
+    undecided: impl FnOnce() -> String,
+) -> Error {
+    let error = match !problems.is_empty() && problems.iter().all(|p| p.undecided) {
+        true => Error::failed(undecided()),
+        false => Error::refused(refused),
+    };
+    problems.iter().fold(error, |error, p| {
         error.caused_by(format!("{}: {}", p.subject, p.message))
     })
 }

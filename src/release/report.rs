@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::error::{Error, Kind};
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,6 +23,9 @@ pub struct Problem {
     pub subject: String,
     /// What was found and what was wanted.
     pub message: String,
+    /// Nothing was found out: a disk or a network failed, which says nothing about trust.
+    #[serde(skip)]
+    pub undecided: bool,
 }
 
 impl Problem {
@@ -29,6 +34,15 @@ impl Problem {
         Problem {
             subject: subject.into(),
             message: message.into(),
+            undecided: false,
+        }
+    }
+
+    /// From an error of whatever kind.
+    pub fn of(subject: impl Into<String>, error: &Error) -> Self {
+        Problem {
+            undecided: error.kind() == Kind::Failed,
+            ..Self::new(subject, error.to_string())
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod machine;
 pub mod nginx;
 pub mod publication;
 pub mod relman;
+pub mod strace;
 pub mod terminal;
 pub mod timed;
 pub mod tunnel;

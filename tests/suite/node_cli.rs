@@ -73,6 +73,21 @@ impl Node {
         fs::read(self.path("bin/timed")).ok()
     }
 
+    /// The bytes that the daemon executes.
+    pub fn running(&self) -> Option<Vec<u8>> {
+        let pid = fs::read_to_string(self.path("state/service.pid")).ok()?;
+        fs::read(format!("/proc/{}/exe", pid.trim())).ok()
+    }
+
+    /// Kills the daemon, if it runs.
+    pub fn end_daemon(&self) {
+        let text = fs::read_to_string(self.path("state/service.pid")).unwrap_or_default();
+        let pid = text.trim().parse().ok();
+        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+
     pub fn released(&self, tag: &str) -> Option<Vec<u8>> {
         fs::read(self.project.store().join(tag).join("timed")).ok()
     }
@@ -80,15 +95,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let text = fs::read_to_string(self.path("state/service.pid")).unwrap_or_default();
-        if let Some(pid) = text
-            .trim()
-            .parse()
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
+        self.end_daemon();
     }
 }
 

@@ -36,8 +36,10 @@ impl Known {
             now,
             expiry: Expiry::Report,
         };
-        let mut r = refresh::stored(Some(trusted_root), cache, clock)
-            .or_refused(|| "the stored metadata does not verify".into())?;
+        let mut r = refresh::stored(Some(trusted_root), cache, clock).or_refused(|| {
+            "the stored metadata is not whole or does not verify; the next refresh stores it anew"
+                .into()
+        })?;
         let limits = Limits::usual();
         let term = |role: &str, version, expires| Term::new(role, version, expires, &limits, now);
         let mut terms = vec![

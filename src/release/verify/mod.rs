@@ -280,7 +280,7 @@ fn floor(policy: &ReleasePolicy, environment: &str) -> Option<String> {
 
 /// One problem from an error: the message with its causes.
 fn problem(subject: impl Into<String>, error: &crate::Error) -> Vec<Problem> {
-    vec![Problem::new(subject, error.to_string())]
+    vec![Problem::of(subject, error)]
 }
 
 /// A file that must exist.

@@ -4,14 +4,9 @@
 //! The log has witnesses and is about to fill a tile, so that all that an append can do is done. CI
 //! takes a sample; every call: RELMAN_TEST_ALL_FAULTS=1 cargo test --test suite -- --ignored fault_cli
 
-mod strace;
-
 use std::collections::BTreeSet;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use relman::hash::Sha256;
 use relman::log::{Checkpoint, Note, TreeHead, leaf_hash, merkle};
@@ -20,7 +15,7 @@ use super::log_collect_cli::{fill, log_size, replaced, yank};
 use super::node_cli::BUILD;
 use super::witness_cli::witnessed;
 use crate::common::relman::{Project, Run, bundled, files};
-use strace::{Call, Fault, calls, faulty};
+use crate::common::strace::{Call, Fault, calls, everywhere, faulty};
 
 /// One in this many calls is taken where not all are.
 const SAMPLE: usize = 5;
@@ -167,52 +162,20 @@ fn at_each(name: &str, fault: Fault, check: &(dyn Fn(&Call, &Run) + Sync)) {
     let prepared = prepared(name);
     let before = entries(&prepared.store());
     assert_eq!(before.len(), SIZES.0);
-    let all = calls(&prepared.copy(), &append());
+    let all = calls(&prepared.copy(), &append(), 0);
     assert!(all.len() > 100, "only {} calls", all.len());
-    let step = match std::env::var_os("RELMAN_TEST_ALL_FAULTS") {
-        Some(_) => 1,
-        None => SAMPLE,
-    };
-    // Another part of them for each kind of fault.
-    let chosen: Vec<&Call> = all
-        .iter()
-        .skip(fault as usize % step)
-        .step_by(step)
-        .collect();
-    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let workers = thread::available_parallelism().map_or(2, |n| n.get());
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some(call) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let round = AssertUnwindSafe(|| {
-                        // Threads share work, so a call without a path may be missed.
-                        let (project, run) = (0..TRIES)
-                            .find_map(|_| {
-                                let project = prepared.copy();
-                                let run = faulty(&project, &append(), call, fault)?;
-                                Some((project, run))
-                            })
-                            .unwrap_or_else(|| panic!("{call:?} did not come"));
-                        check(call, &run);
-                        recovers(&project, &run, &format!("{fault:?} at {call:?}"), &before);
-                    });
-                    // Its message is on stderr; one bad call is no reason not to look at the others.
-                    if catch_unwind(round).is_err() {
-                        failed.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-            });
-        }
+    everywhere(&all, fault, SAMPLE, &|call| {
+        // Threads share work, so a call without a path may be missed.
+        let (project, run) = (0..TRIES)
+            .find_map(|_| {
+                let project = prepared.copy();
+                let run = faulty(&project, &append(), call, fault)?;
+                Some((project, run))
+            })
+            .unwrap_or_else(|| panic!("{call:?} did not come"));
+        check(call, &run);
+        recovers(&project, &run, &format!("{fault:?} at {call:?}"), &before);
     });
-    let failed = failed.into_inner();
-    assert_eq!(
-        failed,
-        0,
-        "of {} calls, of {} that there are",
-        chosen.len(),
-        all.len()
-    );
 }
 
 #[test]

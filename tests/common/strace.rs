@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use crate::common::relman::{Project, Run};
+use super::relman::{Project, Run};
 
 /// What changes files. Of calls that can do other things as well, those that do not are left out.
 const CHANGING: [&str; 30] = [
@@ -74,7 +77,8 @@ fn traced(project: &Project, arguments: &[&str], strace: &[String]) -> (Run, Str
     let relman = project.command(arguments);
     let trace = project.beside("trace");
     let output = Command::new("strace")
-        .args(["-f", "-y", "-q", "-o"])
+        // What it starts is not looked at.
+        .args(["-f", "-y", "-q", "-b", "execve", "-o"])
         .arg(&trace)
         .args(strace)
         .arg("--")
@@ -121,15 +125,16 @@ fn path_in<'a>(name: &str, rest: &'a str, top: &str) -> &'a str {
     let paths = rest
         .split(['<', '>', '"'])
         .filter_map(|part| part.strip_prefix(top));
-    let mut stable = paths.filter(|path| !path.contains(".tmp-") && *path != "repo");
+    let mut stable = paths
+        .filter(|path| !path.contains(".tmp-") && !path.contains("/staging/") && *path != "repo");
     stable.next().unwrap_or_default()
 }
 
-/// The calls of an undisturbed run that change something, in their order.
-pub fn calls(project: &Project, arguments: &[&str]) -> Vec<Call> {
+/// The calls of an undisturbed run, which exits with `code`, that change something, in their order.
+pub fn calls(project: &Project, arguments: &[&str], code: i32) -> Vec<Call> {
     let trace = [format!("-etrace=?{}", CHANGING.join(",?"))];
     let (run, trace) = traced(project, arguments, &trace);
-    run.exits(0);
+    run.exits(code);
     let top = project.beside("").canonicalize().unwrap();
     let top = format!("{}/", top.display());
     let mut counts: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
@@ -181,4 +186,36 @@ pub fn faulty(project: &Project, arguments: &[&str], call: &Call, fault: Fault) 
     let (run, trace) = traced(project, arguments, &strace);
     let happened = trace.contains("(INJECTED)") || trace.contains("killed by SIGKILL");
     happened.then_some(run)
+}
+
+/// Does `round` for a sample of the calls, one in `sample` (another one for each kind of fault), or for all
+/// with RELMAN_TEST_ALL_FAULTS, on every core.
+pub fn everywhere(all: &[Call], fault: Fault, sample: usize, round: &(dyn Fn(&Call) + Sync)) {
+    let step = match std::env::var_os("RELMAN_TEST_ALL_FAULTS") {
+        Some(_) => 1,
+        None => sample,
+    };
+    let chosen = all.iter().skip(fault as usize % step).step_by(step);
+    let chosen: Vec<&Call> = chosen.collect();
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let workers = thread::available_parallelism().map_or(2, |n| n.get());
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(call) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // Its message is on stderr; one bad call is no reason not to look at the others.
+                    if catch_unwind(AssertUnwindSafe(|| round(call))).is_err() {
+                        failed.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let (failed, all) = (failed.into_inner(), all.len());
+    assert_eq!(
+        failed,
+        0,
+        "of {} calls, of {all} that there are",
+        chosen.len()
+    );
 }

@@ -1,0 +1,241 @@
+//! An install or a rollback that is killed, or gets an error, at any one of its system calls that change
+//! something: after recovery one whole verified release is in place and runs.
+//!
+//! CI takes a sample; every call: RELMAN_TEST_ALL_FAULTS=1 cargo test --test suite -- --ignored node_fault_cli
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::common::relman::{Project, Run, SECOND, TAG};
+use crate::common::strace::{Call, Fault, calls, everywhere, faulty};
+use crate::node_cli::{BUILD, Node};
+
+/// One in this many calls is taken where not all are.
+const SAMPLE: usize = 12;
+/// How often a call is waited for that did not come.
+const TRIES: usize = 8;
+/// Ends as soon as it is started.
+const BAD: &str = "phase2-finality-fork-1.0.1";
+
+/// What is done to a node.
+#[derive(Clone, Copy)]
+struct Story {
+    name: &'static str,
+    /// What is current before; none where a file put there by hand is found.
+    before: &'static [&'static str],
+    act: &'static [&'static str],
+    /// How an undisturbed run ends.
+    code: i32,
+    /// What may run afterwards.
+    allowed: &'static [&'static str],
+}
+
+const STORIES: [Story; 4] = [
+    Story {
+        name: "first-install",
+        before: &[],
+        act: &["install", TAG],
+        code: 0,
+        allowed: &[TAG],
+    },
+    Story {
+        name: "upgrade",
+        before: &[TAG],
+        act: &["install", SECOND],
+        code: 0,
+        allowed: &[TAG, SECOND],
+    },
+    Story {
+        name: "failing-upgrade",
+        before: &[TAG],
+        act: &["install", BAD],
+        code: 1,
+        allowed: &[TAG],
+    },
+    Story {
+        name: "rollback",
+        before: &[TAG, SECOND],
+        act: &["rollback"],
+        code: 0,
+        allowed: &[TAG, SECOND],
+    },
+];
+
+fn by_hand() -> Vec<u8> {
+    let mut bytes = fs::read("/bin/sleep").expect("sleep");
+    bytes.extend_from_slice(b"by hand");
+    bytes
+}
+
+/// A node as it is before the story, its daemon stopped, so that it can be copied.
+fn prepared(story: &Story, fault: Fault) -> Node {
+    let build = format!("{BUILD}; grep -q bad prog.sh && cp /bin/false out/timed; true");
+    let project = Project::uninitialised(&format!("{}-{fault:?}", story.name).to_lowercase());
+    project.configure(&build, "");
+    project.relman(&["init", "--yes"]).exits(0);
+    project.relman(&["cut", TAG]).exits(0);
+    project.second();
+    project.relman(&["cut", SECOND]).exits(0);
+    project.write("prog.sh", "bad\n");
+    project.commit_and_tag("fix: make it worse", BAD);
+    project.relman(&["cut", BAD]).exits(0);
+    let node = Node::beside(project);
+    if story.before.is_empty() {
+        fs::write(node.path("bin/timed"), by_hand()).expect("a file");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(node.path("bin/timed"), mode).expect("a mode");
+    }
+    for tag in story.before {
+        node.run(&format!("install {tag}")).exits(0);
+    }
+    node.end_daemon();
+    node
+}
+
+/// A copy with a running daemon.
+fn copy(prepared: &Node) -> Node {
+    let node = Node {
+        project: prepared.project.copy(),
+    };
+    // The link has an absolute path, which is that of the original.
+    let path = node.path("bin/timed");
+    if fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink()) {
+        let state = node.path("state").canonicalize().expect("a state");
+        fs::remove_file(&path).expect("it can go");
+        std::os::unix::fs::symlink(state.join("current/timed"), path).expect("a link");
+    }
+    let daemon = Command::new("setsid")
+        .arg("--fork")
+        .arg("sh")
+        .arg("-c")
+        .arg("mkdir -p state; echo $$ > state/service.pid; exec bin/timed 600")
+        .current_dir(node.path(""))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    assert!(daemon.expect("a daemon").success());
+    crate::common::wait_for("the daemon", || {
+        let pid = fs::read_to_string(node.path("state/service.pid")).ok()?;
+        let exe = fs::read_link(format!("/proc/{}/exe", pid.trim())).ok()?;
+        exe.starts_with(node.project.beside("").canonicalize().ok()?)
+            .then_some(())
+    });
+    node
+}
+
+fn arguments(node: &Node, story: &Story) -> Vec<String> {
+    let config = node.path("node.toml").to_string_lossy().into_owned();
+    let act = story.act.iter().map(|word| word.to_string());
+    act.chain(["--config".to_owned(), config]).collect()
+}
+
+fn is_whole(node: &Node, story: &Story, what: &str) {
+    let found = node.installed();
+    let mut allowed: Vec<Vec<u8>> = story
+        .allowed
+        .iter()
+        .chain(story.act.get(1))
+        .filter_map(|tag| node.released(tag))
+        .collect();
+    allowed.push(by_hand());
+    assert!(
+        found.is_some_and(|found| allowed.contains(&found)),
+        "{what}: at the path"
+    );
+}
+
+fn recovers(node: &Node, story: &Story, run: &Run, what: &str) {
+    is_whole(node, story, what);
+    let recover = node.run("recover");
+    assert_eq!(recover.code, Some(0), "{what}: {recover:#?}");
+    node.run("recover")
+        .exits(0)
+        .says(&["nothing was unfinished"]);
+    is_whole(node, story, what);
+    let running = node.running();
+    let mut allowed: Vec<_> = story.allowed.iter().map(|tag| node.released(tag)).collect();
+    if story.before.is_empty() {
+        allowed.push(Some(by_hand()));
+    }
+    assert!(
+        allowed.contains(&running),
+        "{what}: what runs; {recover:#?}"
+    );
+    assert_eq!(running, node.installed(), "{what}");
+    if run.code == Some(0) && story.code == 0 {
+        let last = story.act.get(1).unwrap_or(&TAG);
+        assert_eq!(running, node.released(last), "{what}: told, and undone");
+    }
+    let status = node.run("status --json");
+    let problems = status.json()["data"]["problems"].clone();
+    let problems: Vec<String> = serde_json::from_value(problems).expect("a list");
+    // A refresh that was cut off says so until the next.
+    let left = problems
+        .iter()
+        .filter(|p| !p.contains("the next refresh stores it anew"));
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{what}: {run:#?}");
+    let staged = fs::read_dir(node.path("state/staging")).expect("staging");
+    assert_eq!(staged.count(), 0, "{what}: staging");
+    // The node is not stuck.
+    node.run(&format!("install {SECOND}")).exits(0);
+    node.run("status").exits(0);
+}
+
+fn at_each(fault: Fault, check: &(dyn Fn(&Call, &Run) + Sync)) {
+    for story in &STORIES {
+        let prepared = prepared(story, fault);
+        let node = copy(&prepared);
+        let words = arguments(&node, story);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let all = calls(&node.project, &words, story.code);
+        assert!(all.len() > 30, "{}: only {} calls", story.name, all.len());
+        println!("{}: {} calls", story.name, all.len());
+        everywhere(&all, fault, SAMPLE, &|call| {
+            let (node, run) = (0..TRIES)
+                .find_map(|_| {
+                    let node = copy(&prepared);
+                    let words = arguments(&node, story);
+                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                    let run = faulty(&node.project, &words, call, fault)?;
+                    Some((node, run))
+                })
+                .unwrap_or_else(|| panic!("{call:?} did not come"));
+            check(call, &run);
+            recovers(
+                &node,
+                story,
+                &run,
+                &format!("{}, {fault:?} at {call:?}", story.name),
+            );
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn killed_at_every_call_that_changes_something_a_node_runs_one_whole_release() {
+    at_each(Fault::Kill, &|call, run| {
+        assert!(run.was_killed(), "{call:?}: {run:#?}");
+    });
+}
+
+fn is_told(call: &Call, run: &Run) {
+    assert!(run.signal.is_none(), "{call:?}: {run:#?}");
+    assert!([Some(0), Some(1)].contains(&run.code), "{call:?}: {run:#?}");
+    if run.code == Some(1) {
+        assert!(run.stderr.contains("error: "), "{call:?}: {run:#?}");
+    }
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_full_disk_at_every_call_that_changes_something_leaves_a_whole_release() {
+    at_each(Fault::Enospc, &is_told);
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_broken_disk_at_every_call_that_changes_something_leaves_a_whole_release() {
+    at_each(Fault::Eio, &is_told);
+}
