@@ -6,6 +6,7 @@ pub mod http_script;
 pub mod http_server;
 pub mod machine;
 pub mod nginx;
+pub mod power;
 pub mod publication;
 pub mod relman;
 pub mod strace;

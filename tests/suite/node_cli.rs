@@ -88,6 +88,22 @@ impl Node {
         }
     }
 
+    /// Kills whatever runs one of this node's programs, and waits for its end.
+    pub fn end_daemons(&self) {
+        let Ok(top) = self.path("").canonicalize() else {
+            return self.end_daemon();
+        };
+        for entry in fs::read_dir("/proc").expect("/proc").flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let exe = fs::read_link(entry.path().join("exe"));
+            let pid = name.parse().ok().and_then(rustix::process::Pid::from_raw);
+            if let (Some(pid), true) = (pid, exe.is_ok_and(|exe| exe.starts_with(&top))) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                crate::common::wait_for_end(&name);
+            }
+        }
+    }
+
     pub fn released(&self, tag: &str) -> Option<Vec<u8>> {
         fs::read(self.project.store().join(tag).join("timed")).ok()
     }

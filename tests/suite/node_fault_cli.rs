@@ -6,12 +6,15 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::common::relman::{Project, Run, SECOND, TAG};
+use crate::common::power::PoweredDisk;
+use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree};
 use crate::common::strace::{Call, Fault, calls, everywhere, faulty};
 use crate::node_cli::{BUILD, Node};
 
 /// One in this many calls is taken where not all are.
 const SAMPLE: usize = 12;
+/// The same where each of them takes a filesystem of its own.
+const POWER_SAMPLE: usize = 40;
 /// How often a call is waited for that did not come.
 const TRIES: usize = 8;
 /// Ends as soon as it is started.
@@ -68,9 +71,13 @@ fn by_hand() -> Vec<u8> {
 }
 
 /// A node as it is before the story, its daemon stopped, so that it can be copied.
-fn prepared(story: &Story, fault: Fault) -> Node {
+fn prepared(story: &Story, fault: impl std::fmt::Debug) -> Node {
     let build = format!("{BUILD}; grep -q bad prog.sh && cp /bin/false out/timed; true");
-    let project = Project::uninitialised(&format!("{}-{fault:?}", story.name).to_lowercase());
+    let project = Project::uninitialised(
+        &format!("{}-{fault:?}", story.name)
+            .to_lowercase()
+            .replace('"', ""),
+    );
     project.configure(&build, "");
     project.relman(&["init", "--yes"]).exits(0);
     project.relman(&["cut", TAG]).exits(0);
@@ -94,9 +101,25 @@ fn prepared(story: &Story, fault: Fault) -> Node {
 
 /// A copy with a running daemon.
 fn copy(prepared: &Node) -> Node {
-    let node = Node {
+    start(Node {
         project: prepared.project.copy(),
-    };
+    })
+}
+
+/// A copy whose node is on a disk of its own, with a running daemon.
+fn copy_on_disk(prepared: &Node, kind: &str) -> (PoweredDisk, Node) {
+    let project = prepared.project.copy();
+    let (node, moved) = (project.beside("node"), project.beside("moved"));
+    fs::rename(&node, &moved).expect("it can be moved");
+    fs::create_dir(&node).expect("a directory");
+    let disk = PoweredDisk::mount(kind, &node);
+    copy_tree(&moved.join("."), &node);
+    let node = start(Node { project });
+    disk.sync();
+    (disk, node)
+}
+
+fn start(node: Node) -> Node {
     // The link has an absolute path, which is that of the original.
     let path = node.path("bin/timed");
     if fs::symlink_metadata(&path).is_ok_and(|m| m.is_symlink()) {
@@ -104,6 +127,12 @@ fn copy(prepared: &Node) -> Node {
         fs::remove_file(&path).expect("it can go");
         std::os::unix::fs::symlink(state.join("current/timed"), path).expect("a link");
     }
+    start_daemon(&node);
+    node
+}
+
+/// What the host does when it is up: the unit is enabled.
+fn start_daemon(node: &Node) {
     let daemon = Command::new("setsid")
         .arg("--fork")
         .arg("sh")
@@ -121,7 +150,6 @@ fn copy(prepared: &Node) -> Node {
         exe.starts_with(node.project.beside("").canonicalize().ok()?)
             .then_some(())
     });
-    node
 }
 
 fn arguments(node: &Node, story: &Story) -> Vec<String> {
@@ -218,6 +246,55 @@ fn killed_at_every_call_that_changes_something_a_node_runs_one_whole_release() {
     at_each(Fault::Kill, &|call, run| {
         assert!(run.was_killed(), "{call:?}: {run:#?}");
     });
+}
+
+/// The power goes at each of the calls: what was not synced by then is gone.
+fn at_each_power_cut(kind: &str) {
+    for story in &STORIES {
+        let prepared = prepared(story, kind);
+        let (disk, node) = copy_on_disk(&prepared, kind);
+        let words = arguments(&node, story);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let all = calls(&node.project, &words, story.code);
+        println!("{} on {kind}: {} calls", story.name, all.len());
+        drop((node, disk));
+        everywhere(&all, Fault::Kill, POWER_SAMPLE, &|call| {
+            let what = format!("{} on {kind}, power cut at {call:?}", story.name);
+            let (disk, node, run) = (0..TRIES)
+                .find_map(|_| {
+                    let (disk, node) = copy_on_disk(&prepared, kind);
+                    let words = arguments(&node, story);
+                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                    let run = faulty(&node.project, &words, call, Fault::Kill)?;
+                    Some((disk, node, run))
+                })
+                .unwrap_or_else(|| panic!("{call:?} did not come"));
+            disk.cut();
+            node.end_daemons();
+            disk.power_on();
+            // As the units have it: recovery, then the daemon.
+            node.run("recover --boot").exits(0);
+            if node.running().is_none() {
+                start_daemon(&node);
+            }
+            recovers(&node, story, &run, &what);
+            node.end_daemons();
+            drop(node);
+            drop(disk);
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs root, xfsprogs and strace"]
+fn a_power_cut_on_xfs_at_every_call_leaves_one_whole_release() {
+    at_each_power_cut("xfs");
+}
+
+#[test]
+#[ignore = "needs root, xfsprogs and strace"]
+fn a_power_cut_on_ext4_at_every_call_leaves_one_whole_release() {
+    at_each_power_cut("ext4");
 }
 
 fn is_told(call: &Call, run: &Run) {
