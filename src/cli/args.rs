@@ -35,8 +35,8 @@ pub use audit::AuditArgs;
 pub use gate::GateArgs;
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
 pub use node::{
-    InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
-    NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs,
+    DoctorArgs, InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
+    NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs, StatusArgs,
 };
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
@@ -145,9 +145,11 @@ pub enum Command {
     /// Put a retained release back on this node.
     Rollback(RollbackArgs),
     /// What runs on this node, and what it can go back to.
-    Status(NodeArgs),
+    Status(StatusArgs),
     /// Finish or revert what a killed install or rollback left on this node.
     Recover(RecoverArgs),
+    /// Why this node does not start, connect or make blocks.
+    Doctor(DoctorArgs),
     /// This node's configuration and units.
     Node(NodeGroupArgs),
     /// Replay the log and check every signature, digest and version in the store.
@@ -213,6 +215,7 @@ impl Command {
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
             Command::Recover(_) => "recover",
+            Command::Doctor(_) => "doctor",
             Command::Node(args) => args.command.name(),
             Command::Audit(_) => "audit",
             Command::Log(_) => "log",

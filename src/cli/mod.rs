@@ -153,6 +153,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),
         Command::Recover(args) => node::recover(cli, args, progress),
+        Command::Doctor(args) => node_group::doctor(cli, args, progress),
         Command::Node(args) => node_group::run(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
         Command::Log(args) => log::run(cli, args, progress),

@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::args::{Cli, InstallArgs, NodeArgs, RecoverArgs, RollbackArgs};
+use super::args::{Cli, InstallArgs, NodeArgs, RecoverArgs, RollbackArgs, StatusArgs};
 use super::project::start_dir;
-use crate::io::durable;
 use crate::io::node_fs::NodeFs;
 use crate::io::node_releases::NodeReleases;
 use crate::io::service;
+use crate::io::{clock, durable};
 use crate::limits::MAX_CONFIG_LEN;
 use crate::node::Node;
 use crate::node::activate::{ChangeOutcome, ChangeReport, Options};
 use crate::node::config::NodeConfig;
 use crate::node::recover::BeforeStart;
+use crate::node::status::Status;
 use crate::release::cut::Events;
 use crate::release::tag::Tag;
 use crate::ui::{Answer, Progress, text};
@@ -107,9 +108,12 @@ pub fn recover(cli: &Cli, args: &RecoverArgs, progress: &mut Progress) -> Result
 }
 
 /// `relman status`.
-pub fn status(cli: &Cli, args: &NodeArgs, progress: &mut Progress) -> Result<Answer> {
-    let config = read(cli, args)?;
+pub fn status(cli: &Cli, args: &StatusArgs, progress: &mut Progress) -> Result<Answer> {
+    let config = read(cli, &args.node)?;
     let status = with_node(&config, How::looking(), progress, |node| node.status())?;
+    if args.prometheus {
+        return prometheus(cli, args, &status);
+    }
     let mut out = String::new();
     for line in status.lines() {
         out.push_str(&text::line(&line));
@@ -120,6 +124,18 @@ pub fn status(cli: &Cli, args: &NodeArgs, progress: &mut Progress) -> Result<Ans
         true => Answer::done(data, out),
         false => Answer::findings(Kind::Failed, data, out),
     })
+}
+
+/// Problems are in the samples: a collector that fails would lose them.
+fn prometheus(cli: &Cli, args: &StatusArgs, status: &Status) -> Result<Answer> {
+    let page = status.prometheus(clock::now());
+    let data = json!({ "node": status.name, "text": page });
+    let Some(out) = &args.out else {
+        return Ok(Answer::done(data, page));
+    };
+    let path = start_dir(cli)?.join(out);
+    durable::write_atomic(&path, page.as_bytes(), durable::MODE_FILE)?;
+    Ok(Answer::done(data, format!("wrote {}\n", path.display())))
 }
 
 /// How a command works on the node.

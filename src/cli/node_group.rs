@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::args::{
-    Cli, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs, NodeReleaseArgs,
-    NodeUnitsArgs,
+    Cli, DoctorArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
+    NodeReleaseArgs, NodeUnitsArgs,
 };
 use super::node::{How, read, with_node};
 use super::project::start_dir;
-use crate::io::{durable, process, service_systemd};
+use crate::io::{doctor, durable, process, service_systemd};
+use crate::node::check::Finding;
 use crate::node::config::{Control, NodeConfig};
 use crate::node::template::{NewNode, node_toml};
 use crate::node::units::{UnitFile, recover_units};
@@ -94,15 +95,30 @@ fn check(cli: &Cli, args: &NodeCheckArgs, progress: &mut Progress) -> Result<Ans
     let path = file(cli, &args.node)?;
     let config = read(cli, &args.node)?;
     let found = with_node(&config, How::looking(), progress, |node| node.check(&path))?;
+    Ok(findings(
+        &config,
+        &found,
+        "the configuration fits this host",
+    ))
+}
+
+/// `relman doctor`.
+pub fn doctor(cli: &Cli, args: &DoctorArgs, progress: &mut Progress) -> Result<Answer> {
+    let path = file(cli, &args.node)?;
+    let config = read(cli, &args.node)?;
+    let found = with_node(&config, How::looking(), progress, |node| {
+        node.doctor(&path, &doctor::Host)
+    })?;
+    Ok(findings(&config, &found, "nothing was found"))
+}
+
+fn findings(config: &NodeConfig, found: &[Finding], none: &str) -> Answer {
     let data = json!({ "node": config.name, "findings": found });
     if found.is_empty() {
-        return Ok(Answer::done(
-            data,
-            format!("{}: the configuration fits this host\n", config.name),
-        ));
+        return Answer::done(data, format!("{}: {none}\n", config.name));
     }
     let mut out = String::new();
-    for finding in &found {
+    for finding in found {
         out.push_str(&format!(
             "{}: {}\n",
             finding.subject,
@@ -112,7 +128,7 @@ fn check(cli: &Cli, args: &NodeCheckArgs, progress: &mut Progress) -> Result<Ans
             out.push_str(&format!("  hint: {}\n", text::line(hint)));
         }
     }
-    Ok(Answer::findings(Kind::Failed, data, out))
+    Answer::findings(Kind::Failed, data, out)
 }
 
 fn release(cli: &Cli, args: &NodeReleaseArgs, progress: &mut Progress) -> Result<Answer> {

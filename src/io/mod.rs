@@ -6,6 +6,7 @@ pub mod ask;
 pub mod build;
 pub mod clock;
 mod collect;
+pub mod doctor;
 pub mod drafts;
 pub mod drawer;
 pub mod durable;

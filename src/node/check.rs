@@ -21,7 +21,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(subject: &str, problem: impl Into<String>, hint: Option<String>) -> Self {
+    pub(super) fn new(subject: &str, problem: impl Into<String>, hint: Option<String>) -> Self {
         Finding {
             subject: subject.into(),
             problem: problem.into(),

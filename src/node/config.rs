@@ -1,12 +1,14 @@
 //! `node.toml`: one daemon on one host. Pure: text and the file's directory come in, values go out.
 
 mod check;
+pub mod doctor;
 mod http;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use check::RawConfig;
+use doctor::DoctorConfig;
 
 use crate::error::{Context, Error, Result};
 use crate::limits;
@@ -100,6 +102,8 @@ pub struct NodeConfig {
     pub health: HealthConfig,
     /// Versions kept, the current one included.
     pub keep: usize,
+    /// What `relman doctor` looks at besides.
+    pub doctor: DoctorConfig,
     /// Accept a trust root that carries the signed mark "example".
     pub insecure_accept_example_root: bool,
 }

@@ -127,10 +127,18 @@ impl Fake {
         self.run(true, f)
     }
 
+    /// Runs `f` with a node of this world and a configuration of its own.
+    pub(crate) fn with_config<T>(&self, config: &NodeConfig, f: impl FnOnce(&Node) -> T) -> T {
+        self.node(config, false, f)
+    }
+
     fn run<T>(&self, booting: bool, f: impl FnOnce(&Node) -> T) -> T {
-        let config = Fake::config();
+        self.node(&Fake::config(), booting, f)
+    }
+
+    fn node<T>(&self, config: &NodeConfig, booting: bool, f: impl FnOnce(&Node) -> T) -> T {
         f(&Node {
-            config: &config,
+            config,
             host: self,
             service: Some(self),
             releases: self,

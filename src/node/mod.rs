@@ -8,6 +8,7 @@
 pub mod activate;
 pub mod check;
 pub mod config;
+pub mod doctor;
 mod floor;
 pub mod health;
 pub mod history;

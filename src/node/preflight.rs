@@ -32,7 +32,7 @@ impl Preflight {
         ));
         let hint = match self.problems.is_empty() {
             true => "mend it first, or go on all the same: --force",
-            false => "relman node check; nothing was changed",
+            false => "relman doctor looks further; nothing was changed",
         };
         Err(found
             .into_iter()

@@ -2,6 +2,9 @@
 //!
 //! Looks through the traits and changes nothing. What cannot be found out is a problem.
 
+mod prometheus;
+mod words;
+
 use serde::Serialize;
 
 use super::Node;
@@ -33,6 +36,12 @@ pub struct Status {
     pub retained: Vec<VersionStatus>,
     /// Where `relman rollback` goes.
     pub rollback: Option<String>,
+    /// The release that the environment has agreed on, as far as this node knows.
+    pub agreed: Option<String>,
+    /// Whether what is current is another than what was agreed on; none where nobody agrees.
+    pub drift: Option<bool>,
+    /// The security floor.
+    pub minimum: Option<String>,
     /// An operation that was interrupted.
     pub unfinished: Option<Journal>,
     /// The last operation.
@@ -154,6 +163,20 @@ impl Node<'_> {
             &retained,
             (&mut warnings, &mut problems),
         );
+        let minimum = match self.floor() {
+            Ok(floor) => floor.map(|tag| tag.to_string()),
+            Err(error) => {
+                problems.push(error.to_string());
+                None
+            }
+        };
+        let agreed = known.as_ref().and_then(|k| k.metadata.agreed.clone());
+        let drift = agreed
+            .as_ref()
+            .map(|agreed| Some(agreed) != current.as_ref());
+        if let (Some(true), Some(agreed)) = (drift, &agreed) {
+            warnings.push(drift_words(agreed, current.as_deref(), &history));
+        }
         if history.malformed > 0 {
             problems.push(format!(
                 "{} line(s) of the history cannot be read",
@@ -165,6 +188,9 @@ impl Node<'_> {
             environment: self.config.environment.clone(),
             state: self.config.state.display().to_string(),
             rollback,
+            agreed,
+            drift,
+            minimum,
             current: current_status,
             binaries,
             service,
@@ -396,79 +422,16 @@ impl Node<'_> {
     }
 }
 
-impl Status {
-    /// The report for people.
-    pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("node      {} ({})", self.name, self.environment)];
-        match &self.current {
-            Some(v) => lines.push(format!("current   {}", v.line())),
-            None => lines.push("current   none".into()),
+fn drift_words(agreed: &str, current: Option<&str>, history: &History) -> String {
+    let runs = current.unwrap_or("nothing");
+    match history.rolled_back_from(agreed) {
+        Some(left) => format!(
+            "the environment has agreed on {agreed}, {runs} is current: this node was rolled back from it at {} ({})",
+            left.at,
+            left.reason.as_deref().unwrap_or("no reason was recorded")
+        ),
+        None => {
+            format!("the environment has agreed on {agreed}, {runs} is current: relman install")
         }
-        for binary in &self.binaries {
-            let verdict = match (binary.sha256, binary.verified_sha256) {
-                (Some(found), Some(wanted)) if found == wanted => "digest ok",
-                (Some(_), Some(_)) => "WRONG DIGEST",
-                (Some(_), None) => "digest unknown",
-                (None, _) => "nothing there",
-            };
-            lines.push(format!(
-                "binary    {} ({}), {verdict}",
-                binary.path, binary.link
-            ));
-        }
-        if let Some(service) = &self.service {
-            lines.push(match service.pid {
-                Some(pid) => format!(
-                    "service   {}: process {pid} since {}, {}",
-                    service.name,
-                    service.started.as_deref().unwrap_or("unknown"),
-                    match (service.exe_sha256, service.verified_sha256) {
-                        (Some(found), Some(wanted)) if found == wanted => "runs the verified bytes",
-                        (Some(_), Some(_)) => "RUNS OTHER BYTES",
-                        _ => "what it runs is unknown",
-                    }
-                ),
-                None => format!(
-                    "service   {}: not running ({})",
-                    service.name, service.detail
-                ),
-            });
-        }
-        for version in &self.retained {
-            let mark = if self.rollback.as_ref() == Some(&version.tag) {
-                "rollback "
-            } else {
-                "retained "
-            };
-            lines.push(format!("{mark} {}", version.line()));
-        }
-        if self.rollback.is_none() && self.current.is_some() {
-            lines.push("rollback  nothing to go back to by default".into());
-        }
-        if let Some(at) = &self.refreshed {
-            let expires = self.metadata.iter().map(|term| term.expires).min();
-            let until = expires.map_or(String::new(), |at| format!(", good until {at}"));
-            lines.push(format!("metadata  last refreshed {at}{until}"));
-        }
-        lines.extend(self.warnings.iter().map(|w| format!("warning   {w}")));
-        lines.extend(self.problems.iter().map(|p| format!("problem   {p}")));
-        lines
-    }
-}
-
-impl VersionStatus {
-    fn line(&self) -> String {
-        let origin = match self.origin {
-            Some(Origin::Verified) => "verified",
-            Some(Origin::Adopted) => "adopted, no signature covers it",
-            None => "not verified",
-        };
-        let files = if self.whole { "files ok" } else { "NOT WHOLE" };
-        let at = match (&self.current_since, &self.installed_at) {
-            (Some(since), _) => format!(", current since {since}"),
-            (None, Some(at)) => format!(", installed {at}"),
-            (None, None) => String::new(),
-        };
-        format!("{} ({origin}, {files}{at})", self.tag)
     }
 }

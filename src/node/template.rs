@@ -74,6 +74,14 @@ stable_seconds = 5
 # version = ["--version"]
 # version_contains = "{{version}}"        # {{version}} and {{tag}} stand for the release's
 
+# What relman doctor looks at besides: where the daemon listens, a command that checks its configuration,
+# and directories that want free space.
+# [doctor]
+# listen = ["0.0.0.0:24100", "127.0.0.1:24101"]
+# config_check = [{path_q}, "--check-config"]
+# paths = ["/var/lib/{name}"]
+# min_free_percent = 10
+
 # Versions kept, the current one included. The one to roll back to is never removed.
 [retention]
 keep = 5

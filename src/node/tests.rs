@@ -1,5 +1,6 @@
 //! Stories of installs and rollbacks, in memory.
 
+mod doctor;
 mod faults;
 mod host;
 mod pure;
@@ -275,4 +276,32 @@ fn status_of_a_healthy_node_has_no_problems_and_names_the_way_back() {
     fake.0.borrow_mut().running = Some(b"other bytes".to_vec());
     let status = fake.with(|n| n.status()).unwrap();
     assert!(status.problems.iter().any(|p| p.contains("process")));
+}
+
+#[test]
+fn metrics_say_what_the_status_says_and_nothing_that_is_not_known() {
+    let fake = Fake::new();
+    install(&fake, ONE);
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let status = fake.with(|n| n.status()).unwrap();
+    let page = status.prometheus(now);
+    for line in [
+        "relman_node_info{node=\"timed\",environment=\"local\",release=\"phase1-a-1.0.0\",agreed=\"\"} 1",
+        "relman_node_problems{node=\"timed\"} 0",
+        "relman_node_daemon_verified{node=\"timed\"} 1",
+        "relman_node_rollback_ready{node=\"timed\"} 0",
+    ] {
+        assert!(page.lines().any(|l| l == line), "{line} is not in:\n{page}");
+    }
+    assert!(
+        !page.contains("relman_node_drift"),
+        "nobody agrees on a local node"
+    );
+    fake.0.borrow_mut().running = Some(b"other".to_vec());
+    let page = fake.with(|n| n.status()).unwrap().prometheus(now);
+    assert!(page.contains("relman_node_daemon_verified{node=\"timed\"} 0"));
+    fake.0.borrow_mut().running = None;
+    let page = fake.with(|n| n.status()).unwrap().prometheus(now);
+    assert!(!page.contains("relman_node_daemon_verified"), "{page}");
+    assert!(page.contains("relman_node_daemon_up{node=\"timed\"} 0"));
 }

@@ -11,6 +11,15 @@ use tempfile::TempDir;
 use super::relman::Run;
 use super::wait_for;
 
+/// Two machines in one control group would stop each other's services. Which hierarchies there are
+/// differs between hosts.
+const INTO_A_GROUP: &str = "\
+group=$1; shift
+for base in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
+    if [ -e $base/cgroup.procs ]; then mkdir $base/$group && echo $$ > $base/$group/cgroup.procs || exit 1; fi
+done
+exec \"$@\"";
+
 /// A machine; off until [`Machine::boot`].
 pub struct Machine {
     dir: TempDir,
@@ -65,8 +74,9 @@ impl Machine {
     pub fn boot(&mut self) {
         assert!(self.running.is_none(), "it is on already");
         let log = fs::File::create(self.dir.path().join("console")).expect("a file");
-        let mut nspawn = Command::new("systemd-nspawn");
+        let mut nspawn = Command::new("sh");
         nspawn
+            .args(["-c", INTO_A_GROUP, "sh", &self.group(), "systemd-nspawn"])
             .args(["--quiet", "--boot", "--private-network", "--register=no"])
             .args(["--keep-unit", "--console=pipe", "--link-journal=no", "-D"])
             .arg(self.dir.path().join("root"));
@@ -99,6 +109,25 @@ impl Machine {
         wait_for("the machine to be up", || {
             let run = self.run(&["systemctl", "is-system-running"]);
             matches!(run.stdout.trim(), "running" | "degraded").then_some(())
+        });
+    }
+
+    /// Name of its control group.
+    fn group(&self) -> String {
+        let name = self.dir.path().file_name().expect("a name");
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Removes what is left of its control group.
+    fn disband(&self) {
+        let script = format!(
+            "for base in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do \
+             [ ! -d $base/{0} ] || find $base/{0} -depth -type d -exec rmdir {{}} +; done",
+            self.group()
+        );
+        wait_for("the end of a control group", || {
+            let done = Command::new("sh").args(["-c", &script]).status();
+            done.expect("sh runs").success().then_some(())
         });
     }
 
@@ -141,6 +170,7 @@ impl Machine {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
         let _ = running.nspawn.wait();
+        self.disband();
     }
 }
 

@@ -160,6 +160,23 @@ fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
         .exits(0)
         .says(&["runs on testnet-1"]);
     node.runs(TAG);
+    // Nothing listens where nobody was told to listen, and the doctor says so.
+    let path = node.machine.path("/etc/relman/node.toml");
+    let mut text = fs::read_to_string(&path).expect("the configuration");
+    text.push_str("\n[doctor]\nlisten = [\"127.0.0.1:24101\", \"127.0.0.1:24999\"]\nconfig_check = [\"/bin/sh\", \"-c\", \"echo line 7: what; exit 1\"]\n");
+    fs::write(&path, text).expect("the configuration");
+    let run = node.relman(&["doctor"]).exits(1);
+    let run = run.says(&[
+        "nobody listens on 127.0.0.1:24999",
+        "line 7: what",
+        "ss -tlnp",
+    ]);
+    assert!(!run.stdout.contains("24101"), "{run:?}");
+    let page = node.relman(&["status", "--prometheus"]).exits(0).stdout;
+    assert!(
+        page.contains("relman_node_daemon_verified{node=\"testnet-1\"} 1"),
+        "{page}"
+    );
     node.relman(&["install", SECOND]).exits(0).says(&[
         "stopping timed@testnet-1.service",
         "starting timed@testnet-1.service",

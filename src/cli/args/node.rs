@@ -52,6 +52,20 @@ pub struct RollbackArgs {
     pub emergency: bool,
 }
 
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// Print metrics for Prometheus (node_exporter's textfile collector); problems are among them.
+    #[arg(long)]
+    pub prometheus: bool,
+    /// With --prometheus: replace this file instead of printing.
+    #[arg(long, value_name = "FILE", requires = "prometheus")]
+    pub out: Option<PathBuf>,
+}
+
 /// `recover`
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
@@ -61,6 +75,14 @@ pub struct RecoverArgs {
     /// Before the daemon's own turn: wait neither for it nor for a running install.
     #[arg(long)]
     pub boot: bool,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The node.
+    #[command(flatten)]
+    pub node: NodeArgs,
 }
 
 /// `node`

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::doctor::RawDoctor;
 use super::http::RawHttp;
 use super::{Binary, Control, HealthConfig, NodeConfig, ServiceConfig, StoreLocation};
 use crate::limits;
@@ -26,6 +27,8 @@ pub(super) struct RawConfig {
     health: RawHealth,
     #[serde(default)]
     retention: RawRetention,
+    #[serde(default)]
+    doctor: RawDoctor,
     #[serde(default)]
     insecure_accept_example_root: bool,
 }
@@ -137,6 +140,7 @@ impl RawConfig {
             service,
             health,
             keep: self.retention.keep,
+            doctor: self.doctor.check(dir, problems),
             insecure_accept_example_root: self.insecure_accept_example_root,
         }
     }
@@ -262,7 +266,7 @@ fn check_service(
     }
 }
 
-fn check_argv(
+pub(super) fn check_argv(
     key: &str,
     mut argv: Vec<String>,
     dir: &Path,

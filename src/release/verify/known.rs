@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::Result;
 use crate::error::Context;
+use crate::release::environment::target_name;
 use crate::release::standing::{Limits, Term};
 use crate::release::state::{self, Yank};
 use crate::trust::refresh::{self, Cache};
@@ -15,6 +16,8 @@ use crate::trust::state::{Clock, Expiry};
 pub struct Known {
     /// The roles that a node needs, and when they expire.
     pub terms: Vec<Term>,
+    /// The release that the environment has agreed on.
+    pub agreed: Option<String>,
     yanked: Vec<(String, Yank)>,
 }
 
@@ -48,10 +51,13 @@ impl Known {
             term("snapshot", r.snapshot().version, r.snapshot().expires),
             term("timestamp", r.timestamp().version, r.timestamp().expires),
         ];
+        let mut agreed = None;
         if let Some(name) = environment
             && let Ok(role) = r.role(name)
         {
             terms.push(term(name, role.version, role.expires));
+            let target = role.targets.get(&target_name(name));
+            agreed = target.and_then(state::current_tag);
         }
         let released = state::released(r.targets()).0;
         let yanked = released
@@ -59,6 +65,7 @@ impl Known {
             .filter_map(|release| Some((release.tag, release.yanked?)));
         Ok(Some(Known {
             terms,
+            agreed,
             yanked: yanked.collect(),
         }))
     }
