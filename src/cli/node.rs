@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::args::{Cli, InstallArgs, NodeArgs, RollbackArgs};
 use super::project::start_dir;
+use crate::io::backup::BackupFs;
 use crate::io::durable;
 use crate::io::node_fs::NodeFs;
 use crate::io::node_releases::NodeReleases;
@@ -59,7 +60,7 @@ pub fn status(cli: &Cli, args: &NodeArgs, progress: &mut Progress) -> Result<Ans
     })
 }
 
-fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
+pub(super) fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
     let path: PathBuf = start_dir(cli)?.join(&args.config);
     let bytes = durable::read_bounded(&path, MAX_CONFIG_LEN)?.ok_or_else(|| {
         Error::failed(format!(
@@ -74,7 +75,7 @@ fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
     NodeConfig::parse(&config, &dir).map_err(|e| e.under(path.display().to_string()))
 }
 
-fn with_node<T>(
+pub(super) fn with_node<T>(
     config: &NodeConfig,
     dry_run: bool,
     progress: &mut Progress,
@@ -84,17 +85,20 @@ fn with_node<T>(
     let service = service::from_config(config);
     let releases = NodeReleases::new(config, dry_run)?;
     let progress = std::cell::RefCell::new(progress);
+    let count = |done, total| progress.borrow_mut().count(done, total);
+    let backups = BackupFs::new(config, &count);
     let node = Node {
         config,
         host: &host,
         service: service.as_deref(),
+        backups: &backups,
         releases: &releases,
         say: &|stage| progress.borrow_mut().stage(stage),
     };
     work(&node)
 }
 
-fn changed(config: &NodeConfig, report: &ChangeReport) -> Answer {
+pub(super) fn changed(config: &NodeConfig, report: &ChangeReport) -> Answer {
     let mut out = String::new();
     if let Some(recovered) = &report.recovered {
         out.push_str(&format!("{}\n", text::line(&recovered.line())));

@@ -1,11 +1,13 @@
 //! `node.toml`: one daemon on one host. Pure: text and the file's directory come in, values go out.
 
+pub mod backup;
 mod check;
 mod http;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use backup::BackupConfig;
 use check::RawConfig;
 
 use crate::error::{Context, Error, Result};
@@ -100,6 +102,8 @@ pub struct NodeConfig {
     pub health: HealthConfig,
     /// Versions kept, the current one included.
     pub keep: usize,
+    /// What is backed up and how.
+    pub backup: BackupConfig,
     /// Accept a trust root that carries the signed mark "example".
     pub insecure_accept_example_root: bool,
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Node;
+use super::backup::fake::NoBackups;
 use super::config::{Binary, NodeConfig};
 use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging};
 use super::record::{FileRecord, differences};
@@ -107,6 +108,7 @@ impl Fake {
             config: &config,
             host: self,
             service: Some(self),
+            backups: &NoBackups,
             releases: self,
             say: &|_| {},
         })

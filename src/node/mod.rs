@@ -6,6 +6,7 @@
 //! version that is whole and was verified, before and after any kill.
 
 pub mod activate;
+pub mod backup;
 pub mod config;
 pub mod health;
 pub mod history;
@@ -26,6 +27,7 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
+use backup::host::BackupHost;
 use config::NodeConfig;
 use host::{Host, Service};
 use release::Releases;
@@ -38,6 +40,8 @@ pub struct Node<'a> {
     pub host: &'a dyn Host,
     /// The daemon, if relman restarts it.
     pub service: Option<&'a dyn Service>,
+    /// The backups, and the daemon's files.
+    pub backups: &'a dyn BackupHost,
     /// Who verifies.
     pub releases: &'a dyn Releases,
     /// Told each stage as it begins, one line each, for people.

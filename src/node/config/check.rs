@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::backup::{Places, RawBackup, RawData, check as check_backup};
 use super::http::RawHttp;
 use super::{Binary, Control, HealthConfig, NodeConfig, ServiceConfig, StoreLocation};
 use crate::limits;
@@ -26,6 +27,10 @@ pub(super) struct RawConfig {
     health: RawHealth,
     #[serde(default)]
     retention: RawRetention,
+    #[serde(default)]
+    configuration: Vec<PathBuf>,
+    data: Option<RawData>,
+    backup: Option<RawBackup>,
     #[serde(default)]
     insecure_accept_example_root: bool,
 }
@@ -125,7 +130,19 @@ impl RawConfig {
                 self.retention.keep
             ));
         }
+        let places = Places {
+            dir,
+            state: &state,
+            binaries: &binaries,
+        };
         NodeConfig {
+            backup: check_backup(
+                self.configuration,
+                self.data,
+                self.backup,
+                &places,
+                problems,
+            ),
             dir: dir.into(),
             store: check_store(&self.store, dir, problems),
             http: self.http.unwrap_or_default().check(dir, problems),
@@ -262,7 +279,7 @@ fn check_service(
     }
 }
 
-fn check_argv(
+pub(super) fn check_argv(
     key: &str,
     mut argv: Vec<String>,
     dir: &Path,
