@@ -51,6 +51,17 @@ stable_seconds = 5
 # version = ["--version"]
 # version_contains = "{{version}}"        # {{version}} and {{tag}} stand for the release's
 
+# What is backed up before a change, and never taken back: see docs/backups.md. The first line goes
+# above all tables.
+# configuration = ["/etc/{name}/{name}.conf"]
+# [data]
+# dir = "/var/lib/{name}"
+# protect = ["keys/", "last_signed"]    # stays as it is in every restore
+# immutable = ["blocks/*.dat"]          # may be hard-linked
+# [backup]
+# mode = "cold"                         # or hot, none
+# keep = 3
+
 # Versions kept, the current one included. The one to roll back to is never removed.
 [retention]
 keep = 5
