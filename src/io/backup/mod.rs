@@ -3,6 +3,7 @@
 
 mod batch;
 mod copy;
+mod file_job;
 mod make;
 mod meta;
 mod put_back;
@@ -277,10 +278,9 @@ impl BackupHost for BackupFs<'_> {
 
     fn make(&self, sources: &[Source], begun: &Begun<'_>) -> Result<BackupId> {
         let backups = store::create(&self.config.backup.dir)?;
-        self.make_in(&backups, sources, begun).map_err(|error| {
+        self.make_in(&backups, sources, begun).inspect_err(|_| {
             // What cannot be removed now is removed by the next command.
             let _ = store::clean(&backups, &self.config.dir);
-            error
         })
     }
 
@@ -417,10 +417,9 @@ impl BackupHost for BackupFs<'_> {
     fn stage(&self, id: &BackupId) -> Result<Identity> {
         let found = self.found(id)?;
         let beside = Beside::open(self.data_dir()?)?;
-        self.stage_in(&beside, &found).map_err(|error| {
+        self.stage_in(&beside, &found).inspect_err(|_| {
             // What cannot be removed now is removed by the next command.
             let _ = beside.parent.remove_tree(beside.staged());
-            error
         })
     }
 

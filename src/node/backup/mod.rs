@@ -183,8 +183,9 @@ impl Node<'_> {
         }
         self.host.prepare()?;
         let _lock = self.host.lock("backup create")?;
-        self.recover_locked()?;
+        // First: no daemon may be started on half of a restore.
         let recovered = self.recover_restore()?;
+        self.recover_locked()?;
         let plan = self.plan_backup_in(mode)?;
         let about = BackupAbout {
             tag: None,
@@ -343,8 +344,8 @@ impl Node<'_> {
     pub fn prune_backups_and_aside(&self, keep: Option<usize>) -> Result<Pruned> {
         self.host.prepare()?;
         let _lock = self.host.lock("backup prune")?;
-        self.recover_locked()?;
         let recovered = self.recover_restore()?;
+        self.recover_locked()?;
         let removed = self.prune_backups(keep)?;
         let mut aside = Vec::new();
         for path in self.backups.put_aside()? {

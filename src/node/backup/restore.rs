@@ -281,7 +281,7 @@ impl Node<'_> {
     /// Kind failed: it could not be done now; nothing is lost and the next command tries again.
     pub fn recover_restore(&self) -> Result<Option<BackupRecovered>> {
         let Some(journal) = self.backups.read_journal()? else {
-            self.backups.clean()?;
+            self.tidy();
             return Ok(None);
         };
         let plan = journal.restore.as_ref();
@@ -308,7 +308,7 @@ impl Node<'_> {
             }
             _ => "what there was of it was removed".to_owned(),
         };
-        self.backups.clean()?;
+        self.tidy();
         if let Some(service) = self.service.filter(|_| journal.start) {
             if !self.daemon_runs()? {
                 service.start()?;
@@ -324,6 +324,15 @@ impl Node<'_> {
         };
         (self.say)(&recovered.line());
         Ok(Some(recovered))
+    }
+
+    /// What cannot be removed now must not be in the way of an emergency.
+    fn tidy(&self) {
+        if let Err(error) = self.backups.clean() {
+            (self.say)(&format!(
+                "the leftovers of a backup are still there: {error}"
+            ));
+        }
     }
 
     fn rest_of_configuration(&self, plan: &RestorePlan) -> Result<()> {
@@ -349,8 +358,8 @@ impl Node<'_> {
         }
         self.host.prepare()?;
         let _lock = self.host.lock("backup restore")?;
-        self.recover_locked()?;
         let recovered = self.recover_restore()?;
+        self.recover_locked()?;
         if self.service.is_none() && !wanted.stopped {
             return Err(Error::failed(
                 "node.toml has no [service], so nobody can tell whether the daemon is stopped",

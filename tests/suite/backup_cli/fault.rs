@@ -144,6 +144,7 @@ fn two_at_once_make_one_backup_each_or_are_told_who_is_at_it() {
 }
 
 #[test]
+#[ignore = "takes a minute"]
 fn fifty_thousand_small_files_are_backed_up_and_found_whole() {
     let node = Node::new("");
     for dir in 0..50 {

@@ -1,6 +1,8 @@
 //! Backups of a node by the real `relman`: made, verified, restored; and everything in their way.
 
 mod attack;
+mod calls;
+mod exchange;
 mod fault;
 mod node;
 
@@ -234,13 +236,13 @@ fn without_a_service_somebody_has_to_say_that_the_daemon_is_stopped() {
 
 #[test]
 fn a_daemon_that_runs_is_in_the_way_until_it_is_stopped_and_runs_again_afterwards() {
-    let node =
-        Node::new("[service]\nstart = [\"/bin/sleep\", \"600\"]\nstop_timeout_seconds = 1\n");
+    let node = Node::new("[service]\nstart = [\"bin/timed\", \"600\"]\nstop_timeout_seconds = 1\n");
     let daemon = || {
         let text = node.read("node.toml");
         let config = relman::node::config::NodeConfig::parse(&text, &node.dir).unwrap();
         relman::io::service::from_config(&config).unwrap()
     };
+    fs::copy("/bin/sleep", node.path("bin/timed")).unwrap();
     fs::create_dir_all(node.path("state")).unwrap();
     let pid = || daemon().state().unwrap().pid;
     daemon().start().unwrap();

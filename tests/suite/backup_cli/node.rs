@@ -36,10 +36,7 @@ impl Node {
 
     /// As [`Node::new`], in this directory.
     pub fn at(dir: &Path, lines: &str) -> Node {
-        let node = Node {
-            dir: dir.into(),
-            _temp: None,
-        };
+        let node = Node::opened(dir);
         let text = format!(
             "name = \"timed\"\nstore = \"store\"\nroot = \"root.json\"\nstate = \"state\"\n\
              configuration = [\"etc/timed.conf\"]\n\
@@ -61,6 +58,14 @@ impl Node {
         )
         .unwrap();
         node
+    }
+
+    /// The node that is in this directory.
+    pub fn opened(dir: &Path) -> Node {
+        Node {
+            dir: dir.into(),
+            _temp: None,
+        }
     }
 
     pub fn path(&self, path: &str) -> PathBuf {

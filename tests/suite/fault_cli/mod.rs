@@ -4,7 +4,7 @@
 //! The log has witnesses and is about to fill a tile, so that all that an append can do is done. CI
 //! takes a sample; every call: RELMAN_TEST_ALL_FAULTS=1 cargo test --test suite -- --ignored fault_cli
 
-mod strace;
+pub mod strace;
 
 use std::collections::BTreeSet;
 use std::fs;
