@@ -302,3 +302,29 @@ pub const MAX_AUDIT_PROBLEMS: usize = 1_000;
 pub const MAX_SPLIT_VIEW_LEN: u64 = 2 * MAX_CHECKPOINT_LEN + 16_384;
 /// Lines of history that an audit keeps unless it is told otherwise.
 pub const AUDIT_HISTORY_LINES: usize = 1_000;
+/// Backups kept on a node.
+pub const MAX_BACKUPS: usize = 1_000;
+/// Patterns in one list of a node's `[data]`.
+pub const MAX_BACKUP_PATTERNS: usize = 256;
+/// Files, directories and links in one backup.
+pub const MAX_BACKUP_ENTRIES: u64 = 10_000_000;
+/// Directories inside each other in a backup; two descriptors are held for each.
+pub const MAX_BACKUP_DEPTH: usize = 100;
+/// A backup's `manifest.json`.
+pub const MAX_MANIFEST_LEN: u64 = 1_048_576;
+/// One line of a backup's `entries.jsonl`: a path of 4,096 bytes three times as long, its target, and attributes.
+pub const MAX_BACKUP_LINE_LEN: u64 = 262_144;
+/// All extended attributes of one file, in bytes.
+pub const MAX_XATTRS_LEN: usize = 98_304;
+/// Skipped or unsteady files that a backup's manifest names.
+pub const MAX_BACKUP_NOTES: usize = 1_000;
+/// Problems of one backup that are told one by one.
+pub const MAX_BACKUP_PROBLEMS: usize = 1_000;
+/// Files of a backup that are worked on at the same time: their directories are held open.
+pub const BACKUP_BATCH: usize = 128;
+/// How often a file that changes while it is read is read again.
+pub const MAX_HOT_TRIES: usize = 3;
+/// A node's `backup.json`, the journal of what backups have under way.
+pub const MAX_BACKUP_JOURNAL_LEN: u64 = 65_536;
+/// Seconds that a snapshot's command may take.
+pub const MAX_SNAPSHOT_SECONDS: u64 = 600;

@@ -3,6 +3,7 @@
 #[cfg(feature = "maintainer")]
 mod approve;
 mod audit;
+mod backup;
 #[cfg(feature = "maintainer")]
 mod gate;
 #[cfg(feature = "maintainer")]
@@ -31,6 +32,7 @@ use crate::io::passphrase::Passphrases;
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
 pub use audit::AuditArgs;
+pub use backup::{BackupArgs, BackupCommand, BackupCreateArgs, BackupRestoreArgs};
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
@@ -144,6 +146,8 @@ pub enum Command {
     Install(InstallArgs),
     /// Put a retained release back on this node.
     Rollback(RollbackArgs),
+    /// Backups of a node's binaries, configuration and data, and going back to them.
+    Backup(BackupArgs),
     /// What runs on this node, and what it can go back to.
     Status(StatusArgs),
     /// Finish or revert what a killed install or rollback left on this node.
@@ -213,6 +217,7 @@ impl Command {
             Command::Verify(_) => "verify",
             Command::Install(_) => "install",
             Command::Rollback(_) => "rollback",
+            Command::Backup(_) => "backup",
             Command::Status(_) => "status",
             Command::Recover(_) => "recover",
             Command::Doctor(_) => "doctor",

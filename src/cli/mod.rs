@@ -4,6 +4,7 @@
 mod approve;
 pub mod args;
 mod audit;
+mod backup;
 #[cfg(feature = "maintainer")]
 mod cut;
 #[cfg(feature = "maintainer")]
@@ -151,6 +152,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Verify(args) => verify::run(cli, args),
         Command::Install(args) => node::install(cli, args, progress),
         Command::Rollback(args) => node::rollback(cli, args, progress),
+        Command::Backup(args) => backup::run(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),
         Command::Recover(args) => node::recover(cli, args, progress),
         Command::Doctor(args) => node_group::doctor(cli, args, progress),

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::args::{Cli, InstallArgs, NodeArgs, RecoverArgs, RollbackArgs, StatusArgs};
 use super::project::start_dir;
+use crate::io::backup::BackupFs;
 use crate::io::node_fs::NodeFs;
 use crate::io::node_releases::NodeReleases;
 use crate::io::service;
@@ -183,10 +184,13 @@ pub(super) fn with_node<T>(
     let service = service::from_config(config);
     let releases = NodeReleases::new(config, how.dry_run)?;
     let progress = std::cell::RefCell::new(progress);
+    let count = |done, total| progress.borrow_mut().count(done, total);
+    let backups = BackupFs::new(config, &count);
     let node = Node {
         config,
         host: &host,
         service: service.as_deref(),
+        backups: &backups,
         releases: &releases,
         say: &|stage| progress.borrow_mut().stage(stage),
         at_once: how.at_once,
@@ -195,7 +199,7 @@ pub(super) fn with_node<T>(
     work(&node)
 }
 
-fn changed(config: &NodeConfig, report: &ChangeReport) -> Answer {
+pub(super) fn changed(config: &NodeConfig, report: &ChangeReport) -> Answer {
     let mut out = String::new();
     if let Some(recovered) = &report.recovered {
         out.push_str(&format!("{}\n", text::line(&recovered.line())));

@@ -3,6 +3,7 @@
 #[cfg(feature = "maintainer")]
 pub mod agent;
 pub mod ask;
+pub mod backup;
 pub mod build;
 pub mod clock;
 mod collect;

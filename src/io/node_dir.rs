@@ -50,8 +50,26 @@ impl Dir {
         }
     }
 
+    /// As [`Dir::open`], where the path is the administrator's and may lead through links.
+    pub(crate) fn open_through_links(path: &Path) -> Result<Option<Dir>> {
+        match openat(
+            CWD,
+            path,
+            DIRECTORY.difference(OFlags::NOFOLLOW),
+            Mode::empty(),
+        ) {
+            Ok(fd) => Ok(Some(Dir {
+                fd,
+                path: path.into(),
+            })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(cannot("open the directory", path, error)),
+        }
+    }
+
     /// Opens the directory `name` below; none where it does not exist.
-    pub(crate) fn dir(&self, name: &str) -> Result<Option<Dir>> {
+    pub(crate) fn dir(&self, name: impl AsRef<Path>) -> Result<Option<Dir>> {
+        let name = name.as_ref();
         let path = self.path.join(name);
         match openat(&self.fd, name, DIRECTORY, Mode::empty()) {
             Ok(fd) => Ok(Some(Dir { fd, path })),
@@ -65,14 +83,16 @@ impl Dir {
     }
 
     /// As [`Dir::dir`], where it has to exist.
-    pub(crate) fn existing_dir(&self, name: &str) -> Result<Dir> {
+    pub(crate) fn existing_dir(&self, name: impl AsRef<Path>) -> Result<Dir> {
+        let name = name.as_ref();
         self.dir(name)?.ok_or_else(|| {
             Error::failed(format!("{} does not exist", self.path.join(name).display()))
         })
     }
 
     /// Opens the directory `name`, or creates it with `mode`, whatever the umask.
-    pub(crate) fn make_dir(&self, name: &str, mode: u32) -> Result<Dir> {
+    pub(crate) fn make_dir(&self, name: impl AsRef<Path>, mode: u32) -> Result<Dir> {
+        let name = name.as_ref();
         match mkdirat(&self.fd, name, Mode::from_raw_mode(0o700)) {
             Ok(()) => {
                 let dir = self.existing_dir(name)?;
@@ -87,7 +107,8 @@ impl Dir {
     }
 
     /// Creates the directory `name` with mode 0700; false where the name is taken.
-    pub(crate) fn make_new_dir(&self, name: &str) -> Result<bool> {
+    pub(crate) fn make_new_dir(&self, name: impl AsRef<Path>) -> Result<bool> {
+        let name = name.as_ref();
         match mkdirat(&self.fd, name, Mode::from_raw_mode(0o700)) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
@@ -96,7 +117,8 @@ impl Dir {
     }
 
     /// What is at `name`, links not followed.
-    pub(crate) fn stat(&self, name: &str) -> Result<Option<Stat>> {
+    pub(crate) fn stat(&self, name: impl AsRef<Path>) -> Result<Option<Stat>> {
+        let name = name.as_ref();
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
@@ -105,7 +127,8 @@ impl Dir {
     }
 
     /// Opens the regular file `name` for reading; none where it does not exist.
-    pub(crate) fn open_file(&self, name: &str) -> Result<Option<(File, Stat)>> {
+    pub(crate) fn open_file(&self, name: impl AsRef<Path>) -> Result<Option<(File, Stat)>> {
+        let name = name.as_ref();
         let path = self.path.join(name);
         let fd = match openat(&self.fd, name, READ, Mode::empty()) {
             Ok(fd) => fd,
@@ -159,6 +182,14 @@ impl Dir {
             .or_failed(|| format!("cannot write {}", path.display()))
     }
 
+    /// Creates the empty file `name`, which must not exist, mode 0600, for writing and reading.
+    pub(crate) fn create_empty(&self, name: impl AsRef<Path>) -> Result<File> {
+        let flags = CREATE.difference(OFlags::WRONLY).union(OFlags::RDWR);
+        openat(&self.fd, name.as_ref(), flags, Mode::from_raw_mode(0o600))
+            .map(File::from)
+            .map_err(|e| cannot("create", &self.path.join(name), e))
+    }
+
     /// Atomically creates or replaces the file `name`.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
         let temporary = format!(".{name}.new");
@@ -191,7 +222,8 @@ impl Dir {
     }
 
     /// Where the link `name` points; none where there is nothing.
-    pub(crate) fn read_link(&self, name: &str) -> Result<Option<PathBuf>> {
+    pub(crate) fn read_link(&self, name: impl AsRef<Path>) -> Result<Option<PathBuf>> {
+        let name = name.as_ref();
         match readlinkat(&self.fd, name, Vec::new()) {
             Ok(target) => Ok(Some(OsString::from_vec(target.into_bytes()).into())),
             Err(Errno::NOENT) => Ok(None),
@@ -204,7 +236,8 @@ impl Dir {
     }
 
     /// Removes the file or link `name`; none is no error.
-    pub(crate) fn remove(&self, name: &str) -> Result<()> {
+    pub(crate) fn remove(&self, name: impl AsRef<Path>) -> Result<()> {
+        let name = name.as_ref();
         match unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) => self.sync(),
             Err(Errno::NOENT) => Ok(()),
@@ -213,21 +246,32 @@ impl Dir {
     }
 
     /// Removes `name` and all below it, following no link; none is no error.
-    pub(crate) fn remove_tree(&self, name: &str) -> Result<()> {
+    pub(crate) fn remove_tree(&self, name: impl AsRef<Path>) -> Result<()> {
+        let name = name.as_ref();
         let Some(stat) = self.stat(name)? else {
             return Ok(());
         };
-        if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-            return self.remove(name);
-        }
-        if let Some(dir) = self.dir(name)? {
-            // A release's directories may have lost their write bit.
-            let _ = fchmod(&dir.fd, Mode::from_raw_mode(0o700));
-            for below in dir.names()? {
-                dir.remove_tree(&below)?;
+        self.remove_below(name, FileType::from_raw_mode(stat.st_mode))?;
+        self.sync()
+    }
+
+    /// Syncs nothing: until the name at the top is gone, it does not matter what is left below.
+    fn remove_below(&self, name: &Path, kind: FileType) -> Result<()> {
+        let mut flags = AtFlags::empty();
+        if kind == FileType::Directory {
+            flags = AtFlags::REMOVEDIR;
+            if let Some(dir) = self.dir(name)? {
+                // A release's directories may have lost their write bit.
+                let _ = fchmod(&dir.fd, Mode::from_raw_mode(0o700));
+                for below in dir.raw_names()? {
+                    if let Some(stat) = dir.stat(&below)? {
+                        let kind = FileType::from_raw_mode(stat.st_mode);
+                        dir.remove_below(Path::new(&below), kind)?;
+                    }
+                }
             }
         }
-        match unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
+        match unlinkat(&self.fd, name, flags) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(cannot("remove", &self.path.join(name), error)),
         }
@@ -235,22 +279,28 @@ impl Dir {
 
     /// The names in this directory, sorted.
     pub(crate) fn names(&self) -> Result<Vec<String>> {
+        let names = self.raw_names()?.into_iter().map(|name| {
+            name.into_string().map_err(|name| {
+                Error::refused(format!(
+                    "{} has a name that is no UTF-8: {:?}",
+                    self.path.display(),
+                    name.to_string_lossy()
+                ))
+            })
+        });
+        names.collect()
+    }
+
+    /// As [`Dir::names`], where they may be any bytes.
+    pub(crate) fn raw_names(&self) -> Result<Vec<OsString>> {
         let read = |e| cannot("list", &self.path, e);
         let mut names = Vec::new();
         for entry in Entries::read_from(&self.fd).map_err(read)? {
             let entry = entry.map_err(read)?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
+            match entry.file_name().to_bytes() {
+                b"." | b".." => {}
+                name => names.push(OsString::from_vec(name.to_vec())),
             }
-            let Ok(name) = name.to_str() else {
-                return Err(Error::refused(format!(
-                    "{} has a name that is no UTF-8: {:?}",
-                    self.path.display(),
-                    name.to_string_lossy()
-                )));
-            };
-            names.push(name.to_string());
         }
         names.sort();
         Ok(names)

@@ -1,5 +1,6 @@
 //! `node.toml`: one daemon on one host. Pure: text and the file's directory come in, values go out.
 
+pub mod backup;
 mod check;
 pub mod doctor;
 mod http;
@@ -7,6 +8,7 @@ mod http;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use backup::BackupConfig;
 use check::RawConfig;
 use doctor::DoctorConfig;
 
@@ -104,6 +106,8 @@ pub struct NodeConfig {
     pub keep: usize,
     /// What `relman doctor` looks at besides.
     pub doctor: DoctorConfig,
+    /// What is backed up and how.
+    pub backup: BackupConfig,
     /// Accept a trust root that carries the signed mark "example".
     pub insecure_accept_example_root: bool,
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Node;
+use super::backup::fake::NoBackups;
 use super::config::{Binary, NodeConfig};
 use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging, Stop};
 use super::record::{AdoptedFrom, FileRecord, differences};
@@ -141,6 +142,7 @@ impl Fake {
             config,
             host: self,
             service: Some(self),
+            backups: &NoBackups,
             releases: self,
             say: &|_| {},
             at_once: false,

@@ -6,6 +6,7 @@
 //! version that is whole and was verified, before and after any kill.
 
 pub mod activate;
+pub mod backup;
 pub mod check;
 pub mod config;
 pub mod doctor;
@@ -34,6 +35,7 @@ mod fake_store;
 #[cfg(test)]
 mod tests;
 
+use backup::host::BackupHost;
 use config::NodeConfig;
 use host::{Host, Service};
 use release::Releases;
@@ -46,6 +48,8 @@ pub struct Node<'a> {
     pub host: &'a dyn Host,
     /// The daemon, if relman restarts it.
     pub service: Option<&'a dyn Service>,
+    /// The backups, and the daemon's files.
+    pub backups: &'a dyn BackupHost,
     /// Who verifies.
     pub releases: &'a dyn Releases,
     /// Told each stage as it begins, one line each, for people.

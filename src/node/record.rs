@@ -258,7 +258,7 @@ pub fn version_of_tag(tag: &str) -> Option<&str> {
         .find(|rest| semver::Version::parse(rest).is_ok())
 }
 
-pub(super) fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(value)
         .or_failed(|| "a record of the node cannot be written as JSON".into())?;
     bytes.push(b'\n');

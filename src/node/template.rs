@@ -81,6 +81,16 @@ stable_seconds = 5
 # config_check = [{path_q}, "--check-config"]
 # paths = ["/var/lib/{name}"]
 # min_free_percent = 10
+# What is backed up before a change, and never taken back: see docs/backups.md. The first line goes
+# above all tables.
+# configuration = ["/etc/{name}/{name}.conf"]
+# [data]
+# dir = "/var/lib/{name}"
+# protect = ["keys/", "last_signed"]    # stays as it is in every restore
+# immutable = ["blocks/*.dat"]          # may be hard-linked
+# [backup]
+# mode = "cold"                         # or hot, none
+# keep = 3
 
 # Versions kept, the current one included. The one to roll back to is never removed.
 [retention]

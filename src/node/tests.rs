@@ -230,6 +230,7 @@ fn old_versions_go_but_never_the_one_to_go_back_to() {
         config: &config,
         host: &fake,
         service: Some(&fake),
+        backups: &super::backup::fake::NoBackups,
         releases: &fake,
         say: &|_| {},
         at_once: false,

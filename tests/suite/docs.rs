@@ -18,8 +18,10 @@ const PAGES: &[&str] = &[
     "docs/architecture.md",
     "docs/audit.md",
     "docs/build-type-cut-v1.md",
+    "docs/backups.md",
     "docs/benchmarks.md",
     "docs/cli-authority.md",
+    "docs/cli-backup.md",
     "docs/cli-evidence.md",
     "docs/cli-keys.md",
     "docs/cli-log.md",
@@ -51,6 +53,7 @@ fn command_pages() -> String {
     let names = [
         "cli",
         "cli-authority",
+        "cli-backup",
         "cli-evidence",
         "cli-keys",
         "cli-log",

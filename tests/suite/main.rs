@@ -9,6 +9,7 @@ mod agent_cli;
 mod approve_cli;
 mod audit_attack_cli;
 mod audit_cli;
+mod backup_cli;
 mod bucket;
 mod ceremony_cli;
 mod ceremony_fault_cli;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::backup::{Places, RawBackup, RawData, check as check_backup};
 use super::doctor::RawDoctor;
 use super::http::RawHttp;
 use super::{Binary, Control, HealthConfig, NodeConfig, ServiceConfig, StoreLocation};
@@ -29,6 +30,10 @@ pub(super) struct RawConfig {
     retention: RawRetention,
     #[serde(default)]
     doctor: RawDoctor,
+    #[serde(default)]
+    configuration: Vec<PathBuf>,
+    data: Option<RawData>,
+    backup: Option<RawBackup>,
     #[serde(default)]
     insecure_accept_example_root: bool,
 }
@@ -128,7 +133,19 @@ impl RawConfig {
                 self.retention.keep
             ));
         }
+        let places = Places {
+            dir,
+            state: &state,
+            binaries: &binaries,
+        };
         NodeConfig {
+            backup: check_backup(
+                self.configuration,
+                self.data,
+                self.backup,
+                &places,
+                problems,
+            ),
             dir: dir.into(),
             store: check_store(&self.store, dir, problems),
             http: self.http.unwrap_or_default().check(dir, problems),

@@ -6,6 +6,7 @@
 //! `statement` and `unmet` alone: they judge results and run nothing.
 
 mod decimal;
+pub(crate) mod glob;
 mod statement;
 mod unmet;
 
@@ -17,8 +18,6 @@ mod cargo_test;
 mod cobertura;
 #[cfg(feature = "maintainer")]
 mod coverage;
-#[cfg(feature = "maintainer")]
-mod glob;
 #[cfg(feature = "maintainer")]
 mod judge;
 #[cfg(feature = "maintainer")]

@@ -7,6 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use relman::error::{Context, Error, Result};
 use relman::hash::Sha256;
+use relman::io::backup::BackupFs;
 use relman::io::node_fs::NodeFs;
 use relman::io::service;
 use relman::node::Node;
@@ -124,10 +125,12 @@ impl Bench {
     pub fn with_releases<T>(&self, releases: &dyn Releases, f: impl FnOnce(&Node) -> T) -> T {
         let host = NodeFs::new(&self.config);
         let service = service::from_config(&self.config);
+        let backups = BackupFs::new(&self.config, &|_, _| {});
         f(&Node {
             config: &self.config,
             host: &host,
             service: service.as_deref(),
+            backups: &backups,
             releases,
             say: &|_| {},
             at_once: false,
