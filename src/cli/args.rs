@@ -3,6 +3,7 @@
 #[cfg(feature = "maintainer")]
 mod approve;
 mod audit;
+mod bundle;
 #[cfg(feature = "maintainer")]
 mod gate;
 #[cfg(feature = "maintainer")]
@@ -30,6 +31,7 @@ use crate::io::passphrase::Passphrases;
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
 pub use audit::AuditArgs;
+pub use bundle::BundleArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
@@ -135,6 +137,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Make every check of a release and tell all that is wrong.
     Verify(VerifyArgs),
+    /// Write one file with all that a node needs to install a release without a network.
+    Bundle(BundleArgs),
     /// Verify a release, install it on this node and restart the daemon.
     Install(InstallArgs),
     /// Put a retained release back on this node.
@@ -200,6 +204,7 @@ impl Command {
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",
+            Command::Bundle(_) => "bundle",
             Command::Install(_) => "install",
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
@@ -345,8 +350,12 @@ pub struct ShowArgs {
 /// `verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// A tag, or the path of an archive or of a release directory.
-    pub what: String,
+    /// A tag, or the path of an archive or of a release directory [default: what the bundle is of].
+    #[arg(required_unless_present = "bundle")]
+    pub what: Option<String>,
+    /// A file that `relman bundle` wrote, in place of a store.
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
+    pub bundle: Option<PathBuf>,
     /// The store.
     #[command(flatten)]
     pub store: StoreArgs,
@@ -363,8 +372,11 @@ pub struct NodeArgs {
 /// `install`
 #[derive(Debug, Args)]
 pub struct InstallArgs {
-    /// The tag [default: what the node's environment has agreed on].
+    /// The tag [default: what the node's environment has agreed on; on a local node, what the bundle is of].
     pub tag: Option<String>,
+    /// A file that `relman bundle` wrote, in place of the node's store.
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
     /// The node.
     #[command(flatten)]
     pub node: NodeArgs,

@@ -4,6 +4,7 @@
 mod approve;
 pub mod args;
 mod audit;
+mod bundle;
 #[cfg(feature = "maintainer")]
 mod cut;
 #[cfg(feature = "maintainer")]
@@ -148,6 +149,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::List(args) => show::list(cli, args),
         Command::Show(args) => show::show(cli, args),
         Command::Verify(args) => verify::run(cli, args),
+        Command::Bundle(args) => bundle::run(cli, args, progress),
         Command::Install(args) => node::install(cli, args, progress),
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),

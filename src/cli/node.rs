@@ -10,12 +10,14 @@ use crate::io::durable;
 use crate::io::node_fs::NodeFs;
 use crate::io::node_releases::NodeReleases;
 use crate::io::service;
+use crate::io::store_bundle::BundleStore;
 use crate::limits::MAX_CONFIG_LEN;
 use crate::node::Node;
 use crate::node::activate::{ChangeOutcome, ChangeReport};
 use crate::node::config::NodeConfig;
 use crate::release::cut::Events;
 use crate::release::tag::Tag;
+use crate::release::verify::LOCAL;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Kind, Result};
 
@@ -24,11 +26,22 @@ pub fn install(cli: &Cli, args: &InstallArgs, progress: &mut Progress) -> Result
     // A name that no release can have is refused before anything of the node is touched.
     let named = args.tag.as_deref().map(Tag::parse_any).transpose()?;
     let config = read(cli, &args.node)?;
-    let tag = match named {
-        Some(tag) => tag,
-        None => Tag::parse_any(&NodeReleases::new(&config, true)?.agreed()?)?,
+    let bundle = match &args.bundle {
+        Some(path) => Some(BundleStore::open(&start_dir(cli)?.join(path))?),
+        None => None,
     };
-    let report = with_node(&config, args.dry_run, progress, |node| {
+    let of_bundle = bundle.as_ref().map(|bundle| bundle.index().tag.clone());
+    let releases = match bundle {
+        Some(bundle) => NodeReleases::from_bundle(&config, bundle, args.dry_run)?,
+        None => NodeReleases::new(&config, args.dry_run)?,
+    };
+    let tag = match (named, of_bundle) {
+        (Some(tag), _) => tag,
+        (None, Some(tag)) if config.environment == LOCAL => Tag::parse_any(&tag)?,
+        (None, Some(_)) => Tag::parse_any(&releases.agreed()?)?,
+        (None, None) => Tag::parse_any(&NodeReleases::new(&config, true)?.agreed()?)?,
+    };
+    let report = with_node(&config, &releases, progress, |node| {
         node.install(tag.as_str(), args.dry_run)
     })?;
     Ok(changed(&config, &report))
@@ -37,7 +50,8 @@ pub fn install(cli: &Cli, args: &InstallArgs, progress: &mut Progress) -> Result
 /// `relman rollback`.
 pub fn rollback(cli: &Cli, args: &RollbackArgs, progress: &mut Progress) -> Result<Answer> {
     let config = read(cli, &args.node)?;
-    let report = with_node(&config, args.dry_run, progress, |node| {
+    let releases = NodeReleases::new(&config, args.dry_run)?;
+    let report = with_node(&config, &releases, progress, |node| {
         node.rollback(args.to.as_deref(), args.dry_run)
     })?;
     Ok(changed(&config, &report))
@@ -46,7 +60,8 @@ pub fn rollback(cli: &Cli, args: &RollbackArgs, progress: &mut Progress) -> Resu
 /// `relman status`.
 pub fn status(cli: &Cli, args: &NodeArgs, progress: &mut Progress) -> Result<Answer> {
     let config = read(cli, args)?;
-    let status = with_node(&config, true, progress, |node| node.status())?;
+    let releases = NodeReleases::new(&config, true)?;
+    let status = with_node(&config, &releases, progress, |node| node.status())?;
     let mut out = String::new();
     for line in status.lines() {
         out.push_str(&text::line(&line));
@@ -76,19 +91,18 @@ fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
 
 fn with_node<T>(
     config: &NodeConfig,
-    dry_run: bool,
+    releases: &NodeReleases,
     progress: &mut Progress,
     work: impl FnOnce(&Node) -> Result<T>,
 ) -> Result<T> {
     let host = NodeFs::new(config);
     let service = service::from_config(config);
-    let releases = NodeReleases::new(config, dry_run)?;
     let progress = std::cell::RefCell::new(progress);
     let node = Node {
         config,
         host: &host,
         service: service.as_deref(),
-        releases: &releases,
+        releases,
         say: &|stage| progress.borrow_mut().stage(stage),
     };
     work(&node)

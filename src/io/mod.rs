@@ -35,6 +35,7 @@ pub mod sample_repo;
 pub mod scratch;
 pub mod service;
 pub mod stage_local;
+pub mod store_bundle;
 pub mod store_http;
 pub mod store_local;
 #[cfg(feature = "object-store")]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Problem;
 use crate::hash::Sha256;
-use crate::release::leaf::{AttestationKind, Leaf, ReceiptsLeaf, ReleaseLeaf, RollbackLeaf, YankLeaf};
+use crate::release::leaf::{
+    AttestationKind, Leaf, ReceiptsLeaf, ReleaseLeaf, RollbackLeaf, YankLeaf,
+};
 use crate::release::state::Released;
 
 /// Leaves that counted when they were logged, by what they are about.

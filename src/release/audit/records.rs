@@ -74,15 +74,13 @@ fn batch(store: &dyn Reader, index: u64, leaf: &ReceiptsLeaf) -> Vec<Problem> {
     let path = format!("{DIR}/{}", ReceiptsLeaf::file_name(&leaf.batch));
     match store.open(&path) {
         Ok(None) => Vec::new(),
-        Ok(Some(_)) => {
-            match check_released_file(store, &path, leaf.batch, MAX_RECEIPTS_FILE_LEN) {
-                Ok(()) => Vec::new(),
-                Err(e) => vec![Problem::new(
-                    path,
-                    format!("is the batch of entry {index} and {e}"),
-                )],
-            }
-        }
+        Ok(Some(_)) => match check_released_file(store, &path, leaf.batch, MAX_RECEIPTS_FILE_LEN) {
+            Ok(()) => Vec::new(),
+            Err(e) => vec![Problem::new(
+                path,
+                format!("is the batch of entry {index} and {e}"),
+            )],
+        },
         Err(e) => problem(path, &e),
     }
 }

@@ -68,7 +68,9 @@ impl ReceiptsLeaf {
             text.parse().map_err(|_| missing(name))
         };
         let [subject] = statement.subject.as_slice() else {
-            return Err(Error::refused("a leaf of receipts with more than one batch"));
+            return Err(Error::refused(
+                "a leaf of receipts with more than one batch",
+            ));
         };
         let batch = subject
             .sha256()
