@@ -318,3 +318,5 @@ pub const MAX_BUNDLE_INDEX_LEN: u64 = 4 * 1024 * 1024;
 pub const MAX_BUNDLE_MEMBERS: usize = 16_384;
 /// All members of a bundle but the archive.
 pub const MAX_BUNDLE_SMALL_LEN: u64 = 256 * 1024 * 1024;
+/// The report of a health check in a receipt, as JSON; of a longer one only the short members are kept.
+pub const MAX_RECEIPT_HEALTH_LEN: usize = 32_768;

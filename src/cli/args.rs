@@ -13,6 +13,7 @@ mod log;
 mod promote;
 #[cfg(feature = "maintainer")]
 mod rebuild;
+mod receipts;
 mod repo;
 #[cfg(feature = "maintainer")]
 pub mod root;
@@ -39,6 +40,9 @@ pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowA
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 #[cfg(feature = "maintainer")]
 pub use rebuild::RebuildArgs;
+pub use receipts::{
+    ReceiptsArgs, ReceiptsCommand, ReceiptsExportArgs, ReceiptsShowArgs, ReceiptsVerifyArgs,
+};
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
 #[cfg(feature = "maintainer")]
 pub use witness::WitnessArgs;
@@ -145,6 +149,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// What runs on this node, and what it can go back to.
     Status(NodeArgs),
+    /// What this node did and refused, signed; and the way of that into the log.
+    Receipts(ReceiptsArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(AuditArgs),
     /// The log: what happened, whether it is whole, proofs.
@@ -208,6 +214,7 @@ impl Command {
             Command::Install(_) => "install",
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
+            Command::Receipts(_) => "receipts",
             Command::Audit(_) => "audit",
             Command::Log(_) => "log",
             Command::Docs(_) => "docs",
@@ -293,7 +300,7 @@ pub struct ExportArgs {
 /// `import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Files that `relman export` or `relman sign` wrote.
+    /// Files that `relman export`, `relman sign` or `relman receipts export` wrote.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }

@@ -29,6 +29,7 @@ mod project;
 mod promote;
 #[cfg(feature = "maintainer")]
 mod rebuild;
+mod receipts;
 mod repo;
 #[cfg(feature = "maintainer")]
 mod root;
@@ -153,6 +154,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Install(args) => node::install(cli, args, progress),
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),
+        Command::Receipts(args) => receipts::run(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
         Command::Log(args) => log::run(cli, args, progress),
         Command::Docs(args) => docs::run(cli, args),

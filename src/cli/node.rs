@@ -8,6 +8,7 @@ use super::args::{Cli, InstallArgs, NodeArgs, RollbackArgs};
 use super::project::start_dir;
 use crate::io::durable;
 use crate::io::node_fs::NodeFs;
+use crate::io::node_receipts::NodeReceipts;
 use crate::io::node_releases::NodeReleases;
 use crate::io::service;
 use crate::io::store_bundle::BundleStore;
@@ -15,6 +16,7 @@ use crate::limits::MAX_CONFIG_LEN;
 use crate::node::Node;
 use crate::node::activate::{ChangeOutcome, ChangeReport};
 use crate::node::config::NodeConfig;
+use crate::node::receipt::Receipts;
 use crate::release::cut::Events;
 use crate::release::tag::Tag;
 use crate::release::verify::LOCAL;
@@ -74,7 +76,7 @@ pub fn status(cli: &Cli, args: &NodeArgs, progress: &mut Progress) -> Result<Ans
     })
 }
 
-fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
+pub(super) fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
     let path: PathBuf = start_dir(cli)?.join(&args.config);
     let bytes = durable::read_bounded(&path, MAX_CONFIG_LEN)?.ok_or_else(|| {
         Error::failed(format!(
@@ -97,12 +99,14 @@ fn with_node<T>(
 ) -> Result<T> {
     let host = NodeFs::new(config);
     let service = service::from_config(config);
+    let ledger = NodeReceipts::new(config);
     let progress = std::cell::RefCell::new(progress);
     let node = Node {
         config,
         host: &host,
         service: service.as_deref(),
         releases,
+        receipts: Receipts::new(&ledger),
         say: &|stage| progress.borrow_mut().stage(stage),
     };
     work(&node)

@@ -3,6 +3,8 @@
 #[cfg(feature = "maintainer")]
 pub mod agent;
 pub mod ask;
+#[cfg(feature = "maintainer")]
+pub mod batches;
 pub mod build;
 pub mod clock;
 mod collect;
@@ -24,6 +26,7 @@ pub mod memory_of_node;
 pub mod mirror_local;
 pub mod node_fs;
 pub mod node_lock;
+pub mod node_receipts;
 pub mod node_releases;
 pub mod parallel;
 #[cfg(feature = "maintainer")]
@@ -57,6 +60,7 @@ pub mod witnesses;
 pub mod workshop;
 
 mod node_dir;
+mod node_key;
 mod node_link;
 mod node_process;
 mod node_run;

@@ -153,6 +153,7 @@ impl Node<'_> {
         (self.say)(&format!("checking the health of {}", wanted.tag));
         self.enter(journal, Step::Health)?;
         let report = self.check_health(wanted)?;
+        self.receipts.healthy(&report);
         self.done(journal)?;
         Ok(report)
     }
@@ -205,6 +206,7 @@ impl Node<'_> {
             };
             self.host.append_history(&entry.to_line())?;
         }
+        self.record_concluded();
         self.done(journal)?;
         self.host.remove_journal()
     }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::Node;
 use super::config::{Binary, NodeConfig};
 use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging};
+use super::receipt::Receipts;
 use super::record::{FileRecord, differences};
 use super::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
 use crate::error::{Error, Result};
@@ -33,6 +34,7 @@ pub(crate) enum Fault {
 pub(crate) struct World {
     pub journal: Option<Vec<u8>>,
     pub history: Vec<u8>,
+    pub receipts: Vec<u8>,
     pub versions: BTreeMap<String, Files>,
     pub evidence: BTreeMap<String, Vec<(String, Vec<u8>)>>,
     pub current: Option<String>,
@@ -108,6 +110,7 @@ impl Fake {
             host: self,
             service: Some(self),
             releases: self,
+            receipts: Receipts::new(self),
             say: &|_| {},
         })
     }
@@ -132,7 +135,7 @@ impl Fake {
         }
     }
 
-    fn mutate<T>(&self, f: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
+    pub(crate) fn mutate<T>(&self, f: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
         let mut world = self.0.borrow_mut();
         world.alive()?;
         let this = world.mutations;
@@ -145,7 +148,7 @@ impl Fake {
         f(&mut world)
     }
 
-    fn read<T>(&self, f: impl FnOnce(&World) -> T) -> Result<T> {
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&World) -> T) -> Result<T> {
         let world = self.0.borrow();
         world.alive()?;
         Ok(f(&world))

@@ -36,6 +36,9 @@ impl Node<'_> {
         let recovered = self.recover_locked()?;
         let staging = self.host.create_staging()?;
         let result = self.install_from(tag, &staging);
+        if let Err(error) = &result {
+            self.record_refusal(Operation::Install, Some(tag), error);
+        }
         let cleaned = self.host.clean(&self.config.binaries);
         let mut report = result?;
         if let Err(error) = cleaned {
@@ -44,6 +47,7 @@ impl Node<'_> {
                 .push(format!("staging could not be emptied: {error}"));
         }
         report.recovered = recovered;
+        report.warnings.extend(self.receipts.warnings());
         Ok(report)
     }
 
@@ -156,6 +160,7 @@ impl Node<'_> {
 
     fn install_from(&self, tag: &str, staging: &Staging) -> Result<ChangeReport> {
         let release = self.verified(tag, &staging.archive)?;
+        self.receipts.verified(&release);
         let mut report = self.prepare_install(&release)?;
         let Some(plan) = report.plan.clone() else {
             return Ok(report);

@@ -13,6 +13,7 @@ pub mod host;
 pub mod install;
 pub mod journal;
 pub mod plan;
+pub mod receipt;
 pub mod record;
 pub mod recover;
 pub mod release;
@@ -28,6 +29,7 @@ mod tests;
 
 use config::NodeConfig;
 use host::{Host, Service};
+use receipt::Receipts;
 use release::Releases;
 
 /// One node with everything that its drivers need. Make one for each command.
@@ -40,6 +42,8 @@ pub struct Node<'a> {
     pub service: Option<&'a dyn Service>,
     /// Who verifies.
     pub releases: &'a dyn Releases,
+    /// What is written down of it, signed.
+    pub receipts: Receipts<'a>,
     /// Told each stage as it begins, one line each, for people.
     pub say: &'a dyn Fn(&str),
 }

@@ -40,6 +40,7 @@ impl Node<'_> {
 
     /// [`Node::recover`] for a driver that holds the lock.
     pub(super) fn recover_locked(&self) -> Result<Option<Recovered>> {
+        self.record_missing();
         let Some(bytes) = self.host.read_journal()? else {
             // Whoever made it is gone: this process holds the lock.
             self.host.clean(&self.config.binaries)?;

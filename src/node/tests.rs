@@ -212,6 +212,7 @@ fn old_versions_go_but_never_the_one_to_go_back_to() {
     let mut config = Fake::config();
     config.keep = 2;
     let node = super::Node {
+        receipts: super::receipt::Receipts::new(&fake),
         config: &config,
         host: &fake,
         service: Some(&fake),
