@@ -190,10 +190,13 @@ impl Node<'_> {
     /// The history line (once, however often this is repeated), then the end of the journal.
     pub(super) fn conclude(&self, journal: &Journal, outcome: Outcome) -> Result<()> {
         let history = self.history()?;
-        let written =
-            history.entries.iter().rev().any(|e| {
-                e.tag == journal.tag && e.started == journal.started && e.outcome == outcome
-            });
+        // The operation under way is the newest there is.
+        let written = history.entries.last().is_some_and(|e| {
+            e.operation == journal.operation
+                && e.tag == journal.tag
+                && e.started == journal.started
+                && e.outcome == outcome
+        });
         if !written {
             let entry = Entry {
                 at: rfc3339(self.host.now()),

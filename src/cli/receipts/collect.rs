@@ -33,9 +33,11 @@ pub fn import(desk: &Desk, bytes: &[u8]) -> Result<(String, Value)> {
     let batch = desk.with_view(|view| Batch::verify(bytes, &view.policy))?;
     let kept = batches(desk);
     for name in kept.names()? {
-        // Its signatures were verified when it was taken in; keys that have ended since do not matter.
         let earlier = kept.read(&name)?;
-        let earlier = desk.with_view(|view| Batch::verify_kept(&earlier, &view.policy))?;
+        // What policy knows no key of any more counts for nothing, and contradicts nothing.
+        let Ok(earlier) = desk.with_view(|view| Batch::verify_kept(&earlier, &view.policy)) else {
+            continue;
+        };
         batch.agrees(&earlier).map_err(|e| {
             e.caused_by(format!(
                 "the earlier one is in {}",
@@ -72,13 +74,19 @@ pub fn push(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
     let kept = batches(&desk);
     let names = kept.names()?;
     progress.stage("compare with the log");
+    let mut passed_over = Vec::new();
     let planned = desk.with_view(|view| {
         let known = logged(view)?;
         let publisher = desk.publisher();
         let mut leaves: Vec<ReceiptsLeaf> = Vec::new();
         for name in &names {
-            let batch = Batch::verify_kept(&kept.read(name)?, &view.policy)
-                .map_err(|e| e.under(kept.path(name).display().to_string()))?;
+            let batch = match Batch::verify_kept(&kept.read(name)?, &view.policy) {
+                Ok(batch) => batch,
+                Err(e) => {
+                    passed_over.push(format!("{name} was passed over: {e}"));
+                    continue;
+                }
+            };
             let new = batch.leaves(publisher.now);
             let new = new.into_iter();
             leaves.extend(
@@ -91,8 +99,11 @@ pub fn push(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         let planned = publisher.log_receipts(view, &leaves)?;
         Ok(Some((leaves, planned)))
     })?;
+    for note in &passed_over {
+        progress.note(&text::line(note));
+    }
     let Some((leaves, planned)) = planned else {
-        let data = json!({ "batches": names.len(), "logged": [] });
+        let data = json!({ "batches": names.len(), "logged": [], "passed_over": passed_over });
         let said = match names.is_empty() {
             true => "there are no receipts here; take some in: relman import FILE\n",
             false => "the log has all batches of receipts that are here\n",
@@ -112,7 +123,7 @@ pub fn push(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         .map(|leaf| json!({ "batch": leaf.batch, "environment": leaf.environment, "receipts": leaf.receipts }))
         .collect();
     Ok(Answer::done(
-        json!({ "batches": names.len(), "logged": logged }),
+        json!({ "batches": names.len(), "logged": logged, "passed_over": passed_over }),
         out,
     ))
 }

@@ -101,7 +101,7 @@ impl Node<'_> {
         let facts = self.receipts.facts.borrow().clone();
         let missing: &[&[u8]] = match last.history {
             None => &lines,
-            Some(digest) => match lines.iter().position(|line| Sha256::of(line) == digest) {
+            Some(digest) => match lines.iter().rposition(|line| Sha256::of(line) == digest) {
                 Some(at) => lines.get(at + 1..).unwrap_or_default(),
                 // The history was cut: nobody can tell what is missing but the newest.
                 None if facts.concluded => std::slice::from_ref(newest),

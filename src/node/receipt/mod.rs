@@ -8,6 +8,7 @@ pub mod batch;
 pub mod chain;
 mod hook;
 pub mod predicate;
+pub mod standing;
 
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,13 @@ use std::process::{Command, ExitStatus, Stdio};
 use relman::error::{Context, Error, Result};
 use relman::hash::Sha256;
 use relman::io::node_fs::NodeFs;
+use relman::io::node_receipts::NodeReceipts;
 use relman::io::service;
 use relman::node::Node;
 use relman::node::activate::ChangeReport;
 use relman::node::config::{Control, NodeConfig};
 use relman::node::host::Service;
+use relman::node::receipt::Receipts;
 use relman::node::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
 use relman::node::status::Status;
 
@@ -124,7 +126,9 @@ impl Bench {
     pub fn with_releases<T>(&self, releases: &dyn Releases, f: impl FnOnce(&Node) -> T) -> T {
         let host = NodeFs::new(&self.config);
         let service = service::from_config(&self.config);
+        let ledger = NodeReceipts::new(&self.config);
         f(&Node {
+            receipts: Receipts::new(&ledger),
             config: &self.config,
             host: &host,
             service: service.as_deref(),
