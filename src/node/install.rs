@@ -68,6 +68,7 @@ impl Node<'_> {
     fn verified(&self, tag: &str, place: &std::path::Path) -> Result<VerifiedRelease> {
         (self.say)(&format!("verifying {tag}"));
         let release = self.releases.verify(tag, place)?;
+        self.receipts.verified(&release);
         if release.tag != tag {
             return Err(Error::refused(format!(
                 "asked for {tag}, the store's release says {}",
@@ -160,7 +161,6 @@ impl Node<'_> {
 
     fn install_from(&self, tag: &str, staging: &Staging) -> Result<ChangeReport> {
         let release = self.verified(tag, &staging.archive)?;
-        self.receipts.verified(&release);
         let mut report = self.prepare_install(&release)?;
         let Some(plan) = report.plan.clone() else {
             return Ok(report);

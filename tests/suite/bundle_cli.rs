@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::relman::{Project, SECOND, TAG};
+use crate::environment_cli::promote;
+use crate::environment_node_cli::{node_of, running};
 use crate::node_cli::Node;
 
 fn bundled(node: &Node, tag: &str) -> PathBuf {
@@ -218,4 +220,63 @@ fn no_bundle_is_made_of_what_a_node_would_refuse() {
     project.relman(&yank).exits(0);
     make(&[TAG]).exits(3).says(&["yank"]);
     assert!(!project.path("x.bundle").exists());
+}
+
+#[test]
+fn a_bundle_for_a_network_serves_its_nodes_and_those_of_no_other() {
+    let project = running("bundle-net");
+    promote(&project, TAG, "testnet").exits(0);
+    let out = project.beside("testnet.bundle");
+    let file = out.to_string_lossy().into_owned();
+    let make = ["bundle", TAG, "--environment", "testnet", "--out", &file];
+    project.relman(&make).exits(0);
+    let make = [
+        "bundle",
+        SECOND,
+        "--environment",
+        "testnet",
+        "--out",
+        "x.bundle",
+    ];
+    project.relman(&make).exits(3).says(&["testnet runs"]);
+    project.relman(&["verify", "--bundle", &file]).exits(0);
+    let local = project.beside("local.bundle");
+    let make = ["bundle", TAG, "--out", &local.to_string_lossy()];
+    project.relman(&make).exits(0);
+    let node = node_of(project, "mainnet");
+    install(&node, &out)
+        .exits(2)
+        .says(&["the bundle is for testnet"]);
+    node.configure("../nowhere", "testnet");
+    install(&node, &local)
+        .exits(2)
+        .says(&["--environment testnet"]);
+    node.run(&format!("install {SECOND} --bundle {file}"))
+        .exits(3);
+    install(&node, &out).exits(0);
+    assert_eq!(node.installed(), node.released(TAG));
+    node.run("rollback").exits(1);
+    node.run("receipts list")
+        .exits(0)
+        .says(&["install", "committed"]);
+}
+
+#[test]
+fn a_node_with_an_older_root_follows_the_roots_in_the_bundle() {
+    let node = Node::new("bundle-roots");
+    let root = node.path("root.json");
+    fs::copy(node.project.path("keys/root.json"), &root).expect("a copy");
+    let config = fs::read_to_string(node.path("node.toml")).expect("node.toml");
+    let config = config.replace("../repo/keys/root.json", "root.json");
+    fs::write(
+        node.path("node.toml"),
+        config.replace("../repo/releases", "../nowhere"),
+    )
+    .expect("node.toml");
+    for _ in 0..2 {
+        node.project.relman(&["root", "renew", "--yes"]).exits(0);
+    }
+    let bundle = bundled(&node, TAG);
+    install(&node, &bundle).exits(0);
+    assert_eq!(node.installed(), node.released(TAG));
 }

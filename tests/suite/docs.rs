@@ -19,10 +19,12 @@ const PAGES: &[&str] = &[
     "docs/audit.md",
     "docs/build-type-cut-v1.md",
     "docs/benchmarks.md",
+    "docs/bundles.md",
     "docs/cli-authority.md",
     "docs/cli-evidence.md",
     "docs/cli-keys.md",
     "docs/cli-log.md",
+    "docs/cli-records.md",
     "docs/cli-store.md",
     "docs/cli.md",
     "docs/conformance.md",
@@ -34,6 +36,7 @@ const PAGES: &[&str] = &[
     "docs/mutants.md",
     "docs/policy.md",
     "docs/rebuild.md",
+    "docs/receipts.md",
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
@@ -53,6 +56,7 @@ fn command_pages() -> String {
         "cli-evidence",
         "cli-keys",
         "cli-log",
+        "cli-records",
         "cli-store",
     ];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()
