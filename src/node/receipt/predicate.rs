@@ -186,10 +186,7 @@ pub fn summary(
         false => ("FAILED", "FAILED"),
     };
     let mut predicate = json!({
-        "verifier": {
-            "id": format!("urn:relman:node:{}", key.keyid()),
-            "version": { "relman": env!("CARGO_PKG_VERSION") },
-        },
+        "verifier": { "id": format!("urn:relman:node:{}", key.keyid()) },
         "timeVerified": at,
         "resourceUri": format!("urn:relman:release:{tag}"),
         "policy": {
