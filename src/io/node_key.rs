@@ -1,6 +1,7 @@
 //! Room `io`: a node's own key: an OpenSSH private key without a passphrase, for nobody is there to type one.
 
 use std::io::Read;
+use std::path::Path;
 
 use aws_lc_rs::rand;
 use ssh_key::private::{Ed25519Keypair, KeypairData};
@@ -8,6 +9,7 @@ use ssh_key::{LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::node_dir::Dir;
+use crate::attest::dsse::short;
 use crate::error::Context;
 use crate::keys::{PublicKey, Signer, wrong_type};
 use crate::limits::MAX_KEY_FILE_LEN;
@@ -17,6 +19,9 @@ use crate::{Error, Result};
 const PRIVATE: &str = "node.key";
 /// The public half.
 pub(super) const PUBLIC: &str = "node.pub";
+/// Around the key id in the name of a public half whose private one is gone.
+const FORMER: &str = "node-";
+const SUFFIX: &str = ".pub";
 
 /// The key in memory; wiped when dropped.
 pub(super) struct NodeKey {
@@ -79,15 +84,23 @@ impl NodeKey {
         Ok(key)
     }
 
-    /// Puts the public half beside it, if it is not there.
+    /// Puts the public half beside it. One of a key that is gone is kept under a name of its own, since
+    /// older receipts are signed by it.
     ///
     /// # Errors
     /// It cannot be written.
     pub(super) fn write_public(&self, dir: &Dir, node: &str) -> Result<()> {
-        if dir.stat(PUBLIC)?.is_some() {
-            return Ok(());
-        }
         let line = format!("{}\n", self.public.to_openssh(&comment(node))?);
+        if let Some(bytes) = dir.read(PUBLIC, MAX_KEY_FILE_LEN)? {
+            let old = parse(&dir.path.join(PUBLIC), bytes.clone());
+            if old.as_ref().is_ok_and(|old| *old == self.public) {
+                return Ok(());
+            }
+            if let Ok(old) = old {
+                let name = format!("{FORMER}{}{SUFFIX}", short(&old.keyid()));
+                dir.replace(&name, &bytes, 0o644)?;
+            }
+        }
         dir.replace(PUBLIC, line.as_bytes(), 0o644)
     }
 }
@@ -107,17 +120,26 @@ impl Signer for NodeKey {
     }
 }
 
-/// The public half in `dir`, from its own file: whoever may not read the key can read this.
+/// The public halves in `dir`, from their own files: whoever may not read the key can read these. The
+/// present one comes first, then those of keys that are gone.
 ///
 /// # Errors
-/// It cannot be read, or is no key.
-pub(super) fn public(dir: &Dir) -> Result<Option<PublicKey>> {
-    let Some(bytes) = dir.read(PUBLIC, MAX_KEY_FILE_LEN)? else {
-        return Ok(None);
-    };
-    let path = dir.path.join(PUBLIC);
+/// One cannot be read, or is no key.
+pub(super) fn public(dir: &Dir) -> Result<Vec<PublicKey>> {
+    let former = dir.names()?.into_iter().filter(|name| {
+        let id = name.strip_prefix(FORMER);
+        id.is_some_and(|id| id.ends_with(SUFFIX))
+    });
+    let mut keys = Vec::new();
+    for name in std::iter::once(PUBLIC.to_owned()).chain(former) {
+        if let Some(bytes) = dir.read(&name, MAX_KEY_FILE_LEN)? {
+            keys.push(parse(&dir.path.join(&name), bytes)?);
+        }
+    }
+    Ok(keys)
+}
+
+fn parse(path: &Path, bytes: Vec<u8>) -> Result<PublicKey> {
     let text = String::from_utf8(bytes).or_refused(|| format!("{} is no text", path.display()))?;
-    let key = PublicKey::from_openssh(&text);
-    key.map(Some)
-        .map_err(|e| e.under(path.display().to_string()))
+    PublicKey::from_openssh(&text).map_err(|e| e.under(path.display().to_string()))
 }

@@ -131,10 +131,10 @@ impl Ledger for NodeReceipts {
         Ok((Box::new(NodeKey::make(&dir, &self.node)?), true))
     }
 
-    fn public(&self) -> Result<Option<PublicKey>> {
+    fn public(&self) -> Result<Vec<PublicKey>> {
         match self.existing()? {
             Some(dir) => node_key::public(&dir),
-            None => Ok(None),
+            None => Ok(Vec::new()),
         }
     }
 

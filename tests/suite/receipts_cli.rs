@@ -208,6 +208,21 @@ fn a_node_whose_key_others_can_read_still_goes_back_and_says_so() {
 }
 
 #[test]
+fn a_key_that_is_lost_is_replaced_and_the_chain_goes_on() {
+    let node = with_one("receipts-lost-key");
+    fs::remove_file(node.path("state/receipts/node.key")).expect("it can go");
+    node.run(&format!("install {SECOND}"))
+        .exits(0)
+        .says(&["this node has a key of its own now"]);
+    let found = receipts(&node);
+    assert_ne!(found[0]["key"], found[1]["key"]);
+    assert_eq!(found[1]["previous"], found[0]["digest"]);
+    let key = node.run("receipts key --json").exits(0).json();
+    assert_eq!(key["data"]["id"], found[1]["key"]);
+    node.run("status").exits(0);
+}
+
+#[test]
 fn receipts_go_into_the_log_as_a_digest_and_nothing_else() {
     let node = with_one("receipts-push");
     let batch = export(&node, "");

@@ -48,12 +48,12 @@ pub fn run(cli: &Cli, args: &ReceiptsArgs, progress: &mut Progress) -> Result<An
     }
 }
 
-/// The receipts of the node, checked under its own key.
+/// The receipts of the node, checked under its own keys.
 fn own(config: &NodeConfig) -> Result<(Vec<u8>, Chain)> {
     let ledger = NodeReceipts::new(config);
     let bytes = ledger.all()?;
-    let key = ledger.public()?;
-    let accepted = |_: Timestamp| key.into_iter().collect::<Vec<PublicKey>>();
+    let keys: Vec<PublicKey> = ledger.public()?;
+    let accepted = |_: Timestamp| keys.clone();
     let chain = chain::check(&bytes, true, &accepted);
     Ok((bytes, chain))
 }
@@ -125,7 +125,7 @@ fn show(cli: &Cli, args: &ReceiptsShowArgs) -> Result<Answer> {
 fn verify(cli: &Cli, args: &ReceiptsVerifyArgs) -> Result<Answer> {
     let config = read(cli, &args.node)?;
     let (bytes, mut chain) = own(&config)?;
-    let mut under = "the node's own key".to_owned();
+    let mut under = "the node's own keys".to_owned();
     if let Some(root) = &args.root {
         let root = project::read_root(&start_dir(cli)?.join(root))?;
         let policy = policy(&config, &root)?;
@@ -216,8 +216,8 @@ fn export(cli: &Cli, args: &ReceiptsExportArgs) -> Result<Answer> {
 fn key(cli: &Cli, args: &NodeArgs) -> Result<Answer> {
     let config = read(cli, args)?;
     let ledger = NodeReceipts::new(&config);
-    let public = match ledger.public()? {
-        Some(public) => (public, false),
+    let (public, made) = match ledger.public()?.first() {
+        Some(public) => (*public, false),
         None => {
             let host = NodeFs::new(&config);
             host.prepare()?;
@@ -226,7 +226,6 @@ fn key(cli: &Cli, args: &NodeArgs) -> Result<Answer> {
             (signer.public(), made)
         }
     };
-    let (public, made) = public;
     let path = ledger.public_path();
     let line = public.to_openssh(&format!("node@{}", config.name))?;
     let out = format!(

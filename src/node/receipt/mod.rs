@@ -41,11 +41,11 @@ pub trait Ledger {
     /// A key that others can read; it cannot be read or made.
     fn signer(&self) -> Result<(Box<dyn Signer>, bool)>;
 
-    /// The public half, if there is a key.
+    /// The public halves of this node's keys, the present one first; none where there is no key yet.
     ///
     /// # Errors
-    /// It cannot be read.
-    fn public(&self) -> Result<Option<PublicKey>>;
+    /// They cannot be read.
+    fn public(&self) -> Result<Vec<PublicKey>>;
 
     /// Metadata and checkpoint as this node has stored them last: flat name and bytes.
     ///

@@ -36,8 +36,8 @@ impl Node<'_> {
 
     fn look_at_receipts(&self, problems: &mut Vec<String>) -> Result<ReceiptStatus> {
         let tail = self.receipts.ledger.tail()?;
-        let key = self.receipts.ledger.public()?;
-        let accepted = |_| key.into_iter().collect();
+        let keys = self.receipts.ledger.public()?;
+        let accepted = |_| keys.clone();
         let chain = chain::check(&tail.bytes, tail.whole, &accepted);
         let more = chain.problems.len().saturating_sub(NAMED);
         let named = chain.problems.iter().take(NAMED);

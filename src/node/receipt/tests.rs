@@ -40,8 +40,8 @@ impl Ledger for Fake {
         self.read(|w| (Box::new(NODE) as Box<dyn Signer>, w.receipts.is_empty()))
     }
 
-    fn public(&self) -> Result<Option<PublicKey>> {
-        Ok(Some(NODE.public()))
+    fn public(&self) -> Result<Vec<PublicKey>> {
+        Ok(vec![NODE.public()])
     }
 
     fn seen(&self) -> Result<Vec<(String, Vec<u8>)>> {
