@@ -63,6 +63,7 @@ impl Node<'_> {
             result,
             problem,
         };
+        self.receipts.begin();
         (self.say)(&recovered.line());
         Ok(Some(recovered))
     }

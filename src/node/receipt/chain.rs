@@ -31,7 +31,7 @@ pub struct Lines<'a> {
 pub struct Sorted<'a> {
     /// In their order.
     pub receipts: Vec<Lines<'a>>,
-    /// Bytes after the last whole receipt: what a kill or a power cut left of one more.
+    /// Bytes at the end that a kill or a power cut left of one more receipt.
     pub torn: u64,
     /// Lines that belong to no receipt, and are no torn end.
     pub problems: Vec<String>,
@@ -90,6 +90,8 @@ pub fn sort(bytes: &[u8], whole: bool) -> Sorted<'_> {
             _ => {
                 let problem = format!("line {number} of the receipts belongs to none of them");
                 sorted.problems.push(problem);
+                // Whole lines are never taken away: they show what somebody did.
+                (pending, torn) = (None, 0);
             }
         }
     }

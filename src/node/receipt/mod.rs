@@ -87,6 +87,12 @@ impl<'a> Receipts<'a> {
         }
     }
 
+    /// What was recovered is over: what follows is another operation.
+    pub(super) fn begin(&self) {
+        let mut facts = self.facts.borrow_mut();
+        (facts.concluded, facts.health) = (false, None);
+    }
+
     /// The release that is about to be installed passed its checks.
     pub(super) fn verified(&self, release: &VerifiedRelease) {
         let known = (release.tag.clone(), release.archive_sha256);

@@ -163,6 +163,36 @@ fn after_a_fault_at_any_call_each_line_of_the_history_has_exactly_one_receipt() 
 }
 
 #[test]
+fn a_refusal_right_after_a_recovery_has_a_receipt_of_its_own() {
+    let fake = Fake::new();
+    fake.with(|n| n.install(ONE, false)).expect("it installs");
+    fake.0.borrow_mut().fault = Some(("install-restart-done".into(), Fault::Kill));
+    assert!(fake.with(|n| n.install(TWO, false)).is_err());
+    fake.reboot();
+    assert!(fake.with(|n| n.install("phase9-z-1.0.0", false)).is_err());
+    assert_eq!(
+        told(&fake),
+        story(&[
+            ("install", ONE, "committed"),
+            ("install", TWO, "reverted"),
+            ("install", "phase9-z-1.0.0", REFUSED),
+        ])
+    );
+}
+
+#[test]
+fn lines_that_are_no_receipts_stay_where_they_are_and_are_told_for_ever() {
+    let fake = Fake::new();
+    fake.with(|n| n.install(ONE, false)).expect("it installs");
+    fake.0.borrow_mut().receipts.extend(b"{}\n");
+    fake.with(|n| n.install(TWO, false)).expect("it installs");
+    let chain = chain(&fake);
+    assert_eq!((chain.receipts.len(), chain.problems.len()), (2, 1));
+    let bytes = fake.0.borrow().receipts.clone();
+    assert!(bytes.windows(3).any(|part| part == b"{}\n"));
+}
+
+#[test]
 fn a_torn_end_is_replaced_by_the_next_receipt() {
     let fake = Fake::new();
     fake.with(|n| n.install(ONE, false)).expect("it installs");
