@@ -328,3 +328,21 @@ pub const MAX_HOT_TRIES: usize = 3;
 pub const MAX_BACKUP_JOURNAL_LEN: u64 = 65_536;
 /// Seconds that a snapshot's command may take.
 pub const MAX_SNAPSHOT_SECONDS: u64 = 600;
+/// The receipts that a node keeps: thirty thousand of them, a few kilobytes each.
+pub const MAX_RECEIPTS_LEN: u64 = 128 * 1024 * 1024;
+/// A file of receipts that is exported, imported or kept.
+pub const MAX_RECEIPTS_FILE_LEN: u64 = 128 * 1024 * 1024;
+/// How much of a node's receipts is read before one is added, counted from the end.
+pub const MAX_RECEIPTS_TAIL_LEN: u64 = 1_048_576;
+/// One signed line among receipts.
+pub const MAX_RECEIPT_LINE_LEN: usize = 131_072;
+/// Characters of an operation's reason, and of what was checked, in a receipt.
+pub const MAX_RECEIPT_TEXT: usize = 2_000;
+/// What a bundle says of itself and of its members.
+pub const MAX_BUNDLE_INDEX_LEN: u64 = 4 * 1024 * 1024;
+/// Members of a bundle: metadata, proofs and the hash tiles of a log of a million entries.
+pub const MAX_BUNDLE_MEMBERS: usize = 16_384;
+/// All members of a bundle but the archive.
+pub const MAX_BUNDLE_SMALL_LEN: u64 = 256 * 1024 * 1024;
+/// The report of a health check in a receipt, as JSON; of a longer one only the short members are kept.
+pub const MAX_RECEIPT_HEALTH_LEN: usize = 32_768;

@@ -4,6 +4,7 @@
 mod approve;
 mod audit;
 mod backup;
+mod bundle;
 #[cfg(feature = "maintainer")]
 mod gate;
 #[cfg(feature = "maintainer")]
@@ -14,6 +15,7 @@ mod node;
 mod promote;
 #[cfg(feature = "maintainer")]
 mod rebuild;
+mod receipts;
 mod repo;
 #[cfg(feature = "maintainer")]
 pub mod root;
@@ -33,6 +35,7 @@ use crate::io::passphrase::Passphrases;
 pub use approve::ApproveArgs;
 pub use audit::AuditArgs;
 pub use backup::{BackupArgs, BackupCommand, BackupCreateArgs, BackupRestoreArgs};
+pub use bundle::BundleArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
@@ -44,6 +47,9 @@ pub use node::{
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 #[cfg(feature = "maintainer")]
 pub use rebuild::RebuildArgs;
+pub use receipts::{
+    ReceiptsArgs, ReceiptsCommand, ReceiptsExportArgs, ReceiptsShowArgs, ReceiptsVerifyArgs,
+};
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
 #[cfg(feature = "maintainer")]
 pub use witness::WitnessArgs;
@@ -142,6 +148,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Make every check of a release and tell all that is wrong.
     Verify(VerifyArgs),
+    /// Write one file with all that a node needs to install a release without a network.
+    Bundle(BundleArgs),
     /// Verify a release, install it on this node and restart the daemon.
     Install(InstallArgs),
     /// Put a retained release back on this node.
@@ -154,6 +162,8 @@ pub enum Command {
     Recover(RecoverArgs),
     /// Why this node does not start, connect or make blocks.
     Doctor(DoctorArgs),
+    /// What this node did and refused, signed; and the way of that into the log.
+    Receipts(ReceiptsArgs),
     /// This node's configuration and units.
     Node(NodeGroupArgs),
     /// Replay the log and check every signature, digest and version in the store.
@@ -215,6 +225,7 @@ impl Command {
             Command::List(_) => "list",
             Command::Show(_) => "show",
             Command::Verify(_) => "verify",
+            Command::Bundle(_) => "bundle",
             Command::Install(_) => "install",
             Command::Rollback(_) => "rollback",
             Command::Backup(_) => "backup",
@@ -222,6 +233,7 @@ impl Command {
             Command::Recover(_) => "recover",
             Command::Doctor(_) => "doctor",
             Command::Node(args) => args.command.name(),
+            Command::Receipts(_) => "receipts",
             Command::Audit(_) => "audit",
             Command::Log(_) => "log",
             Command::Docs(_) => "docs",
@@ -307,7 +319,7 @@ pub struct ExportArgs {
 /// `import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Files that `relman export` or `relman sign` wrote.
+    /// Files that `relman export`, `relman sign` or `relman receipts export` wrote.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
@@ -364,8 +376,12 @@ pub struct ShowArgs {
 /// `verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// A tag, or the path of an archive or of a release directory.
-    pub what: String,
+    /// A tag, or the path of an archive or of a release directory [default: what the bundle is of].
+    #[arg(required_unless_present = "bundle")]
+    pub what: Option<String>,
+    /// A file that `relman bundle` wrote, in place of a store.
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
+    pub bundle: Option<PathBuf>,
     /// The store.
     #[command(flatten)]
     pub store: StoreArgs,

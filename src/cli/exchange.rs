@@ -8,10 +8,11 @@ use super::approve;
 use super::args::{Cli, ExportArgs, ImportArgs, WithdrawArgs};
 use super::desk::Desk;
 use super::project::{Project, start_dir};
+use super::receipts;
 use super::sign::{answer, read, review};
 use crate::io::proposals::{self, LocalProposals};
 use crate::io::{clock, durable};
-use crate::limits::MAX_EXCHANGE_LEN;
+use crate::limits::MAX_RECEIPTS_FILE_LEN;
 use crate::release::ceremony::{Base, Exchange, Signing};
 use crate::release::view::View;
 use crate::trust::memory::Memory;
@@ -78,7 +79,10 @@ pub fn import(cli: &Cli, args: &ImportArgs, progress: &mut Progress) -> Result<A
 }
 
 fn import_one(desk: &Desk, file: &Path) -> Result<(String, Value)> {
-    let bytes = durable::read_bounded(file, MAX_EXCHANGE_LEN)?.unwrap_or_default();
+    let bytes = durable::read_bounded(file, MAX_RECEIPTS_FILE_LEN)?.unwrap_or_default();
+    if receipts::are_receipts(&bytes) {
+        return receipts::import(desk, &bytes);
+    }
     if let Some(envelopes) = approve::envelopes(&bytes)? {
         return approve::imported(desk, &envelopes);
     }

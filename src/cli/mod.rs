@@ -5,6 +5,7 @@ mod approve;
 pub mod args;
 mod audit;
 mod backup;
+mod bundle;
 #[cfg(feature = "maintainer")]
 mod cut;
 #[cfg(feature = "maintainer")]
@@ -30,6 +31,7 @@ mod project;
 mod promote;
 #[cfg(feature = "maintainer")]
 mod rebuild;
+mod receipts;
 mod repo;
 #[cfg(feature = "maintainer")]
 mod root;
@@ -150,6 +152,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::List(args) => show::list(cli, args),
         Command::Show(args) => show::show(cli, args),
         Command::Verify(args) => verify::run(cli, args),
+        Command::Bundle(args) => bundle::run(cli, args, progress),
         Command::Install(args) => node::install(cli, args, progress),
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Backup(args) => backup::run(cli, args, progress),
@@ -157,6 +160,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Recover(args) => node::recover(cli, args, progress),
         Command::Doctor(args) => node_group::doctor(cli, args, progress),
         Command::Node(args) => node_group::run(cli, args, progress),
+        Command::Receipts(args) => receipts::run(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
         Command::Log(args) => log::run(cli, args, progress),
         Command::Docs(args) => docs::run(cli, args),

@@ -9,17 +9,21 @@ use super::args::{Cli, InstallArgs, NodeArgs, RecoverArgs, RollbackArgs, StatusA
 use super::project::start_dir;
 use crate::io::backup::BackupFs;
 use crate::io::node_fs::NodeFs;
+use crate::io::node_receipts::NodeReceipts;
 use crate::io::node_releases::NodeReleases;
 use crate::io::service;
+use crate::io::store_bundle::BundleStore;
 use crate::io::{clock, durable};
 use crate::limits::MAX_CONFIG_LEN;
 use crate::node::Node;
 use crate::node::activate::{ChangeOutcome, ChangeReport, Options};
 use crate::node::config::NodeConfig;
+use crate::node::receipt::Receipts;
 use crate::node::recover::BeforeStart;
 use crate::node::status::Status;
 use crate::release::cut::Events;
 use crate::release::tag::Tag;
+use crate::release::verify::LOCAL;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Kind, Result};
 
@@ -28,9 +32,20 @@ pub fn install(cli: &Cli, args: &InstallArgs, progress: &mut Progress) -> Result
     // A name that no release can have is refused before anything of the node is touched.
     let named = args.tag.as_deref().map(Tag::parse_any).transpose()?;
     let config = read(cli, &args.node)?;
-    let tag = match named {
-        Some(tag) => tag,
-        None => Tag::parse_any(&NodeReleases::new(&config, true)?.agreed()?)?,
+    let bundle = match &args.bundle {
+        Some(path) => Some(BundleStore::open(&start_dir(cli)?.join(path))?),
+        None => None,
+    };
+    let of_bundle = bundle.as_ref().map(|bundle| bundle.index().tag.clone());
+    let releases = match bundle {
+        Some(bundle) => NodeReleases::from_bundle(&config, bundle, args.dry_run)?,
+        None => NodeReleases::new(&config, args.dry_run)?,
+    };
+    let tag = match (named, of_bundle) {
+        (Some(tag), _) => tag,
+        (None, Some(tag)) if config.environment == LOCAL => Tag::parse_any(&tag)?,
+        (None, Some(_)) => Tag::parse_any(&releases.agreed()?)?,
+        (None, None) => Tag::parse_any(&NodeReleases::new(&config, true)?.agreed()?)?,
     };
     let options = Options {
         dry_run: args.dry_run,
@@ -42,7 +57,7 @@ pub fn install(cli: &Cli, args: &InstallArgs, progress: &mut Progress) -> Result
         dry_run: args.dry_run,
         ..How::default()
     };
-    let report = with_node(&config, how, progress, |node| {
+    let report = with_releases(&config, how, &releases, progress, |node| {
         if args.tag.is_none() {
             node.refuse_return(tag.as_str())?;
         }
@@ -180,9 +195,21 @@ pub(super) fn with_node<T>(
     progress: &mut Progress,
     work: impl FnOnce(&Node) -> Result<T>,
 ) -> Result<T> {
+    let releases = NodeReleases::new(config, how.dry_run)?;
+    with_releases(config, how, &releases, progress, work)
+}
+
+/// [`with_node`] where releases come from elsewhere than the node's store.
+fn with_releases<T>(
+    config: &NodeConfig,
+    how: How,
+    releases: &NodeReleases,
+    progress: &mut Progress,
+    work: impl FnOnce(&Node) -> Result<T>,
+) -> Result<T> {
     let host = NodeFs::new(config);
     let service = service::from_config(config);
-    let releases = NodeReleases::new(config, how.dry_run)?;
+    let ledger = NodeReceipts::new(config);
     let progress = std::cell::RefCell::new(progress);
     let count = |done, total| progress.borrow_mut().count(done, total);
     let backups = BackupFs::new(config, &count);
@@ -191,7 +218,8 @@ pub(super) fn with_node<T>(
         host: &host,
         service: service.as_deref(),
         backups: &backups,
-        releases: &releases,
+        releases,
+        receipts: Receipts::new(&ledger),
         say: &|stage| progress.borrow_mut().stage(stage),
         at_once: how.at_once,
         booting: how.booting,

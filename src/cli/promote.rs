@@ -11,7 +11,7 @@ use crate::io::durable;
 use crate::io::proposals::LocalProposals;
 use crate::release::ceremony::Kind;
 use crate::release::environment::{
-    Announce, Promote, Rule, announcement_text, announcements, target_name,
+    Announce, Promote, PutBack, Rule, announcement_text, announcements, target_name,
 };
 use crate::release::leaf::Leaf;
 use crate::release::publish::Planned;
@@ -49,6 +49,15 @@ pub fn promote(cli: &Cli, args: &PromoteArgs, progress: &mut Progress) -> Result
 
 /// `relman announce`.
 pub fn announce(cli: &Cli, args: &AnnounceArgs, progress: &mut Progress) -> Result<Answer> {
+    if let (Some(from), Some(reason)) = (&args.rolled_back_from, &args.reason) {
+        let told = PutBack {
+            tag: &args.tag,
+            from,
+            environment: &args.to,
+            reason,
+        };
+        return put_back(cli, &told, progress);
+    }
     let request = Announce {
         tag: &args.tag,
         environment: &args.to,
@@ -67,12 +76,7 @@ pub fn announce(cli: &Cli, args: &AnnounceArgs, progress: &mut Progress) -> Resu
         let planned = publisher.log(view, &Leaf::Announcement(leaf.clone()), &path)?;
         Ok((leaf, path, hours, planned))
     })?;
-    match planned {
-        Planned::Ready(transaction) => desk.write(&transaction)?,
-        Planned::Waiting(waiting) => {
-            return Err(waiting.error("announce where the key is: --secret-keys DIR"));
-        }
-    }
+    write(&desk, planned)?;
     let told = announcement_text(&leaf, &desk.project.config.project, hours);
     let data = json!({ "tag": leaf.tag, "environment": leaf.environment, "at": time::format(leaf.at),
         "window_minutes": leaf.window_minutes, "downtime_minutes": leaf.downtime_minutes,
@@ -82,6 +86,34 @@ pub fn announce(cli: &Cli, args: &AnnounceArgs, progress: &mut Progress) -> Resu
         .map(|line| format!("{}\n", text::line(line)))
         .collect();
     Ok(Answer::done(data, out))
+}
+
+/// `relman announce --rolled-back-from`.
+fn put_back(cli: &Cli, told: &PutBack, progress: &mut Progress) -> Result<Answer> {
+    let desk = Desk::open(cli, progress)?;
+    for tag in [told.tag, told.from] {
+        desk.parse(tag)?;
+    }
+    let (leaf, path, planned) = desk.with_view(|view| {
+        let publisher = desk.publisher();
+        let leaf = told.leaf(view, publisher.now)?;
+        let path = told.proof(desk.store.reader())?;
+        let planned = publisher.log(view, &Leaf::Rollback(leaf.clone()), &path)?;
+        Ok((leaf, path, planned))
+    })?;
+    write(&desk, planned)?;
+    let data = json!({ "tag": leaf.to, "environment": leaf.environment, "from": leaf.tag,
+        "reason": leaf.reason, "proof": path });
+    Ok(Answer::done(data, text::line(&leaf.line()) + "\n"))
+}
+
+fn write(desk: &Desk, planned: Planned) -> Result<()> {
+    match planned {
+        Planned::Ready(transaction) => desk.write(&transaction),
+        Planned::Waiting(waiting) => {
+            Err(waiting.error("announce where the key is: --secret-keys DIR"))
+        }
+    }
 }
 
 /// `relman agree`.

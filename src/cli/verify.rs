@@ -8,11 +8,12 @@ use serde_json::json;
 use super::args::{Cli, VerifyArgs};
 use super::project::{self, start_dir, store_and_root};
 use crate::io::scratch::PrivateFiles;
+use crate::io::store_bundle::BundleStore;
 use crate::io::store_local::LocalStore;
 use crate::io::{clock, durable, process};
 use crate::release::state::Released;
 use crate::release::tag::{Pattern, Tag};
-use crate::release::verify::{SeenNothing, Subject, Unpacking, Verdict, Verifier};
+use crate::release::verify::{LOCAL, SeenNothing, Subject, Unpacking, Verdict, Verifier};
 use crate::store::Reader;
 use crate::trust::memory::Memory;
 use crate::trust::state::{Clock, Expiry};
@@ -28,11 +29,14 @@ enum What {
 
 /// Runs the command.
 pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
-    let what = what(cli, &args.what)?;
+    if let Some(path) = &args.bundle {
+        return bundle(cli, args, &start_dir(cli)?.join(path));
+    }
+    let what = what(cli, args.what.as_deref().unwrap_or_default())?;
     let (store, root) = store_and_root(cli, &args.store)?;
     let verdict = match &what {
         What::Tag(tag) => check(
-            store.as_ref(),
+            (store.as_ref(), LOCAL),
             &root,
             tag,
             store.as_ref(),
@@ -47,7 +51,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
                 .to_string_lossy()
                 .into_owned();
             check(
-                store.as_ref(),
+                (store.as_ref(), LOCAL),
                 &root,
                 tag,
                 store.as_ref(),
@@ -58,7 +62,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
         What::Directory { tag, path } => {
             let above = LocalStore::new(path.parent().unwrap_or(Path::new(".")));
             check(
-                store.as_ref(),
+                (store.as_ref(), LOCAL),
                 &root,
                 tag,
                 &above,
@@ -70,10 +74,35 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
     Ok(answer(&what, &verdict, store.as_ref()))
 }
 
+/// A bundle, as a node of its environment would check it that has never asked a store.
+fn bundle(cli: &Cli, args: &VerifyArgs, path: &Path) -> Result<Answer> {
+    let root = match &args.store.root {
+        Some(root) => project::read_root(&start_dir(cli)?.join(root))?,
+        None => project::Project::find(cli)
+            .map_err(|e| e.hint("outside a project, name the trust root: --root FILE"))?
+            .root()?,
+    };
+    let store = BundleStore::open(path)?;
+    let index = store.index();
+    let tag = match &args.what {
+        Some(name) => tag(name, None)?,
+        None => index.tag.clone(),
+    };
+    let verdict = check(
+        (&store, &index.environment),
+        &root,
+        &tag,
+        &store,
+        Unpacking::Members,
+        &|released| store.open(&released.archive_path()),
+    );
+    Ok(answer(&What::Tag(tag), &verdict, &store))
+}
+
 type Open<'a> = dyn Fn(&Released) -> Result<Option<Box<dyn Read + Send>>> + 'a;
 
 fn check(
-    store: &dyn Reader,
+    (store, environment): (&dyn Reader, &str),
     root: &[u8],
     tag: &str,
     release: &dyn Reader,
@@ -97,7 +126,7 @@ fn check(
     .run(
         &Subject {
             tag,
-            environment: "local",
+            environment,
             release,
             archive,
             unpacking,

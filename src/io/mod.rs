@@ -4,6 +4,8 @@
 pub mod agent;
 pub mod ask;
 pub mod backup;
+#[cfg(feature = "maintainer")]
+pub mod batches;
 pub mod build;
 pub mod clock;
 mod collect;
@@ -26,6 +28,7 @@ pub mod memory_of_node;
 pub mod mirror_local;
 pub mod node_fs;
 pub mod node_lock;
+pub mod node_receipts;
 pub mod node_releases;
 pub mod parallel;
 #[cfg(feature = "maintainer")]
@@ -37,6 +40,7 @@ pub mod sample_repo;
 pub mod scratch;
 pub mod service;
 pub mod stage_local;
+pub mod store_bundle;
 pub mod store_http;
 pub mod store_local;
 #[cfg(feature = "object-store")]
@@ -58,6 +62,7 @@ pub mod witnesses;
 pub mod workshop;
 
 mod node_dir;
+mod node_key;
 mod node_link;
 mod node_process;
 mod node_run;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::memory_of_node::{DirCache, LastSeen, Overlay, SeenFile};
 use super::scratch::PrivateFiles;
+use super::store_bundle::BundleStore;
 use super::store_http::{HttpStore, KeptHeads};
 use super::store_local::LocalStore;
 use super::{clock, durable, process};
@@ -67,7 +68,20 @@ impl NodeReleases {
                 })
             }
         };
-        Ok(NodeReleases {
+        Ok(Self::of(store, config, dry_run))
+    }
+
+    /// The same, from a bundle instead of the node's store: no check is another one.
+    ///
+    /// # Errors
+    /// Usage: a bundle for another environment.
+    pub fn from_bundle(config: &NodeConfig, bundle: BundleStore, dry_run: bool) -> Result<Self> {
+        bundle.index().check_environment(&config.environment)?;
+        Ok(Self::of(Box::new(bundle), config, dry_run))
+    }
+
+    fn of(store: Box<dyn Reader>, config: &NodeConfig, dry_run: bool) -> Self {
+        NodeReleases {
             store,
             root: config.root.clone(),
             environment: config.environment.clone(),
@@ -75,7 +89,7 @@ impl NodeReleases {
             accept_example: config.insecure_accept_example_root,
             dry_run,
             verified: RefCell::new(None),
-        })
+        }
     }
 
     fn trusted_root(&self) -> Result<Vec<u8>> {

@@ -114,18 +114,23 @@ pub(crate) fn read_history(state: &Dir) -> Result<Vec<u8>> {
 
 /// Appends a line, in place of a torn one: what a power cut left of it was never complete.
 pub(crate) fn append_history(state: &Dir, line: &[u8]) -> Result<()> {
-    let path = state.path.join(HISTORY);
     let torn = read_history(state)?
         .rsplit(|b| *b == b'\n')
         .next()
         .map_or(0, <[u8]>::len);
-    if state.stat(HISTORY)?.is_none() {
-        state.create(HISTORY, b"", 0o644)?;
-        state.sync()?;
+    append(state, HISTORY, torn as u64, line)
+}
+
+/// Appends `bytes` to the file `name`, in place of its last `torn` bytes; synced.
+pub(crate) fn append(dir: &Dir, name: &str, torn: u64, bytes: &[u8]) -> Result<()> {
+    let path = dir.path.join(name);
+    if dir.stat(name)?.is_none() {
+        dir.create(name, b"", 0o644)?;
+        dir.sync()?;
     }
     let fd = openat(
-        &state.fd,
-        HISTORY,
+        &dir.fd,
+        name,
         OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC,
         Mode::empty(),
     )
@@ -133,10 +138,10 @@ pub(crate) fn append_history(state: &Dir, line: &[u8]) -> Result<()> {
     if torn > 0 {
         let stat = fstat(&fd).map_err(|e| cannot("look at", &path, e))?;
         let len = u64::try_from(stat.st_size).unwrap_or(0);
-        ftruncate(&fd, len.saturating_sub(torn as u64)).map_err(|e| cannot("write", &path, e))?;
+        ftruncate(&fd, len.saturating_sub(torn)).map_err(|e| cannot("write", &path, e))?;
     }
     let mut file = std::fs::File::from(fd);
-    file.write_all(line)
+    file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .or_failed(|| format!("cannot write {}", path.display()))
 }

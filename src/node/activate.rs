@@ -170,6 +170,7 @@ impl Node<'_> {
             true => self.check_health(wanted)?,
             false => self.check_paths(wanted)?,
         };
+        self.receipts.healthy(&report);
         self.done(journal)?;
         Ok(report)
     }
@@ -248,10 +249,13 @@ impl Node<'_> {
     /// The history line (once, however often this is repeated), then the end of the journal.
     pub(super) fn conclude(&self, journal: &Journal, outcome: Outcome) -> Result<()> {
         let history = self.history()?;
-        let written =
-            history.entries.iter().rev().any(|e| {
-                e.tag == journal.tag && e.started == journal.started && e.outcome == outcome
-            });
+        // The operation under way is the newest there is.
+        let written = history.entries.last().is_some_and(|e| {
+            e.operation == journal.operation
+                && e.tag == journal.tag
+                && e.started == journal.started
+                && e.outcome == outcome
+        });
         if !written {
             let entry = Entry {
                 at: rfc3339(self.host.now()),
@@ -265,6 +269,7 @@ impl Node<'_> {
             };
             self.host.append_history(&entry.to_line())?;
         }
+        self.record_concluded();
         self.done(journal)?;
         self.host.remove_journal()
     }

@@ -13,6 +13,7 @@ use super::Node;
 use super::backup::fake::NoBackups;
 use super::config::{Binary, NodeConfig};
 use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging, Stop};
+use super::receipt::Receipts;
 use super::record::{AdoptedFrom, FileRecord, differences};
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
@@ -39,6 +40,7 @@ pub(crate) struct World {
     pub minimum: Option<String>,
     /// What releases declare.
     pub edges: BTreeMap<String, Edges>,
+    pub receipts: Vec<u8>,
     pub versions: BTreeMap<String, Files>,
     pub evidence: BTreeMap<String, Vec<(String, Vec<u8>)>>,
     pub current: Option<String>,
@@ -144,6 +146,7 @@ impl Fake {
             service: Some(self),
             backups: &NoBackups,
             releases: self,
+            receipts: Receipts::new(self),
             say: &|_| {},
             at_once: false,
             booting,
@@ -170,7 +173,7 @@ impl Fake {
         }
     }
 
-    pub(super) fn mutate<T>(&self, f: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
+    pub(crate) fn mutate<T>(&self, f: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
         let mut world = self.0.borrow_mut();
         world.alive()?;
         let this = world.mutations;
@@ -183,7 +186,7 @@ impl Fake {
         f(&mut world)
     }
 
-    pub(super) fn read<T>(&self, f: impl FnOnce(&World) -> T) -> Result<T> {
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&World) -> T) -> Result<T> {
         let world = self.0.borrow();
         world.alive()?;
         Ok(f(&world))

@@ -38,6 +38,9 @@ impl Node<'_> {
         let recovered = self.recover_locked()?;
         let staging = self.host.create_staging()?;
         let result = self.install_from(tag, options, &staging);
+        if let Err(error) = &result {
+            self.record_refusal(Operation::Install, Some(tag), error);
+        }
         let cleaned = self.host.clean(&self.config.binaries);
         let mut report = result?;
         if let Err(error) = cleaned {
@@ -46,6 +49,7 @@ impl Node<'_> {
                 .push(format!("staging could not be emptied: {error}"));
         }
         report.recovered = recovered;
+        report.warnings.extend(self.receipts.warnings());
         Ok(report)
     }
 
@@ -89,6 +93,7 @@ impl Node<'_> {
     fn verified(&self, tag: &str, place: &std::path::Path) -> Result<VerifiedRelease> {
         (self.say)(&format!("verifying {tag}"));
         let release = self.releases.verify(tag, place)?;
+        self.receipts.verified(&release);
         if release.tag != tag {
             return Err(Error::refused(format!(
                 "asked for {tag}, the store's release says {}",

@@ -18,6 +18,7 @@ pub mod install;
 pub mod journal;
 pub mod plan;
 mod preflight;
+pub mod receipt;
 pub mod record;
 pub mod recover;
 pub mod release;
@@ -38,6 +39,7 @@ mod tests;
 use backup::host::BackupHost;
 use config::NodeConfig;
 use host::{Host, Service};
+use receipt::Receipts;
 use release::Releases;
 
 /// One node with everything that its drivers need. Make one for each command.
@@ -52,6 +54,8 @@ pub struct Node<'a> {
     pub backups: &'a dyn BackupHost,
     /// Who verifies.
     pub releases: &'a dyn Releases,
+    /// What is written down of it, signed.
+    pub receipts: Receipts<'a>,
     /// Told each stage as it begins, one line each, for people.
     pub say: &'a dyn Fn(&str),
     /// An emergency: the daemon gets little time to end.

@@ -65,6 +65,7 @@ impl Node<'_> {
 
     /// [`Node::recover`] for a driver that holds the lock.
     pub(super) fn recover_locked(&self) -> Result<Option<Recovered>> {
+        self.record_missing();
         let Some(bytes) = self.host.read_journal()? else {
             // Whoever made it is gone: this process holds the lock.
             self.host.clean(&self.config.binaries)?;
@@ -87,6 +88,7 @@ impl Node<'_> {
             result,
             problem,
         };
+        self.receipts.begin();
         (self.say)(&recovered.line());
         Ok(Some(recovered))
     }

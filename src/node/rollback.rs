@@ -48,7 +48,11 @@ impl Node<'_> {
         {
             return recovered_instead(current, recovered);
         }
-        let (retained, mut report) = self.prepare_rollback(to, options)?;
+        let prepared = self.prepare_rollback(to, options);
+        if let Err(error) = &prepared {
+            self.record_refusal(Operation::Rollback, to, error);
+        }
+        let (retained, mut report) = prepared?;
         report.recovered = recovered;
         let Some(plan) = report.plan.clone() else {
             return Ok(report);
@@ -62,6 +66,7 @@ impl Node<'_> {
                 .warnings
                 .push(format!("staging could not be emptied: {error}"));
         }
+        report.warnings.extend(self.receipts.warnings());
         Ok(report)
     }
 

@@ -11,6 +11,7 @@ use super::Node;
 use super::history::{Entry, History};
 use super::host::{Found, Process, Service};
 use super::journal::Journal;
+use super::receipt::standing::ReceiptStatus;
 use super::record::{FileRecord, Origin, differences};
 use super::release::NodeKnows;
 use crate::error::{Error, Result};
@@ -46,6 +47,8 @@ pub struct Status {
     pub unfinished: Option<Journal>,
     /// The last operation.
     pub last: Option<Entry>,
+    /// The newest receipts.
+    pub receipts: ReceiptStatus,
     /// When the store was last asked and believed, RFC 3339.
     pub refreshed: Option<String>,
     /// The stored metadata and when it expires.
@@ -183,7 +186,9 @@ impl Node<'_> {
                 history.malformed
             ));
         }
+        let receipts = self.receipt_status(&mut problems);
         Ok(Status {
+            receipts,
             name: self.config.name.clone(),
             environment: self.config.environment.clone(),
             state: self.config.state.display().to_string(),

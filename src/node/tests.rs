@@ -13,13 +13,13 @@ pub(super) const ONE: &str = "phase1-a-1.0.0";
 pub(super) const TWO: &str = "phase2-b-1.0.0";
 pub(super) const THREE: &str = "phase3-c-1.0.0";
 
-pub(super) const GO: Options = Options {
+pub(crate) const GO: Options = Options {
     dry_run: false,
     force: false,
     start: false,
     with_data: false,
 };
-const DRY: Options = Options {
+pub(crate) const DRY: Options = Options {
     dry_run: true,
     ..GO
 };
@@ -227,6 +227,7 @@ fn old_versions_go_but_never_the_one_to_go_back_to() {
     let mut config = Fake::config();
     config.keep = 2;
     let node = super::Node {
+        receipts: super::receipt::Receipts::new(&fake),
         config: &config,
         host: &fake,
         service: Some(&fake),

@@ -3,6 +3,8 @@
 mod attestation;
 mod place;
 mod promotion;
+mod receipts;
+mod rollback;
 mod words;
 mod yank;
 
@@ -21,6 +23,8 @@ use crate::{Error, Result};
 pub use attestation::{AttestationKind, AttestationLeaf, TEST_RESULT};
 pub use place::{PROOF_SUFFIX, Places, late_path, metadata_proof};
 pub use promotion::{ANNOUNCEMENT, AnnouncementLeaf, OVERRIDE, OverrideLeaf};
+pub use receipts::{RECEIPTS, ReceiptsLeaf};
+pub use rollback::{ROLLBACK, RollbackLeaf};
 pub use words::{KINDS, UNKNOWN};
 pub use yank::{NONE, YANK, YankLeaf};
 
@@ -70,6 +74,10 @@ pub enum Leaf {
     Override(OverrideLeaf),
     /// See [`YankLeaf`].
     Yank(YankLeaf),
+    /// See [`RollbackLeaf`].
+    Rollback(RollbackLeaf),
+    /// See [`ReceiptsLeaf`].
+    Receipts(ReceiptsLeaf),
     /// See [`AttestationLeaf`].
     Attestation(AttestationLeaf),
     /// A type that this version does not know; shown and kept, never dropped.
@@ -129,6 +137,8 @@ impl Leaf {
             Leaf::Announcement(leaf) => leaf.statement(),
             Leaf::Override(leaf) => leaf.statement(),
             Leaf::Yank(leaf) => leaf.statement(),
+            Leaf::Rollback(leaf) => leaf.statement(),
+            Leaf::Receipts(leaf) => leaf.statement(),
             // Attestations come signed; nobody signs what is not known.
             Leaf::Attestation(_) | Leaf::Unknown { .. } => {
                 return Err(Error::bug(format!("asked to sign {self:?} as a leaf")));
@@ -150,6 +160,8 @@ impl Leaf {
         match statement.predicate_type.as_str() {
             RELEASE => read_release(statement).map(Leaf::Release),
             YANK => YankLeaf::read(statement),
+            ROLLBACK => RollbackLeaf::read(statement),
+            RECEIPTS => ReceiptsLeaf::read(statement),
             METADATA => Ok(Leaf::Metadata(MetadataLeaf {
                 files: statement
                     .digests()
@@ -174,9 +186,12 @@ impl Leaf {
             Leaf::Release(_) => Purpose::Builder,
             Leaf::Override(leaf) => Purpose::Override(leaf.environment.clone()),
             Leaf::Attestation(leaf) => leaf.kind.purpose(),
-            Leaf::Metadata(_) | Leaf::Announcement(_) | Leaf::Yank(_) | Leaf::Unknown { .. } => {
-                Purpose::Publisher
-            }
+            Leaf::Metadata(_)
+            | Leaf::Announcement(_)
+            | Leaf::Yank(_)
+            | Leaf::Rollback(_)
+            | Leaf::Receipts(_)
+            | Leaf::Unknown { .. } => Purpose::Publisher,
         }
     }
 
@@ -188,6 +203,8 @@ impl Leaf {
             Leaf::Announcement(leaf) => leaf.time,
             Leaf::Override(leaf) => leaf.time,
             Leaf::Yank(leaf) => leaf.time,
+            Leaf::Rollback(leaf) => leaf.time,
+            Leaf::Receipts(leaf) => leaf.time,
             Leaf::Attestation(leaf) => leaf.time,
             Leaf::Unknown { time, .. } => *time,
         }

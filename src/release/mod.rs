@@ -7,6 +7,7 @@ pub mod attestations;
 pub mod audit;
 pub mod bench;
 pub mod build_plan;
+pub mod bundle;
 pub mod cargo_config;
 pub mod cargo_message;
 pub mod ceremony;

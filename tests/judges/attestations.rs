@@ -127,6 +127,59 @@ fn securesystemslib_and_in_toto_refuse_tampered_copies() {
 
 #[test]
 #[ignore = "needs securesystemslib and in-toto-attestation: run tests/judges/setup"]
+fn securesystemslib_and_in_toto_accept_a_nodes_receipts_and_refuse_tampered_ones() {
+    let project = Project::released("judge-receipts");
+    let config = project.scratch("node.toml");
+    let text = format!(
+        "name = \"n1\"\nstore = {:?}\nroot = {:?}\nstate = \"state\"\n\
+         [[binary]]\nname = \"timed\"\npath = \"timed\"\n",
+        project.store(),
+        project.key("root.json")
+    );
+    fs::write(&config, text).unwrap();
+    let config = config.to_str().unwrap();
+    for tag in TAGS {
+        project.relman(&["install", tag, "--config", config]);
+    }
+    project.relman(&["rollback", "--config", config]);
+    let (code, _) = project.relman_with(&["install", "phase9-none-1.0.0", "--config", config], &[]);
+    assert_eq!(code, Some(3));
+    let receipts = project.scratch("state/receipts/receipts.jsonl");
+    let key = [project.scratch("state/receipts/node.pub")];
+    let statements = judge(&receipts, None, &key).accepted();
+    let kinds: Vec<_> = statements
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|statement| statement["predicateType"].as_str().unwrap())
+        .collect();
+    let (summary, receipt) = (
+        "https://slsa.dev/verification_summary/v1",
+        "urn:relman:deployment:v1",
+    );
+    assert_eq!(
+        kinds,
+        [
+            summary, receipt, summary, receipt, summary, receipt, receipt
+        ]
+    );
+    let bytes = fs::read(&receipts).unwrap();
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+    let changed = project.scratch("changed.jsonl");
+    write(&changed, &[&lines[..2], &lines[4..]].concat().concat());
+    judge(&changed, None, &key).refused("chain");
+    write(&changed, lines[1]);
+    judge(&changed, None, &key).refused("chain");
+    change(&changed, "/signatures/0/sig", |mut sig| {
+        sig[40] ^= 1;
+        sig
+    });
+    judge(&changed, None, &key).refused("signature");
+    judge(&receipts, None, &[project.key("builder.pub")]).refused("signature");
+}
+
+#[test]
+#[ignore = "needs securesystemslib and in-toto-attestation: run tests/judges/setup"]
 fn securesystemslib_and_in_toto_accept_gates_approvals_and_rebuilds_and_refuse_tampered_ones() {
     let project = Project::founded("judge-approvals");
     let tag = TAGS[0];

@@ -8,7 +8,7 @@ use relman::io::keyring::Keyring;
 use relman::io::store_local::LocalStore;
 use relman::keys::Signer;
 use relman::release::config::Expiry;
-use relman::release::leaf::{AnnouncementLeaf, Leaf};
+use relman::release::leaf::{AnnouncementLeaf, Leaf, RollbackLeaf};
 use relman::release::publish::{Planned, Publisher};
 use relman::release::view::View;
 use relman::store::stage::Authoritative;
@@ -324,4 +324,45 @@ fn the_history_is_as_long_as_it_was_asked_for() {
     assert_eq!(data["history"].as_array().unwrap().len(), 3);
     assert_eq!(data["history_left_out"], 0);
     audit(&project, &["--history", "many"]).exits(2);
+}
+
+#[test]
+fn a_rollback_between_releases_that_the_log_does_not_have_is_found() {
+    let project = Project::published("audit-rollback");
+    project.second();
+    project.relman(&["cut", SECOND]).exits(0);
+    let key = Keyring::new(project.secrets());
+    let key = key.require("publisher").unwrap();
+    let digest = |tag: &str| {
+        let path = project.store().join(tag).join(format!("{tag}.tar.gz"));
+        relman::hash::Sha256::of(&std::fs::read(path).unwrap())
+    };
+    let good = RollbackLeaf {
+        tag: SECOND.into(),
+        archive: digest(SECOND),
+        to: TAG.into(),
+        to_archive: digest(TAG),
+        environment: "mainnet".into(),
+        reason: "it forked at block 1200".into(),
+        time: NOW.parse().unwrap(),
+    };
+    let tell = |n: u32, leaf: &RollbackLeaf| {
+        let proof = format!("{SECOND}/rollback-mainnet-{n}.tlog-proof");
+        enter(&project, &Leaf::Rollback(leaf.clone()), &key, &proof);
+    };
+    tell(1, &good);
+    audit(&project, &[]).exits(0);
+    let other = |change: &dyn Fn(&mut RollbackLeaf)| {
+        let mut leaf = good.clone();
+        change(&mut leaf);
+        leaf
+    };
+    tell(2, &other(&|leaf| leaf.to = "phase0-none-1.0.0".into()));
+    tell(3, &other(&|leaf| leaf.to_archive = leaf.archive));
+    tell(4, &other(&|leaf| leaf.environment = "othernet".into()));
+    audit(&project, &[]).exits(3).says(&[
+        "phase0-none-1.0.0 is none that the log has",
+        "the entry says",
+        "a rollback of othernet, which no policy has",
+    ]);
 }

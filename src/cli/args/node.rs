@@ -15,8 +15,11 @@ pub struct NodeArgs {
 /// `install`
 #[derive(Debug, Args)]
 pub struct InstallArgs {
-    /// The tag [default: what the node's environment has agreed on].
+    /// The tag [default: what the node's environment has agreed on; on a local node, what the bundle is of].
     pub tag: Option<String>,
+    /// A file that `relman bundle` wrote, in place of the node's store.
+    #[arg(long, value_name = "FILE")]
+    pub bundle: Option<PathBuf>,
     /// The node.
     #[command(flatten)]
     pub node: NodeArgs,

@@ -63,4 +63,10 @@ pub struct AnnounceArgs {
     /// How long each node is expected to be down.
     #[arg(long, value_name = "MINUTES", default_value_t = 30)]
     pub downtime: u64,
+    /// Say instead that the environment's nodes went back to the release, from this one.
+    #[arg(long, value_name = "TAG", requires = "reason", conflicts_with_all = ["at", "window", "downtime"])]
+    pub rolled_back_from: Option<String>,
+    /// Why they went back.
+    #[arg(long, value_name = "TEXT", requires = "rolled_back_from")]
+    pub reason: Option<String>,
 }

@@ -67,6 +67,7 @@ impl Status {
             let until = expires.map_or(String::new(), |at| format!(", good until {at}"));
             lines.push(format!("metadata  last refreshed {at}{until}"));
         }
+        lines.extend(self.receipts.lines());
         lines.extend(self.warnings.iter().map(|w| format!("warning   {w}")));
         lines.extend(self.problems.iter().map(|p| format!("problem   {p}")));
         lines

@@ -20,7 +20,7 @@ mod path;
 mod problem;
 mod tar_reader;
 mod unpack;
-mod ustar;
+pub(super) mod ustar;
 
 #[cfg(test)]
 mod tests;

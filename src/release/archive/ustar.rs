@@ -6,7 +6,7 @@ use super::problem::Problem;
 use crate::{Error, Result};
 
 /// A tar block, in bytes.
-pub(super) const BLOCK: usize = 512;
+pub(in crate::release) const BLOCK: usize = 512;
 /// Largest value of the 12-byte octal fields (size, mtime): 8 GiB - 1.
 const MAX_OCTAL_11: u64 = (1 << 33) - 1;
 const NAME_LEN: usize = 100;
@@ -14,14 +14,14 @@ const PREFIX_LEN: usize = 155;
 
 /// What one header says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(in crate::release) struct Header {
     /// Full name without a directory's closing `/`; not yet checked.
     pub path: String,
     pub kind: Kind,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::release) enum Kind {
     File { executable: bool, len: u64 },
     Directory,
 }
@@ -30,7 +30,12 @@ pub(super) enum Kind {
 ///
 /// # Errors
 /// Refused when `path`, `len` or `mtime` (seconds since 1970) is more than the format can hold.
-pub(super) fn write(path: &str, executable: bool, len: u64, mtime: u64) -> Result<[u8; BLOCK]> {
+pub(in crate::release) fn write(
+    path: &str,
+    executable: bool,
+    len: u64,
+    mtime: u64,
+) -> Result<[u8; BLOCK]> {
     let (prefix, name) = split(path).ok_or_else(|| {
         Error::refused(format!(
             "member name {path:?} of {} bytes does not fit a ustar header (100 bytes, or 155 and \
@@ -95,7 +100,7 @@ pub(super) fn checksum(block: &[u8; BLOCK]) -> u32 {
 ///
 /// # Errors
 /// What is not a USTAR header of a regular file or directory; the path's form is not checked.
-pub(super) fn read(block: &[u8; BLOCK]) -> Result<Header, Problem> {
+pub(in crate::release) fn read(block: &[u8; BLOCK]) -> Result<Header, Problem> {
     let at_start = |found: &str, wanted: &str| Problem::new("tar", "archive", found, wanted);
     let sum = octal(field::<148, 8>(block)).ok_or_else(|| {
         at_start(

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Problem;
 use crate::hash::Sha256;
-use crate::release::leaf::{AttestationKind, Leaf, ReleaseLeaf, YankLeaf};
+use crate::release::leaf::{
+    AttestationKind, Leaf, ReceiptsLeaf, ReleaseLeaf, RollbackLeaf, YankLeaf,
+};
 use crate::release::state::Released;
 
 /// Leaves that counted when they were logged, by what they are about.
@@ -18,6 +20,10 @@ pub struct Logged {
     pub metadata: BTreeMap<String, Vec<(u64, Sha256)>>,
     /// Yanks by tag.
     pub yanks: BTreeMap<String, Vec<(u64, YankLeaf)>>,
+    /// Rollbacks of environments.
+    pub rollbacks: Vec<(u64, RollbackLeaf)>,
+    /// Batches of receipts.
+    pub receipts: Vec<(u64, ReceiptsLeaf)>,
     /// How many of each kind a release has.
     pub attestations: BTreeMap<(String, AttestationKind), u64>,
 }
@@ -42,6 +48,8 @@ impl Logged {
             Leaf::Attestation(leaf) => {
                 *self.attestations.entry((leaf.tag, leaf.kind)).or_default() += 1;
             }
+            Leaf::Rollback(leaf) => self.rollbacks.push((index, leaf)),
+            Leaf::Receipts(leaf) => self.receipts.push((index, leaf)),
             Leaf::Announcement(_) | Leaf::Override(_) | Leaf::Unknown { .. } => {}
         }
     }

@@ -10,6 +10,7 @@ mod eras;
 mod judge;
 mod logged;
 mod prefix;
+mod records;
 mod releases;
 pub(in crate::release) mod replay;
 pub mod split_view;
@@ -371,7 +372,8 @@ impl Auditor<'_> {
         }
         audit.cases.push(("strays", "objects".into()));
         let all: Vec<Released> = super::state::released(view.refreshed.targets()).0;
-        let strays = strays::check(self.store, view, &all, &found.files, audit.since == 0);
+        let files = (&found.files, &records::names(look.logged));
+        let strays = strays::check(self.store, view, &all, files, audit.since == 0);
         audit.report.enter("strays", strays);
     }
 
@@ -403,6 +405,7 @@ impl Auditor<'_> {
         };
         problems.extend(lookers.yanks(released));
         problems.extend(lookers.attestations(released));
+        problems.extend(records::check(self.store, look, released));
         let mut found = releases::Found::default();
         for release in released {
             let leaves = logged.releases.get(&release.tag).map(Vec::as_slice);

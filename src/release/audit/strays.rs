@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::records::DIR as RECEIPTS;
 use super::{Problem, problem, whole};
 use crate::release::state::Released;
 use crate::release::view::View;
@@ -11,13 +12,13 @@ use crate::store::Reader;
 /// What starts the names of relman's own files in a local store.
 const OWN: &str = ".relman-";
 
-/// Finds objects that nobody signed for; `currents` are the files that environments' roles listed, all
-/// of them only where the whole log was read.
+/// Finds objects that nobody signed for; `currents` are the files that environments' roles listed and
+/// `batches` those of receipts that the log has, all of them only where the whole log was read.
 pub fn check(
     store: &dyn Reader,
     view: &View,
     released: &[Released],
-    currents: &BTreeSet<String>,
+    (currents, batches): (&BTreeSet<String>, &BTreeSet<String>),
     all: bool,
 ) -> Result<((), String), Vec<Problem>> {
     let mut problems = Vec::new();
@@ -25,6 +26,7 @@ pub fn check(
         .into_iter()
         .map(str::to_owned)
         .chain(released.iter().map(|r| r.tag.clone()))
+        .chain((!batches.is_empty() || !all).then(|| RECEIPTS.to_owned()))
         .collect();
     let archives: BTreeSet<String> = released
         .iter()
@@ -50,6 +52,9 @@ pub fn check(
         archives.contains(name) || currents.contains(name) || older
     });
     look("metadata", &|name| is_metadata(name, view));
+    if !batches.is_empty() {
+        look(RECEIPTS, &|name| batches.contains(name) || !all);
+    }
     let detail = match listed {
         true => "nothing that nobody signed for",
         false => "this store cannot be listed, so strays cannot be seen",

@@ -3,12 +3,14 @@
 use super::{Leaf, OverrideLeaf};
 
 /// The kinds of leaves that this version knows, by their words.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 10] = [
     "release",
     "metadata",
     "announcement",
     "override",
     "yank",
+    "rollback",
+    "receipts",
     "gate",
     "approval",
     "rebuild",
@@ -26,6 +28,8 @@ impl Leaf {
             Leaf::Announcement(_) => "announcement".into(),
             Leaf::Override(_) => "override".into(),
             Leaf::Yank(_) => "yank".into(),
+            Leaf::Rollback(_) => "rollback".into(),
+            Leaf::Receipts(_) => "receipts".into(),
             Leaf::Attestation(leaf) => leaf.kind.to_string(),
             Leaf::Unknown { predicate_type, .. } => format!("{UNKNOWN} {predicate_type}"),
         }
@@ -44,20 +48,24 @@ impl Leaf {
             }
             Leaf::Override(leaf) => override_line(leaf),
             Leaf::Yank(leaf) => leaf.line(),
+            Leaf::Rollback(leaf) => leaf.line(),
+            Leaf::Receipts(leaf) => leaf.line(),
             Leaf::Attestation(leaf) => leaf.line(),
             Leaf::Unknown { .. } => String::new(),
         }
     }
 
-    /// The release that it is about; none for metadata and for types that are not known.
+    /// The release that it is about, of a rollback the one that was left; none for metadata, receipts and
+    /// types that are not known.
     pub fn tag(&self) -> Option<&str> {
         match self {
             Leaf::Release(leaf) => Some(&leaf.tag),
             Leaf::Announcement(leaf) => Some(&leaf.tag),
             Leaf::Override(leaf) => Some(&leaf.tag),
             Leaf::Yank(leaf) => Some(&leaf.tag),
+            Leaf::Rollback(leaf) => Some(&leaf.tag),
             Leaf::Attestation(leaf) => Some(&leaf.tag),
-            Leaf::Metadata(_) | Leaf::Unknown { .. } => None,
+            Leaf::Metadata(_) | Leaf::Receipts(_) | Leaf::Unknown { .. } => None,
         }
     }
 
@@ -66,6 +74,8 @@ impl Leaf {
         match self {
             Leaf::Announcement(leaf) => leaf.environment == name,
             Leaf::Override(leaf) => leaf.environment == name,
+            Leaf::Rollback(leaf) => leaf.environment == name,
+            Leaf::Receipts(leaf) => leaf.environment == name,
             Leaf::Metadata(leaf) => leaf.files.keys().any(|file| {
                 let version = file.strip_suffix(&format!(".{name}.json"));
                 version.is_some_and(|version| version.parse::<u64>().is_ok())

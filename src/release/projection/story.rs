@@ -50,7 +50,7 @@ pub struct Evidence {
     pub says: String,
 }
 
-/// What a row of the deployment log is about. Receipts of nodes, once there are any, are further ones.
+/// What a row of the deployment log is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Operators were told.
@@ -63,6 +63,10 @@ pub enum Event {
     RolledBack,
     /// It must not be used any more, or may be again.
     Yanked,
+    /// The publisher says that nodes were put back.
+    PutBack,
+    /// Nodes told what they did, in a batch whose digest is in the log.
+    Receipts,
 }
 
 impl Event {
@@ -74,6 +78,8 @@ impl Event {
             Event::Promoted => "promoted",
             Event::RolledBack => "rolled back",
             Event::Yanked => "yank",
+            Event::PutBack => "nodes put back",
+            Event::Receipts => "receipts",
         }
     }
 }
@@ -89,7 +95,7 @@ pub struct Deployment {
     pub environment: Option<String>,
     /// What happened.
     pub event: Event,
-    /// The release.
+    /// The release; empty for receipts.
     pub tag: String,
     /// What the environment ran before.
     pub previous: Option<String>,
@@ -198,6 +204,29 @@ impl Story {
                 ),
             }),
             Leaf::Override(leaf) => self.overridden(index, by, leaf),
+            Leaf::Rollback(leaf) => self.deployments.push(Deployment {
+                index,
+                time: leaf.time,
+                environment: Some(leaf.environment.clone()),
+                event: Event::PutBack,
+                tag: leaf.to.clone(),
+                previous: Some(leaf.tag.clone()),
+                by,
+                details: leaf.reason.clone(),
+            }),
+            Leaf::Receipts(leaf) => self.deployments.push(Deployment {
+                index,
+                time: leaf.time,
+                environment: Some(leaf.environment.clone()),
+                event: Event::Receipts,
+                tag: String::new(),
+                previous: None,
+                by,
+                details: format!(
+                    "{} from {} to {}, batch sha256 {}",
+                    leaf.receipts, leaf.first, leaf.last, leaf.batch
+                ),
+            }),
             // The caller has read what it lists.
             Leaf::Metadata(_) => {}
             Leaf::Unknown { .. } => {

@@ -110,6 +110,11 @@ impl<'a> Batch<'a> {
         self.entries.push((entry, vec![proof]));
     }
 
+    /// Adds a log entry whose proof lies nowhere in the store.
+    pub fn unproved(&mut self, entry: Vec<u8>) {
+        self.entries.push((entry, Vec::new()));
+    }
+
     /// Adds a role whose digest is logged before it is published.
     pub fn role(&mut self, role: &str, version: u64, bytes: Vec<u8>) {
         self.roles.push((format!("{version}.{role}"), bytes));

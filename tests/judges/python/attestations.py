@@ -22,6 +22,7 @@ import in_toto_attestation.v1.statement_pb2 as statement_pb
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from in_toto_attestation.predicates.provenance.v1.provenance_pb2 import Provenance
 from in_toto_attestation.predicates.test_result.v0.test_result_pb2 import TestResult
+from in_toto_attestation.predicates.vsa.v1.vsa_pb2 import VerificationSummary
 from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
 from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
@@ -30,6 +31,8 @@ from securesystemslib.signer import SSlibKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 SLSA = "https://slsa.dev/provenance/v1"
+SUMMARY = "https://slsa.dev/verification_summary/v1"
+RECEIPT = "urn:relman:deployment:v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 # RFC 3986: a scheme, and only the characters of a URI.
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+")
@@ -104,6 +107,40 @@ def check_test_result(predicate):
     want((result.result == "FAILED") >= bool(result.failed_tests), "test result: tests failed, and it passed")
 
 
+def check_summary(predicate):
+    # In this package's schema it is one string, in SLSA's specification a list.
+    levels = predicate["verifiedLevels"]
+    rest = {name: value for name, value in predicate.items() if name != "verifiedLevels"}
+    summary = pb_json.ParseDict(rest, VerificationSummary())
+    # "Required" in the specification of the summary.
+    check_uri("verifier.id", summary.verifier.id)
+    check_uri("resourceUri", summary.resource_uri)
+    for reference in [summary.policy, *summary.input_attestations]:
+        check_uri("reference", reference.uri)
+        want(re.fullmatch("[0-9a-f]{64}", reference.digest["sha256"]), f"digest: {reference.digest}")
+    passed = summary.verification_result == "PASSED"
+    want(passed or summary.verification_result == "FAILED", f"summary: {summary.verification_result!r}")
+    want(levels and (levels == ["FAILED"]) != passed, f"summary: {levels} of a verification that passed: {passed}")
+    again = pb_json.MessageToDict(summary)
+    want(again == rest, f"summary: another meaning once read: {again}")
+
+
+def check_chain(lines):
+    """Receipts follow each other, and each names the summary in the line before it."""
+    before, summary, sequence = None, None, 0
+    for line in lines:
+        statement = json.loads(Envelope.from_dict(json.loads(line)).payload)
+        digest = hashlib.sha256(line).hexdigest()
+        if statement["predicateType"] == SUMMARY:
+            summary = digest
+        if statement["predicateType"] == RECEIPT:
+            predicate = statement["predicate"]
+            sequence += 1
+            found = predicate["sequence"], predicate["previous"], predicate["verification"]
+            want(found == (sequence, before, summary), f"chain: {found} at receipt {sequence}")
+            before, summary = digest, None
+
+
 def check_subjects(statement, archive):
     """The archive and its members, each with the right digest, length and mode."""
     found = {archive.name: (hashlib.sha256(archive.read_bytes()).hexdigest(), {})}
@@ -137,6 +174,8 @@ def judge(line, keys, archive):
         check_slsa(statement["predicate"])
     if message.predicate_type == TEST_RESULT:
         check_test_result(statement["predicate"])
+    if message.predicate_type == SUMMARY:
+        check_summary(statement["predicate"])
     if archive:
         check_subjects(statement, archive)
     return statement
@@ -150,7 +189,9 @@ def main():
     args = parser.parse_args()
     keys = [SSlibKey.from_crypto(load_ssh_public_key(path.read_bytes())) for path in args.keys]
     try:
-        statements = [judge(line, keys, args.archive) for line in envelopes(args.file)]
+        lines = envelopes(args.file)
+        statements = [judge(line, keys, args.archive) for line in lines]
+        check_chain(lines)
         want(statements, "lines: there is none")
     except Refused as reason:
         print(reason, file=sys.stderr)

@@ -9,11 +9,13 @@ use relman::error::{Context, Error, Result};
 use relman::hash::Sha256;
 use relman::io::backup::BackupFs;
 use relman::io::node_fs::NodeFs;
+use relman::io::node_receipts::NodeReceipts;
 use relman::io::service;
 use relman::node::Node;
 use relman::node::activate::{ChangeReport, Options};
 use relman::node::config::{Control, NodeConfig};
 use relman::node::host::Service;
+use relman::node::receipt::Receipts;
 use relman::node::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
 use relman::node::status::Status;
 
@@ -126,7 +128,9 @@ impl Bench {
         let host = NodeFs::new(&self.config);
         let service = service::from_config(&self.config);
         let backups = BackupFs::new(&self.config, &|_, _| {});
+        let ledger = NodeReceipts::new(&self.config);
         f(&Node {
+            receipts: Receipts::new(&ledger),
             config: &self.config,
             host: &host,
             service: service.as_deref(),
