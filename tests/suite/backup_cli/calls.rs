@@ -21,7 +21,8 @@ const RESTORE: [&str; 6] = [
     "node.toml",
 ];
 
-/// A node in a project's repository, with a backup and newer data.
+/// A node in a project's repository, with a backup and newer data. A backup is bound to its place, so
+/// that each fault has a node of its own.
 fn prepared(name: &str) -> Project {
     let project = Project::empty(name);
     let node = Node::at(&project.repo(), "");
@@ -33,8 +34,7 @@ fn prepared(name: &str) -> Project {
 }
 
 fn at_each(name: &str, arguments: &[&str], fault: Fault, check: &dyn Fn(&Project, &Run, &str)) {
-    let prepared = prepared(name);
-    let all = calls(&prepared.copy(), arguments);
+    let all = calls(&prepared(name), arguments);
     assert!(all.len() > 30, "only {} calls", all.len());
     let step = match std::env::var_os("RELMAN_TEST_ALL_FAULTS") {
         Some(_) => 1,
@@ -48,7 +48,7 @@ fn at_each(name: &str, arguments: &[&str], fault: Fault, check: &dyn Fn(&Project
     for call in &chosen {
         let (project, run) = (0..TRIES)
             .find_map(|_| {
-                let project = prepared.copy();
+                let project = prepared(name);
                 let run = faulty(&project, arguments, call, fault)?;
                 Some((project, run))
             })

@@ -125,7 +125,8 @@ fn path_in<'a>(name: &str, rest: &'a str, top: &str) -> &'a str {
     let paths = rest
         .split(['<', '>', '"'])
         .filter_map(|part| part.strip_prefix(top));
-    let mut stable = paths.filter(|path| !path.contains(".tmp-") && *path != "repo");
+    let mut stable =
+        paths.filter(|path| !path.contains(".tmp-") && !path.contains('#') && *path != "repo");
     stable.next().unwrap_or_default()
 }
 
