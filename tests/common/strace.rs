@@ -129,8 +129,9 @@ fn path_in<'a>(name: &str, rest: &'a str, top: &str) -> &'a str {
     let paths = rest
         .split(['<', '>', '"'])
         .filter_map(|part| part.strip_prefix(top));
-    let mut stable = paths
-        .filter(|path| !path.contains(".tmp-") && !path.contains("/staging/") && *path != "repo");
+    let random = [".tmp-", "/staging/", "#"];
+    let mut stable =
+        paths.filter(|path| !random.iter().any(|r| path.contains(r)) && *path != "repo");
     stable.next().unwrap_or_default()
 }
 

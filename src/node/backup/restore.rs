@@ -107,6 +107,14 @@ impl Node<'_> {
             if plan.configuration.is_empty() {
                 return Err(lacks(id, Part::Configuration));
             }
+            let configured = &self.config.backup.configuration;
+            let known: Vec<String> = configured.iter().map(|p| text::shown(p)).collect();
+            if let Some(path) = plan.configuration.iter().find(|p| !known.contains(p)) {
+                return Err(Error::failed(format!(
+                    "backup {id} has the configuration {path}, which node.toml does not name"
+                ))
+                .hint("name it in configuration in node.toml, or restore --data alone"));
+            }
         }
         if !manifest.unsteady.is_empty() {
             plan.warnings.push(format!(

@@ -44,12 +44,15 @@ fn links_planted_among_the_backups_are_not_followed() {
     assert_eq!(node.leftovers(), [""; 0]);
 }
 
+/// Something that is done to a file.
+type Change<'a> = &'a dyn Fn(&std::path::Path);
+
 #[test]
 fn whatever_is_changed_in_a_backup_is_found_and_not_restored() {
     let node = Node::new("");
     let made = node.create();
     let pristine = node.in_backup(&made, "");
-    let changes: [(&str, &dyn Fn(&std::path::Path)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("data/state.db", &|p| flip(p)),
         ("data/blocks/1.dat", &|p| truncate(p)),
         ("entries.jsonl", &|p| flip(p)),

@@ -21,7 +21,8 @@ const RESTORE: [&str; 6] = [
     "node.toml",
 ];
 
-/// A node in a project's repository, with a backup and newer data.
+/// A node in a project's repository, with a backup and newer data. A backup is bound to its place, so
+/// that each fault has a node of its own.
 fn prepared(name: &str) -> Project {
     let project = Project::empty(name);
     let node = Node::at(&project.repo(), "");
@@ -38,13 +39,12 @@ fn at_each(
     fault: Fault,
     check: &(dyn Fn(&Project, &Run, &str) + Sync),
 ) {
-    let prepared = prepared(name);
-    let all = calls(&prepared.copy(), arguments, 0);
+    let all = calls(&prepared(name), arguments, 0);
     assert!(all.len() > 30, "only {} calls", all.len());
     everywhere(&all, fault, SAMPLE, &|call| {
         let (project, run) = (0..TRIES)
             .find_map(|_| {
-                let project = prepared.copy();
+                let project = prepared(name);
                 let run = faulty(&project, arguments, call, fault)?;
                 Some((project, run))
             })
