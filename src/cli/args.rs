@@ -5,6 +5,7 @@ mod approve;
 mod audit;
 #[cfg(feature = "maintainer")]
 mod gate;
+mod health;
 #[cfg(feature = "maintainer")]
 pub mod key;
 mod log;
@@ -32,6 +33,7 @@ pub use approve::ApproveArgs;
 pub use audit::AuditArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
+pub use health::{HealthArgs, StageArg};
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
@@ -141,6 +143,8 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// What runs on this node, and what it can go back to.
     Status(NodeArgs),
+    /// Look at every probe once, or over the first minutes, hour, day or week after a deployment.
+    Health(HealthArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(AuditArgs),
     /// The log: what happened, whether it is whole, proofs.
@@ -203,6 +207,7 @@ impl Command {
             Command::Install(_) => "install",
             Command::Rollback(_) => "rollback",
             Command::Status(_) => "status",
+            Command::Health(_) => "health",
             Command::Audit(_) => "audit",
             Command::Log(_) => "log",
             Command::Docs(_) => "docs",

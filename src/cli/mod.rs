@@ -15,6 +15,7 @@ mod docs;
 mod exchange;
 #[cfg(feature = "maintainer")]
 mod gate;
+mod health;
 #[cfg(feature = "maintainer")]
 mod init;
 #[cfg(feature = "maintainer")]
@@ -151,6 +152,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Install(args) => node::install(cli, args, progress),
         Command::Rollback(args) => node::rollback(cli, args, progress),
         Command::Status(args) => node::status(cli, args, progress),
+        Command::Health(args) => health::run(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
         Command::Log(args) => log::run(cli, args, progress),
         Command::Docs(args) => docs::run(cli, args),

@@ -59,7 +59,7 @@ pub fn status(cli: &Cli, args: &NodeArgs, progress: &mut Progress) -> Result<Ans
     })
 }
 
-fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
+pub(super) fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
     let path: PathBuf = start_dir(cli)?.join(&args.config);
     let bytes = durable::read_bounded(&path, MAX_CONFIG_LEN)?.ok_or_else(|| {
         Error::failed(format!(
@@ -74,7 +74,7 @@ fn read(cli: &Cli, args: &NodeArgs) -> Result<NodeConfig> {
     NodeConfig::parse(&config, &dir).map_err(|e| e.under(path.display().to_string()))
 }
 
-fn with_node<T>(
+pub(super) fn with_node<T>(
     config: &NodeConfig,
     dry_run: bool,
     progress: &mut Progress,

@@ -61,5 +61,6 @@ mod node_process;
 mod node_run;
 mod node_state;
 mod node_tree;
+mod probe;
 mod service_command;
 mod service_systemd;

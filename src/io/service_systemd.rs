@@ -7,6 +7,7 @@ use super::node_run::{last_lines, run};
 use crate::error::{Error, Result};
 use crate::node::config::{HealthConfig, ServiceConfig};
 use crate::node::host::{Service, ServiceState};
+use crate::node::probe::{LogSource, UnitLog};
 
 /// For questions to systemd, which it answers at once or not at all.
 const ASK: Duration = Duration::from_secs(20);
@@ -72,7 +73,7 @@ impl Service for SystemdService {
         let argv = [
             "systemctl",
             "show",
-            "--property=LoadState,ActiveState,SubState,Result,MainPID",
+            "--property=LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID",
             "--",
             &self.unit,
         ]
@@ -100,6 +101,20 @@ impl Service for SystemdService {
         .map(String::from);
         run(&argv, None, ASK).map_or(Vec::new(), |o| last_lines(&o.stdout, count))
     }
+
+    fn log(&self, started: jiff::Timestamp) -> LogSource {
+        match &self.log_file {
+            Some(path) => LogSource::File {
+                path: path.clone(),
+                from: None,
+            },
+            None => LogSource::Unit(UnitLog {
+                unit: self.unit.clone(),
+                invocation: self.state().ok().and_then(|state| state.invocation),
+                since: started.as_second(),
+            }),
+        }
+    }
 }
 
 /// Reads what `systemctl show` prints.
@@ -113,6 +128,10 @@ fn parse_show(text: &str) -> ServiceState {
     let active = value("ActiveState");
     ServiceState {
         pid: pid.filter(|_| matches!(active, "active" | "activating" | "reloading")),
+        restarts: value("NRestarts").parse().ok(),
+        invocation: Some(value("InvocationID"))
+            .filter(|id| id.len() == 32 && id.chars().all(|c| c.is_ascii_hexdigit()))
+            .map(str::to_owned),
         failed: active == "failed" || value("LoadState") == "not-found",
         detail: format!(
             "{active} ({}), result {}, unit {}",
@@ -151,6 +170,13 @@ mod tests {
         );
         assert_eq!(state.pid, Some(4711));
         assert!(!state.failed);
+        assert_eq!((state.restarts, state.invocation), (None, None));
+        let id = "0123456789abcdef0123456789abcdef";
+        let state = parse_show(&format!("NRestarts=3\nInvocationID={id}\n"));
+        assert_eq!(
+            (state.restarts, state.invocation.as_deref()),
+            (Some(3), Some(id))
+        );
     }
 
     #[test]

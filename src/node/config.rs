@@ -1,7 +1,12 @@
 //! `node.toml`: one daemon on one host. Pure: text and the file's directory come in, values go out.
 
 mod check;
+mod endpoint;
 mod http;
+mod keys;
+pub mod probe;
+mod probes;
+pub mod stages;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -98,6 +103,10 @@ pub struct NodeConfig {
     pub service: Option<ServiceConfig>,
     /// When the daemon counts as healthy.
     pub health: HealthConfig,
+    /// What else is looked at; `[[probe]]`.
+    pub probes: Vec<probe::ProbeConfig>,
+    /// What `relman health --stage` looks at.
+    pub stages: stages::StageConfig,
     /// Versions kept, the current one included.
     pub keep: usize,
     /// Accept a trust root that carries the signed mark "example".

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::Node;
 use super::config::{Binary, NodeConfig};
 use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging};
+use super::probe::{LogSource, Look, Looks, Seen, Wire};
 use super::record::{FileRecord, differences};
 use super::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
 use crate::error::{Error, Result};
@@ -49,6 +50,11 @@ pub(crate) struct World {
     pub flapping: bool,
     pub clock: Duration,
     pub locked: bool,
+    /// What the manager counts.
+    pub restarts: Option<u64>,
+    pub stages: BTreeMap<String, Vec<u8>>,
+    /// What looks see, given the time.
+    pub wire: Option<Scripted>,
     pub free: u64,
     pub mutations: usize,
     pub points: Vec<String>,
@@ -56,6 +62,29 @@ pub(crate) struct World {
     /// The mutation that fails, counted from zero.
     pub fault_at: Option<(usize, Fault)>,
     pub dead: bool,
+}
+
+/// A wire that depends on the time.
+pub(crate) type Scripted = Rc<dyn Fn(Duration) -> Box<dyn Wire>>;
+
+/// Looks that end at once.
+struct FakeLooks<'a>(&'a Fake, RefCell<Vec<(u64, Result<Seen, String>)>>);
+
+impl Looks for FakeLooks<'_> {
+    fn begin(&self, id: u64, _: Duration, look: Look) {
+        let (wire, clock) = {
+            let world = self.0.0.borrow();
+            (world.wire.clone(), world.clock)
+        };
+        let seen = match wire {
+            Some(wire) => look(&*wire(clock)),
+            None => Err("no wire".into()),
+        };
+        self.1.borrow_mut().push((id, seen));
+    }
+    fn answers(&self) -> Vec<(u64, Result<Seen, String>)> {
+        self.1.take()
+    }
 }
 
 #[derive(Clone, Default)]
@@ -378,6 +407,23 @@ impl Host for Fake {
     fn run_version(&self, version: &str, _: &str, _: &[String], _: Duration) -> Result<String> {
         Ok(format!("timed {version}"))
     }
+    fn looks(&self) -> Box<dyn Looks + '_> {
+        Box::new(FakeLooks(self, RefCell::default()))
+    }
+    fn lock_stage(&self, _: &str) -> Result<Box<dyn Any>> {
+        Ok(Box::new(()))
+    }
+    fn read_stage(&self, stage: &str) -> Result<Option<Vec<u8>>> {
+        self.read(|w| w.stages.get(stage).cloned())
+    }
+    fn write_stage(&self, stage: &str, bytes: Option<&[u8]>) -> Result<()> {
+        self.mutate(|w| {
+            w.stages.remove(stage);
+            w.stages
+                .extend(bytes.map(|bytes| (stage.to_owned(), bytes.to_vec())));
+            Ok(())
+        })
+    }
 }
 
 impl Service for Fake {
@@ -410,11 +456,19 @@ impl Service for Fake {
         self.read(|w| ServiceState {
             pid: w.running.as_ref().map(|_| 100 + w.starts as u32),
             failed: false,
+            restarts: w.restarts,
+            invocation: None,
             detail: "in memory".into(),
         })
     }
     fn last_lines(&self, _: usize) -> Vec<String> {
         vec!["cannot go on".into()]
+    }
+    fn log(&self, _: Timestamp) -> LogSource {
+        LogSource::File {
+            path: "/log".into(),
+            from: Some(0),
+        }
     }
 }
 

@@ -13,11 +13,13 @@ pub mod host;
 pub mod install;
 pub mod journal;
 pub mod plan;
+pub mod probe;
 pub mod record;
 pub mod recover;
 pub mod release;
 pub mod retained;
 pub mod rollback;
+pub mod stage;
 pub mod status;
 pub mod template;
 

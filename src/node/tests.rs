@@ -1,6 +1,7 @@
 //! Stories of installs and rollbacks, in memory.
 
 mod faults;
+pub(super) mod health;
 mod pure;
 
 use super::activate::ChangeOutcome;
