@@ -9,6 +9,7 @@ pub mod publication;
 pub mod relman;
 pub mod terminal;
 pub mod timed;
+pub mod tls;
 pub mod tunnel;
 pub mod witness;
 
