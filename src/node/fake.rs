@@ -1,5 +1,7 @@
 //! A host, a service and a store in memory, with a fault at any point that a test names.
 
+mod looks;
+
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,7 +56,7 @@ pub(crate) struct World {
     pub restarts: Option<u64>,
     pub stages: BTreeMap<String, Vec<u8>>,
     /// What looks see, given the time.
-    pub wire: Option<Scripted>,
+    pub wire: Option<looks::Scripted>,
     pub free: u64,
     pub mutations: usize,
     pub points: Vec<String>,
@@ -62,29 +64,6 @@ pub(crate) struct World {
     /// The mutation that fails, counted from zero.
     pub fault_at: Option<(usize, Fault)>,
     pub dead: bool,
-}
-
-/// A wire that depends on the time.
-pub(crate) type Scripted = Rc<dyn Fn(Duration) -> Box<dyn Wire>>;
-
-/// Looks that end at once.
-struct FakeLooks<'a>(&'a Fake, RefCell<Vec<(u64, Result<Seen, String>)>>);
-
-impl Looks for FakeLooks<'_> {
-    fn begin(&self, id: u64, _: Duration, look: Look) {
-        let (wire, clock) = {
-            let world = self.0.0.borrow();
-            (world.wire.clone(), world.clock)
-        };
-        let seen = match wire {
-            Some(wire) => look(&*wire(clock)),
-            None => Err("no wire".into()),
-        };
-        self.1.borrow_mut().push((id, seen));
-    }
-    fn answers(&self) -> Vec<(u64, Result<Seen, String>)> {
-        self.1.take()
-    }
 }
 
 #[derive(Clone, Default)]
@@ -408,7 +387,7 @@ impl Host for Fake {
         Ok(format!("timed {version}"))
     }
     fn looks(&self) -> Box<dyn Looks + '_> {
-        Box::new(FakeLooks(self, RefCell::default()))
+        Box::new(looks::FakeLooks::of(self))
     }
     fn lock_stage(&self, _: &str) -> Result<Box<dyn Any>> {
         Ok(Box::new(()))

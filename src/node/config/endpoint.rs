@@ -1,6 +1,6 @@
 //! Where a daemon answers over HTTP, and how it is asked: keys that several tables share. Pure.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::keys::Keys;
