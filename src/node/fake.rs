@@ -1,6 +1,7 @@
 //! A host, a service and a store in memory, with a fault at any point that a test names.
 
 mod looks;
+mod release;
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -11,12 +12,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::release::release;
 use super::Node;
 use super::config::{Binary, NodeConfig};
 use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging};
 use super::probe::{LogSource, Look, Looks, Seen, Wire};
 use super::record::{FileRecord, differences};
-use super::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
+use super::release::{NodeKnows, Releases, VerifiedRelease};
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
 
@@ -482,27 +484,5 @@ impl Releases for Fake {
     }
     fn known(&self, _: Timestamp) -> Result<Option<NodeKnows>> {
         Ok(None)
-    }
-}
-
-fn release(tag: &str, files: &Files) -> VerifiedRelease {
-    VerifiedRelease {
-        tag: tag.into(),
-        archive_sha256: Sha256::of(tag.as_bytes()),
-        archive_len: 1,
-        files: records(files)
-            .into_iter()
-            .map(|f| VerifiedFile {
-                path: f.path,
-                sha256: f.sha256,
-                len: f.len,
-                executable: f.executable,
-            })
-            .collect(),
-        evidence: vec![(
-            "proof".into(),
-            serde_json::to_vec(files).unwrap_or_default(),
-        )],
-        warnings: Vec::new(),
     }
 }

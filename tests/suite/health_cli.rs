@@ -12,7 +12,7 @@ const PROBES: &str = "\
 [health]\nstable_seconds = 0\ntimeout_seconds = 30\n\
 [health.rpc]\nurl = \"http://127.0.0.1:PORT/rpc\"\ncookie_file = \"data/.cookie\"\n\
 [health.metrics]\nurl = \"http://127.0.0.1:PORT/metrics\"\n\
-[health.stages]\nimmediate_seconds = 2\nhour_seconds = 600\ninterval_ms = 200\nblock_interval_ms = 100\npeers = 0\n\
+[health.stages]\nimmediate_seconds = 2\nhour_seconds = 600\ninterval_ms = 200\nblock_interval_ms = 1000\npeers = 0\n\
 [[probe]]\nname = \"height\"\nkind = \"rpc\"\npreset = \"height-grows\"\ninterval_ms = 50\nwithin_seconds = 3\ndeadline_seconds = 60\nsuccesses = 3\n\
 [[probe]]\nname = \"log\"\nkind = \"journal\"\nlevel = \"error\"\ninterval_ms = 200\nsamples = 5\n";
 
