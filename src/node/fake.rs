@@ -16,7 +16,7 @@ use self::release::release;
 use super::Node;
 use super::config::{Binary, NodeConfig};
 use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging};
-use super::probe::{LogSource, Look, Looks, Seen, Wire};
+use super::probe::{LogSource, Looks};
 use super::record::{FileRecord, differences};
 use super::release::{NodeKnows, Releases, VerifiedRelease};
 use crate::error::{Error, Result};

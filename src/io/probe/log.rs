@@ -30,14 +30,15 @@ pub(super) fn journal(
         Some(cursor) => argv.push(format!("--after-cursor={cursor}")),
         None => argv.push(format!("--since=@{}", unit.since)),
     }
-    match &unit.invocation {
-        // The daemon's own lines, and systemd's about this start.
-        Some(id) => argv.extend([
+    match (&unit.invocation, after) {
+        // The daemon's own lines, and systemd's about this start. Behind a cursor all of the unit's count:
+        // the last words of a process that another one has followed since.
+        (Some(id), None) => argv.extend([
             format!("_SYSTEMD_INVOCATION_ID={id}"),
             "+".into(),
             format!("INVOCATION_ID={id}"),
         ]),
-        None => argv.push(format!("--unit={}", unit.unit)),
+        _ => argv.push(format!("--unit={}", unit.unit)),
     }
     let output = node_run::run_up_to(&argv, None, timeout, limit).map_err(|e| e.to_string())?;
     let said = output.stderr.trim();

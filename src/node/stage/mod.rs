@@ -149,6 +149,7 @@ impl Node<'_> {
                 .elapsed_ms
                 .saturating_add(away.unsigned_abs().saturating_mul(1_000)),
         };
+        let stage_began = memory.began.parse().unwrap_or_else(|_| self.host.now());
         let begin = self.host.uptime();
         let mut verified = None;
         loop {
@@ -174,6 +175,7 @@ impl Node<'_> {
                 final_to: memory.final_to,
                 anchor: memory.anchor.clone(),
                 now: self.host.now().as_second(),
+                began: stage_began,
             };
             let subject = self.subject(process.as_ref());
             let mut signals = {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::limits::{MAX_CHECKED_BLOCKS, MAX_METRICS_LEN};
@@ -42,6 +43,8 @@ pub struct Before {
     pub anchor: Option<(u64, String)>,
     /// The time of day, in seconds since 1970.
     pub now: i64,
+    /// When the stage began: what a daemon that has ended since then wrote counts too.
+    pub began: Timestamp,
 }
 
 /// Each pattern or level that lines are counted by.
@@ -138,12 +141,12 @@ impl Signals {
 }
 
 fn logs(wire: &dyn Wire, rules: &[Rules], subject: &Subject, before: &Before, out: &mut Signals) {
+    let since = subject.started.min(before.began);
     let source = subject
         .log
         .as_ref()
         .ok_or("there is no log to read".to_owned());
-    let seen =
-        source.and_then(|source| lines::read(wire, source, &before.place, subject.started, rules));
+    let seen = source.and_then(|source| lines::read(wire, source, &before.place, since, rules));
     match seen {
         Ok(seen) => {
             for ((signal, bad), first) in LINES.into_iter().zip(seen.bad).zip(seen.first) {
