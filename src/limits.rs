@@ -346,3 +346,37 @@ pub const MAX_BUNDLE_MEMBERS: usize = 16_384;
 pub const MAX_BUNDLE_SMALL_LEN: u64 = 256 * 1024 * 1024;
 /// The report of a health check in a receipt, as JSON; of a longer one only the short members are kept.
 pub const MAX_RECEIPT_HEALTH_LEN: usize = 32_768;
+/// Probes in one `node.toml`, and peers that they compare with.
+pub const MAX_PROBES: usize = 64;
+/// Steps of a path into an answer.
+pub const MAX_PATH_STEPS: usize = 32;
+/// Values that one path may lead to.
+pub const MAX_PATH_VALUES: usize = 10_000;
+/// One expectation of a probe.
+pub const MAX_EXPECTATION_LEN: usize = 4_096;
+/// Characters of a probe's value or reason that are shown and kept.
+pub const MAX_SHOWN_VALUE: usize = 200;
+/// The answer of a daemon's RPC.
+pub const MAX_RPC_ANSWER_LEN: u64 = 4 * 1024 * 1024;
+/// A page of metrics.
+pub const MAX_METRICS_LEN: u64 = 16 * 1024 * 1024;
+/// Samples on one page of metrics.
+pub const MAX_SERIES: usize = 200_000;
+/// Samples of one metric that a window keeps; older ones are thinned out.
+pub const MAX_WINDOW_SAMPLES: usize = 4_096;
+/// A file with a cookie or a password that a probe reads.
+pub const MAX_SECRET_LEN: u64 = 4_096;
+/// Bytes of a log that one look reads; the next one goes on behind them.
+pub const MAX_LOG_PART_LEN: u64 = 4 * 1024 * 1024;
+/// Log lines that one look judges.
+pub const MAX_LOG_LINES: usize = 50_000;
+/// Bytes of a log line that are judged.
+pub const MAX_LOG_LINE_LEN: usize = 16_384;
+/// Patterns in one list of a probe.
+pub const MAX_PROBE_PATTERNS: usize = 64;
+/// Blocks that one look of a stage holds against finality; the next one goes on behind them.
+pub const MAX_CHECKED_BLOCKS: u64 = 64;
+/// What a stage remembers between two runs.
+pub const MAX_STAGE_LEN: u64 = 262_144;
+/// Gaps in a stage's samples that are told one by one.
+pub const MAX_TOLD_GAPS: usize = 50;

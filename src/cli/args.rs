@@ -7,6 +7,7 @@ mod backup;
 mod bundle;
 #[cfg(feature = "maintainer")]
 mod gate;
+mod health;
 #[cfg(feature = "maintainer")]
 pub mod key;
 mod log;
@@ -38,6 +39,7 @@ pub use backup::{BackupArgs, BackupCommand, BackupCreateArgs, BackupRestoreArgs}
 pub use bundle::BundleArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
+pub use health::{HealthArgs, StageArg};
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
 pub use node::{
     DoctorArgs, InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
@@ -158,6 +160,8 @@ pub enum Command {
     Backup(BackupArgs),
     /// What runs on this node, and what it can go back to.
     Status(StatusArgs),
+    /// Look at every probe once, or over the first minutes, hour, day or week after a deployment.
+    Health(HealthArgs),
     /// Finish or revert what a killed install or rollback left on this node.
     Recover(RecoverArgs),
     /// Why this node does not start, connect or make blocks.
@@ -234,6 +238,7 @@ impl Command {
             Command::Doctor(_) => "doctor",
             Command::Node(args) => args.command.name(),
             Command::Receipts(_) => "receipts",
+            Command::Health(_) => "health",
             Command::Audit(_) => "audit",
             Command::Log(_) => "log",
             Command::Docs(_) => "docs",

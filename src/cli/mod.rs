@@ -17,6 +17,7 @@ mod docs;
 mod exchange;
 #[cfg(feature = "maintainer")]
 mod gate;
+mod health;
 #[cfg(feature = "maintainer")]
 mod init;
 #[cfg(feature = "maintainer")]
@@ -161,6 +162,7 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Doctor(args) => node_group::doctor(cli, args, progress),
         Command::Node(args) => node_group::run(cli, args, progress),
         Command::Receipts(args) => receipts::run(cli, args, progress),
+        Command::Health(args) => health::run(cli, args, progress),
         Command::Audit(args) => audit::run(cli, args, progress),
         Command::Log(args) => log::run(cli, args, progress),
         Command::Docs(args) => docs::run(cli, args),

@@ -68,5 +68,6 @@ mod node_process;
 mod node_run;
 mod node_state;
 mod node_tree;
+mod probe;
 mod service_command;
 pub mod service_systemd;

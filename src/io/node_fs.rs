@@ -18,6 +18,7 @@ use crate::hash::Sha256;
 use crate::limits;
 use crate::node::config::{Binary, NodeConfig};
 use crate::node::host::{Found, Host, Process, Scratch, Staging};
+use crate::node::probe::Looks;
 use crate::node::record::{AdoptedFrom, FileRecord, check_version_name, rfc3339};
 
 const JOURNAL: &str = "journal.json";
@@ -27,6 +28,7 @@ const CURRENT_NEW: &str = ".current.new";
 const VERSIONS: &str = "versions";
 const EVIDENCE: &str = "evidence";
 const STAGING: &str = "staging";
+const HEALTH: &str = "health";
 
 /// The host of one node.
 pub struct NodeFs {
@@ -419,5 +421,34 @@ impl Host for NodeFs {
             return Err(output.tail().into_iter().fold(error, Error::caused_by));
         }
         Ok(format!("{}{}", output.stdout, output.stderr))
+    }
+
+    fn looks(&self) -> Box<dyn Looks + '_> {
+        Box::new(super::probe::Threads::new())
+    }
+
+    fn lock_stage(&self, stage: &str) -> Result<Box<dyn Any>> {
+        let health = self.state()?.make_dir(HEALTH, 0o700)?;
+        check_owner(&health)?;
+        let dir = health.make_dir(&format!("{stage}.lock"), 0o700)?;
+        let command = format!("health --stage {stage}");
+        let lock = NodeLock::take(&dir, &command, &rfc3339(self.now()))?;
+        Ok(Box::new(lock))
+    }
+
+    fn read_stage(&self, stage: &str) -> Result<Option<Vec<u8>>> {
+        match self.below(HEALTH)? {
+            Some(dir) => dir.read(&format!("{stage}.json"), limits::MAX_STAGE_LEN),
+            None => Ok(None),
+        }
+    }
+
+    fn write_stage(&self, stage: &str, bytes: Option<&[u8]>) -> Result<()> {
+        let dir = self.state()?.make_dir(HEALTH, 0o700)?;
+        let name = format!("{stage}.json");
+        match bytes {
+            Some(bytes) => dir.replace(&name, bytes, 0o600),
+            None => dir.remove(&name),
+        }
     }
 }

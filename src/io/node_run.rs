@@ -35,6 +35,16 @@ impl Output {
 
 /// Runs `argv` in `dir` until it ends or `timeout` is over; then its process group is killed.
 pub(crate) fn run(argv: &[String], dir: Option<&Path>, timeout: Duration) -> Result<Output> {
+    run_up_to(argv, dir, timeout, limits::MAX_COMMAND_OUTPUT_LEN)
+}
+
+/// As [`run`], keeping `limit` bytes of each stream.
+pub(crate) fn run_up_to(
+    argv: &[String],
+    dir: Option<&Path>,
+    timeout: Duration,
+    limit: u64,
+) -> Result<Output> {
     let shown = argv.join(" ");
     let Some((program, args)) = argv.split_first() else {
         return Err(Error::bug("an empty command was to be run"));
@@ -52,8 +62,8 @@ pub(crate) fn run(argv: &[String], dir: Option<&Path>, timeout: Duration) -> Res
     }
     let deadline = Instant::now() + timeout;
     let mut child = spawn(&mut command).or_failed(|| format!("cannot run {shown}"))?;
-    let stdout = collect(child.stdout.take());
-    let stderr = collect(child.stderr.take());
+    let stdout = collect(child.stdout.take(), limit);
+    let stderr = collect(child.stderr.take(), limit);
     let status = loop {
         match child
             .try_wait()
@@ -101,14 +111,12 @@ pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
 }
 
 /// Reads a pipe to its end in the background and keeps the beginning.
-fn collect<R: Read + Send + 'static>(pipe: Option<R>) -> mpsc::Receiver<Vec<u8>> {
+fn collect<R: Read + Send + 'static>(pipe: Option<R>, limit: u64) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut kept = Vec::new();
         if let Some(mut pipe) = pipe {
-            let _ = (&mut pipe)
-                .take(limits::MAX_COMMAND_OUTPUT_LEN)
-                .read_to_end(&mut kept);
+            let _ = (&mut pipe).take(limit).read_to_end(&mut kept);
             // The rest is read too, so that the command never waits for us.
             let _ = std::io::copy(&mut pipe, &mut std::io::sink());
         }

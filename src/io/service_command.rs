@@ -19,9 +19,12 @@ use crate::error::{Context, Error, Result};
 use crate::limits;
 use crate::node::config::{Control, NodeConfig, ServiceConfig};
 use crate::node::host::{Service, ServiceState, Stop};
+use crate::node::probe::LogSource;
 
 const LOG: &str = "service.log";
 const OLD_LOG: &str = "service.log.1";
+/// Length of the log when the daemon was started.
+const LOG_FROM: &str = "service.log-from";
 const PID: &str = "service.pid";
 const MAX_PID_FILE_LEN: u64 = 64;
 const POLL: Duration = Duration::from_millis(20);
@@ -207,6 +210,7 @@ impl Service for CommandService {
         let child =
             spawn(&mut command).or_failed(|| format!("cannot start {}", self.start.join(" ")))?;
         let pid = child.id();
+        dir.replace(LOG_FROM, format!("{from}\n").as_bytes(), 0o644)?;
         *self.spawned.borrow_mut() = Spawned {
             child: Some(child),
             log_from: from,
@@ -267,6 +271,27 @@ impl Service for CommandService {
         match &self.log_file {
             Some(log) => tail_file(log, count, 0),
             None => tail_file(&self.state.join(LOG), count, self.spawned.borrow().log_from),
+        }
+    }
+
+    fn log(&self, _: jiff::Timestamp) -> LogSource {
+        let from = || {
+            let bytes = self
+                .state_dir()
+                .ok()?
+                .read(LOG_FROM, MAX_PID_FILE_LEN)
+                .ok()??;
+            String::from_utf8(bytes).ok()?.trim().parse().ok()
+        };
+        match &self.log_file {
+            Some(path) => LogSource::File {
+                path: path.clone(),
+                from: None,
+            },
+            None => LogSource::File {
+                path: self.state.join(LOG),
+                from: from(),
+            },
         }
     }
 }

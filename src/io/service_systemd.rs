@@ -7,6 +7,7 @@ use super::node_run::{last_lines, run};
 use crate::error::{Error, Result};
 use crate::node::config::{HealthConfig, ServiceConfig};
 use crate::node::host::{Service, ServiceFacts, ServiceState, Stop};
+use crate::node::probe::{LogSource, UnitLog};
 
 /// For questions to systemd, which it answers at once or not at all.
 const ASK: Duration = Duration::from_secs(20);
@@ -60,7 +61,10 @@ impl SystemdService {
     }
 
     fn show(&self) -> Result<String> {
-        show(&self.unit, "LoadState,ActiveState,SubState,Result,MainPID")
+        show(
+            &self.unit,
+            "LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InvocationID",
+        )
     }
 
     /// How a unit that was stopped came to its end.
@@ -134,6 +138,20 @@ impl Service for SystemdService {
         ]
         .map(String::from);
         run(&argv, None, ASK).map_or(Vec::new(), |o| last_lines(&o.stdout, count))
+    }
+
+    fn log(&self, started: jiff::Timestamp) -> LogSource {
+        match &self.log_file {
+            Some(path) => LogSource::File {
+                path: path.clone(),
+                from: None,
+            },
+            None => LogSource::Unit(UnitLog {
+                unit: self.unit.clone(),
+                invocation: self.state().ok().and_then(|state| state.invocation),
+                since: started.as_second(),
+            }),
+        }
     }
 }
 
@@ -212,6 +230,10 @@ fn parse_show(text: &str) -> ServiceState {
         failed: active == "failed" || missing,
         stopped: active == "inactive" && value("Result") == "success" && !missing,
         missing,
+        restarts: value("NRestarts").parse().ok(),
+        invocation: Some(value("InvocationID"))
+            .filter(|id| id.len() == 32 && id.chars().all(|c| c.is_ascii_hexdigit()))
+            .map(str::to_owned),
         detail: format!(
             "{active} ({}), result {}, unit {}",
             value("SubState"),
@@ -249,6 +271,13 @@ mod tests {
         );
         assert_eq!(state.pid, Some(4711));
         assert!(!state.failed);
+        assert_eq!((state.restarts, state.invocation), (None, None));
+        let id = "0123456789abcdef0123456789abcdef";
+        let state = parse_show(&format!("NRestarts=3\nInvocationID={id}\n"));
+        assert_eq!(
+            (state.restarts, state.invocation.as_deref()),
+            (Some(3), Some(id))
+        );
     }
 
     #[test]

@@ -159,11 +159,11 @@ impl Node<'_> {
         self.host.set_current(Some(wanted.tag))?;
         self.done(journal)?;
         self.start_daemon(journal, down)?;
-        self.watch(journal, wanted)
+        self.watch_start(journal, wanted)
     }
 
     /// The health check as a step, or, where the daemon is not to run, a look at the files.
-    fn watch(&self, journal: &mut Journal, wanted: &Wanted) -> Result<HealthReport> {
+    fn watch_start(&self, journal: &mut Journal, wanted: &Wanted) -> Result<HealthReport> {
         (self.say)(&format!("checking the health of {}", wanted.tag));
         self.enter(journal, Step::Health)?;
         let report = match journal.start {

@@ -3,7 +3,12 @@
 pub mod backup;
 mod check;
 pub mod doctor;
+mod endpoint;
 mod http;
+mod keys;
+pub mod probe;
+mod probes;
+pub mod stages;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -102,6 +107,10 @@ pub struct NodeConfig {
     pub service: Option<ServiceConfig>,
     /// When the daemon counts as healthy.
     pub health: HealthConfig,
+    /// What else is looked at; `[[probe]]`.
+    pub probes: Vec<probe::ProbeConfig>,
+    /// What `relman health --stage` looks at.
+    pub stages: stages::StageConfig,
     /// Versions kept, the current one included.
     pub keep: usize,
     /// What `relman doctor` looks at besides.

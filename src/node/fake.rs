@@ -1,5 +1,8 @@
 //! A host, a service and a store in memory, with a fault at any point that a test names.
 
+mod looks;
+mod store;
+
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,13 +16,14 @@ use super::Node;
 use super::backup::fake::NoBackups;
 use super::config::{Binary, NodeConfig};
 use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging, Stop};
+use super::probe::{LogSource, Looks};
 use super::receipt::Receipts;
 use super::record::{AdoptedFrom, FileRecord, differences};
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
 use crate::release::edges::Edges;
 
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+type Files = BTreeMap<String, Vec<u8>>;
 
 /// What happens when a run comes to the point of the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +73,11 @@ pub(crate) struct World {
     pub lacking: Vec<String>,
     pub clock: Duration,
     pub locked: bool,
+    /// What the manager counts.
+    pub restarts: Option<u64>,
+    pub stages: BTreeMap<String, Vec<u8>>,
+    /// What looks see, given the time.
+    pub wire: Option<looks::Scripted>,
     pub free: u64,
     pub mutations: usize,
     pub points: Vec<String>,
@@ -229,7 +238,7 @@ fn record(path: &str, bytes: &[u8]) -> FileRecord {
     }
 }
 
-pub(super) fn records(files: &Files) -> Vec<FileRecord> {
+fn records(files: &Files) -> Vec<FileRecord> {
     files.iter().map(|(p, b)| record(p, b)).collect()
 }
 
@@ -446,6 +455,23 @@ impl Host for Fake {
     fn run_version(&self, version: &str, _: &str, _: &[String], _: Duration) -> Result<String> {
         Ok(format!("timed {version}"))
     }
+    fn looks(&self) -> Box<dyn Looks + '_> {
+        Box::new(looks::FakeLooks::of(self))
+    }
+    fn lock_stage(&self, _: &str) -> Result<Box<dyn Any>> {
+        Ok(Box::new(()))
+    }
+    fn read_stage(&self, stage: &str) -> Result<Option<Vec<u8>>> {
+        self.read(|w| w.stages.get(stage).cloned())
+    }
+    fn write_stage(&self, stage: &str, bytes: Option<&[u8]>) -> Result<()> {
+        self.mutate(|w| {
+            w.stages.remove(stage);
+            w.stages
+                .extend(bytes.map(|bytes| (stage.to_owned(), bytes.to_vec())));
+            Ok(())
+        })
+    }
 }
 
 impl Service for Fake {
@@ -486,11 +512,18 @@ impl Service for Fake {
             pid: w.running.as_ref().map(|_| 100 + w.starts as u32),
             stopped: w.running.is_none() && w.stopped,
             missing: w.no_unit,
+            restarts: w.restarts,
             detail: "in memory".into(),
             ..ServiceState::default()
         })
     }
     fn last_lines(&self, _: usize) -> Vec<String> {
         vec!["cannot go on".into()]
+    }
+    fn log(&self, _: Timestamp) -> LogSource {
+        LogSource::File {
+            path: "/log".into(),
+            from: Some(0),
+        }
     }
 }

@@ -1,14 +1,20 @@
-//! The first health check: the process is up, stays up, and runs the verified bytes.
+//! The health gate: the daemon runs the verified bytes and stays up, and every probe is healthy.
 //!
 //! Looks only through the traits. Unknown is not healthy: no answer is never a pass.
+
+mod main_process;
 
 use std::time::Duration;
 
 use serde::Serialize;
 
+use self::main_process::{MainProcess, Standing};
 use super::Node;
 use super::host::{Found, Process, Service};
-use super::record::{FileRecord, Origin, version_of_tag};
+use super::probe::judge::State;
+use super::probe::look::Subject;
+use super::probe::rounds::{ProbeReport, Rounds};
+use super::record::{FileRecord, Origin, rfc3339, version_of_tag};
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
 
@@ -26,6 +32,19 @@ pub struct HealthReport {
     pub exe_sha256: Option<Sha256>,
     /// What was checked, in words.
     pub checked: String,
+    /// How each probe stood, the built-in ones first.
+    pub probes: Vec<ProbeReport>,
+}
+
+/// One look of all probes.
+#[derive(Clone, Debug, Serialize)]
+pub struct HealthLook {
+    /// The version that is current.
+    pub tag: String,
+    /// Every probe is healthy.
+    pub healthy: bool,
+    /// How each probe stands, the built-in ones first.
+    pub probes: Vec<ProbeReport>,
 }
 
 /// The version whose health is asked for.
@@ -41,29 +60,82 @@ impl Node<'_> {
         let (Some(service), Some(binary)) = (self.service, self.config.service_binary()) else {
             return self.check_paths(wanted);
         };
-        let Some(file) = wanted.files.iter().find(|f| f.path == binary.name) else {
-            return Err(Error::failed(format!(
-                "{} has no binary {}, which the service runs",
-                wanted.tag, binary.name
-            )));
-        };
-        let process = self.wait_until_stable(service, file.sha256)?;
+        let digest = self.service_digest(wanted, &binary.name)?;
+        let (process, mut probes) = self.wait_until_healthy(service, digest)?;
+        let stable = self.config.health.stable.as_secs();
         let mut checked = format!(
-            "process {} runs {} and stayed up {} s",
-            process.pid,
-            binary.name,
-            self.config.health.stable.as_secs()
+            "process {} runs {} and stayed up {stable} s",
+            process.pid, binary.name
         );
+        let mut built_in = self.process_reports(service, &process, &binary.name, digest);
         if wanted.origin == Origin::Verified
             && let Some(args) = &self.config.health.version
         {
             let answer = self.check_version(wanted.tag, &binary.name, args)?;
             checked.push_str(&format!(", version {answer}"));
+            built_in.push(self.report("version", State::Healthy, answer, String::new()));
         }
+        if !probes.is_empty() {
+            checked.push_str(&format!(", {} probe(s) healthy", probes.len()));
+        }
+        built_in.append(&mut probes);
         Ok(HealthReport {
             pid: Some(process.pid),
-            exe_sha256: Some(file.sha256),
+            exe_sha256: Some(digest),
             checked,
+            probes: built_in,
+        })
+    }
+
+    /// Every probe once, and again only where one look cannot tell. Changes nothing.
+    ///
+    /// # Errors
+    /// Kind failed: nothing is installed, or what is cannot be read.
+    pub fn look_at_health(&self) -> Result<HealthLook> {
+        let Some(tag) = self.host.current()? else {
+            return Err(
+                Error::failed("nothing is installed, so there is nothing to look at")
+                    .hint("relman install"),
+            );
+        };
+        let retained = self.retained(&tag)?;
+        let wanted = Wanted {
+            tag: &tag,
+            origin: retained.record.origin,
+            files: &retained.files,
+        };
+        let (mut probes, process) = match (self.service, self.config.service_binary()) {
+            (Some(service), Some(binary)) => {
+                let digest = self.service_digest(&wanted, &binary.name)?;
+                self.look_at_process(service, &wanted, &binary.name, digest)?
+            }
+            _ => {
+                let (state, why) = match self.check_paths(&wanted) {
+                    Ok(_) => (State::Healthy, String::new()),
+                    Err(error) => (State::Unhealthy, error.to_string()),
+                };
+                (
+                    vec![self.report("binary", state, "files at their paths".into(), why)],
+                    None,
+                )
+            }
+        };
+        probes.extend(self.look_of_probes(process.as_ref())?);
+        Ok(HealthLook {
+            healthy: probes.iter().all(|probe| probe.state == State::Healthy),
+            tag,
+            probes,
+        })
+    }
+
+    /// Digest that the service's main process has to run.
+    pub(super) fn service_digest(&self, wanted: &Wanted, binary: &str) -> Result<Sha256> {
+        let file = wanted.files.iter().find(|f| f.path == binary);
+        file.map(|file| file.sha256).ok_or_else(|| {
+            Error::failed(format!(
+                "{} has no binary {binary}, which the service runs",
+                wanted.tag
+            ))
         })
     }
 
@@ -90,91 +162,202 @@ impl Node<'_> {
             pid: None,
             exe_sha256: None,
             checked: "files at their paths; no service is configured".into(),
+            probes: Vec::new(),
         })
     }
 
-    fn wait_until_stable(&self, service: &dyn Service, digest: Sha256) -> Result<Process> {
+    /// The daemon, as probes see it.
+    pub(super) fn subject(&self, process: Option<&Process>) -> Subject {
+        Subject {
+            started: process.map_or_else(|| self.host.now(), |process| process.started),
+            log: match (self.service, process) {
+                (Some(service), Some(process)) => Some(service.log(process.started)),
+                _ => None,
+            },
+            dir: self.config.dir.clone(),
+        }
+    }
+
+    fn wait_until_healthy(
+        &self,
+        service: &dyn Service,
+        digest: Sha256,
+    ) -> Result<(Process, Vec<ProbeReport>)> {
         let health = &self.config.health;
         let begin = self.host.uptime();
-        let mut candidate: Option<(Process, Duration)> = None;
+        let began = self.host.now();
+        let looks = self.host.looks();
+        let mut main = MainProcess::new(service, self.host, digest, health.timeout);
+        let mut rounds: Option<(Process, Rounds)> = None;
+        let longest = self.config.probes.iter().map(|p| p.pace.deadline).max();
+        // Probes that take turns in being healthy do not keep anybody waiting for ever.
+        let limit = health.timeout + health.stable + longest.unwrap_or_default() * 2;
         let mut pause = PAUSES.0;
         loop {
             let now = self.host.uptime().saturating_sub(begin);
-            let last = match self.look(service, digest, candidate.as_ref().map(|c| &c.0))? {
-                Ok(process) => {
-                    let since = match candidate.take() {
-                        Some((before, since)) if before == process => since,
-                        _ => now,
-                    };
-                    if now.saturating_sub(since) >= health.stable {
-                        // A process may replace its own program and keep its id.
-                        match self.exe(process.pid, digest) {
-                            Ok(()) => return Ok(process),
-                            Err(what) => what,
+            match main.look(now)? {
+                Standing::Up(process, since) => {
+                    let subject = || self.subject(Some(&process));
+                    match &mut rounds {
+                        Some((before, _)) if *before == process => {}
+                        Some((before, rounds)) => {
+                            *before = process.clone();
+                            rounds.restart(subject(), now);
                         }
-                    } else {
-                        // One that appears after the deadline is too late, however often.
-                        let late = since >= health.timeout;
-                        let what = format!("process {} is new", process.pid);
-                        candidate = (!late).then_some((process, since));
-                        what
+                        none => {
+                            let made = Rounds::new(&self.config.probes, &*looks, subject(), now);
+                            *none = Some((process.clone(), made));
+                        }
+                    }
+                    let Some((_, rounds)) = &mut rounds else {
+                        return Err(Error::bug("no probes for a process that is up"));
+                    };
+                    rounds.turn(now, self.say);
+                    let healthy = rounds.are_healthy();
+                    if healthy && now.saturating_sub(since) >= health.stable {
+                        main.check_exe(&process)?;
+                        return Ok((process, rounds.reports(began)));
+                    }
+                    if rounds.have_failed(now) || (!healthy && now >= limit) {
+                        return Err(not_healthy(&service.name(), &rounds.reports(began)));
                     }
                 }
-                Err(what) => {
-                    candidate = None;
-                    what
+                Standing::Waiting(what) if now >= health.timeout => {
+                    return Err(Error::failed(format!(
+                        "{} was not healthy within {} s",
+                        service.name(),
+                        health.timeout.as_secs()
+                    ))
+                    .caused_by(what));
                 }
-            };
-            if candidate.is_none() && now >= health.timeout {
-                return Err(Error::failed(format!(
-                    "{} was not healthy within {} s",
-                    service.name(),
-                    health.timeout.as_secs()
-                ))
-                .caused_by(last));
+                Standing::Waiting(_) => {}
             }
             self.host.pause(pause.min(health.timeout));
             pause = (pause * 2).min(PAUSES.1);
         }
     }
 
-    /// One look: the running process, or why it does not count. The outer error is final.
-    fn look(
-        &self,
-        service: &dyn Service,
-        digest: Sha256,
-        known: Option<&Process>,
-    ) -> Result<Result<Process, String>> {
-        let state = match service.state() {
-            Ok(state) => state,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        if state.failed {
-            return Err(Error::failed(format!("{} did not stay up", service.name()))
-                .caused_by(state.detail));
+    /// The configured probes, until each could tell.
+    fn look_of_probes(&self, process: Option<&Process>) -> Result<Vec<ProbeReport>> {
+        let (begin, began) = (self.host.uptime(), self.host.now());
+        let mut probes = self.config.probes.clone();
+        for probe in &mut probes {
+            (probe.pace.successes, probe.pace.samples) = (1, 1);
         }
-        let Some(pid) = state.pid else {
-            return Ok(Err(format!("no main process: {}", state.detail)));
-        };
-        let process = match self.host.process(pid) {
-            Ok(Some(process)) => process,
-            Ok(None) => return Ok(Err(format!("process {pid} ended"))),
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        if known == Some(&process) {
-            return Ok(Ok(process));
+        let looks = self.host.looks();
+        let mut rounds = Rounds::new(&probes, &*looks, self.subject(process), Duration::ZERO);
+        loop {
+            let now = self.host.uptime().saturating_sub(begin);
+            rounds.turn(now, self.say);
+            if rounds.have_told(now) {
+                return Ok(rounds.reports(began));
+            }
+            self.host.pause(PAUSES.0);
         }
-        Ok(self.exe(pid, digest).map(|()| process))
     }
 
-    fn exe(&self, pid: u32, wanted: Sha256) -> Result<(), String> {
-        match self.host.exe_digest(pid) {
-            Ok(Some(found)) if found == wanted => Ok(()),
-            Ok(Some(found)) => Err(format!(
-                "process {pid} runs a file with sha256 {found}, wanted {wanted}"
-            )),
-            Ok(None) => Err(format!("process {pid} ended")),
-            Err(error) => Err(error.to_string()),
+    fn look_at_process(
+        &self,
+        service: &dyn Service,
+        wanted: &Wanted,
+        binary: &str,
+        digest: Sha256,
+    ) -> Result<(Vec<ProbeReport>, Option<Process>)> {
+        let mut main = MainProcess::new(service, self.host, digest, Duration::MAX);
+        let (mut probes, process) = match main.look(Duration::ZERO) {
+            Ok(Standing::Up(process, _)) => (
+                self.process_reports(service, &process, binary, digest),
+                Some(process),
+            ),
+            Ok(Standing::Waiting(why)) => self.look_at_other(service, why),
+            Err(error) => self.look_at_other(service, error.to_string()),
+        };
+        if wanted.origin == Origin::Verified
+            && let Some(args) = &self.config.health.version
+        {
+            let (state, value, why) = match self.check_version(wanted.tag, binary, args) {
+                Ok(answer) => (State::Healthy, answer, String::new()),
+                Err(error) => (State::Unhealthy, String::new(), error.to_string()),
+            };
+            probes.push(self.report("version", state, value, why));
+        }
+        Ok((probes, process))
+    }
+
+    /// A service whose process is gone, or runs other bytes, or nobody can tell.
+    fn look_at_other(
+        &self,
+        service: &dyn Service,
+        why: String,
+    ) -> (Vec<ProbeReport>, Option<Process>) {
+        let state = service.state();
+        let found = state.as_ref().ok().and_then(|state| state.pid);
+        let process = found.and_then(|pid| self.host.process(pid).ok().flatten());
+        let name = service.name();
+        let probes = match (&process, state) {
+            (Some(process), _) => {
+                let exe = self.host.exe_digest(process.pid);
+                let known = if matches!(exe, Ok(Some(_))) {
+                    State::Unhealthy
+                } else {
+                    State::Unknown
+                };
+                let value = format!("process {}", process.pid);
+                vec![
+                    self.report(
+                        "systemd",
+                        State::Healthy,
+                        format!("{name}, {value}"),
+                        String::new(),
+                    ),
+                    self.report("binary", known, value, why),
+                ]
+            }
+            (None, Ok(_)) => vec![
+                self.report("systemd", State::Unhealthy, name, why.clone()),
+                self.report("binary", State::Unknown, String::new(), why),
+            ],
+            (None, Err(_)) => vec![
+                self.report("systemd", State::Unknown, name, why.clone()),
+                self.report("binary", State::Unknown, String::new(), why),
+            ],
+        };
+        (probes, process)
+    }
+
+    fn process_reports(
+        &self,
+        service: &dyn Service,
+        process: &Process,
+        binary: &str,
+        digest: Sha256,
+    ) -> Vec<ProbeReport> {
+        let up = format!(
+            "{}, process {} since {}",
+            service.name(),
+            process.pid,
+            rfc3339(process.started)
+        );
+        vec![
+            self.report("systemd", State::Healthy, up, String::new()),
+            self.report(
+                "binary",
+                State::Healthy,
+                format!("{binary} {digest}"),
+                String::new(),
+            ),
+        ]
+    }
+
+    fn report(&self, name: &'static str, state: State, value: String, why: String) -> ProbeReport {
+        ProbeReport {
+            name: name.into(),
+            kind: name,
+            state,
+            value,
+            samples: 1,
+            since: rfc3339(self.host.now()),
+            why,
         }
     }
 
@@ -199,4 +382,14 @@ impl Node<'_> {
             args.join(" ")
         )))
     }
+}
+
+fn not_healthy(service: &str, reports: &[ProbeReport]) -> Error {
+    let others = reports
+        .iter()
+        .filter(|report| report.state != State::Healthy);
+    let error = Error::failed(format!("{service} runs, and its probes are not healthy"));
+    others.fold(error, |error, report| {
+        error.caused_by(format!("probe {}", report.line()))
+    })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::config::Binary;
+use super::probe::{LogSource, Looks};
 use super::record::{AdoptedFrom, FileRecord};
 use crate::Result;
 use crate::hash::Sha256;
@@ -75,6 +76,10 @@ pub struct ServiceState {
     pub stopped: bool,
     /// The manager does not know a service of this name.
     pub missing: bool,
+    /// How often the manager started it anew by itself; none where nobody counts.
+    pub restarts: Option<u64>,
+    /// systemd's id of this start.
+    pub invocation: Option<String>,
     /// The state in the manager's words.
     pub detail: String,
 }
@@ -138,6 +143,8 @@ pub trait Service {
     }
     /// The last `count` lines that it wrote, oldest first; empty where they cannot be had.
     fn last_lines(&self, count: usize) -> Vec<String>;
+    /// Where the lines are that it has written since it started at `started`.
+    fn log(&self, started: Timestamp) -> LogSource;
 }
 
 /// The state directory, the binaries' paths, processes and time.
@@ -279,4 +286,16 @@ pub trait Host {
         args: &[String],
         timeout: Duration,
     ) -> Result<String>;
+
+    /// Runs the looks of probes at the same time as everything else.
+    fn looks(&self) -> Box<dyn Looks + '_>;
+    /// Takes the lock of a health stage until the value is dropped.
+    ///
+    /// # Errors
+    /// Kind failed: another process holds it; the error names it.
+    fn lock_stage(&self, stage: &str) -> Result<Box<dyn Any>>;
+    /// What an unfinished health stage remembers.
+    fn read_stage(&self, stage: &str) -> Result<Option<Vec<u8>>>;
+    /// Keeps what a stage remembers, or, with none, forgets it.
+    fn write_stage(&self, stage: &str, bytes: Option<&[u8]>) -> Result<()>;
 }

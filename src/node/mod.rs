@@ -18,12 +18,14 @@ pub mod install;
 pub mod journal;
 pub mod plan;
 mod preflight;
+pub mod probe;
 pub mod receipt;
 pub mod record;
 pub mod recover;
 pub mod release;
 pub mod retained;
 pub mod rollback;
+pub mod stage;
 pub mod status;
 pub mod template;
 pub mod unadopt;
@@ -31,8 +33,6 @@ pub mod units;
 
 #[cfg(test)]
 mod fake;
-#[cfg(test)]
-mod fake_store;
 #[cfg(test)]
 mod tests;
 

@@ -91,6 +91,19 @@ stable_seconds = 5
 # [backup]
 # mode = "cold"                         # or hot, none
 # keep = 3
+# Probes: what has to hold of the daemon besides, see docs/health.md.
+# [health.rpc]
+# url = "http://127.0.0.1:24101/rpc"
+# cookie_file = "/var/lib/{name}/.cookie" # never a password in this file
+# [[probe]]
+# name = "height"
+# kind = "rpc"
+# preset = "height-grows"
+# deadline_seconds = 900
+# [[probe]]
+# name = "log"
+# kind = "journal"
+# level = "critical"
 
 # Versions kept, the current one included. The one to roll back to is never removed.
 [retention]

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod faults;
+pub(super) mod health;
 mod host;
 mod pure;
 

@@ -12,6 +12,7 @@ pub mod relman;
 pub mod strace;
 pub mod terminal;
 pub mod timed;
+pub mod tls;
 pub mod tunnel;
 pub mod witness;
 

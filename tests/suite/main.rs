@@ -30,6 +30,8 @@ mod gate_cargo_cli;
 mod gate_cli;
 mod gate_cut_cli;
 mod gate_yard_cli;
+mod health;
+mod health_cli;
 mod house;
 mod http_download;
 mod http_heads;

@@ -49,7 +49,7 @@ impl Node {
         fs::write(self.path("node.toml"), text).expect("a file");
     }
 
-    fn command(&self, words: &str) -> Command {
+    pub fn command(&self, words: &str) -> Command {
         let mut arguments: Vec<&str> = words.split(' ').collect();
         let config = self.path("node.toml");
         let config = config.to_string_lossy();

@@ -27,6 +27,10 @@ pub(super) struct RawConfig {
     #[serde(default)]
     health: RawHealth,
     #[serde(default)]
+    probe: Vec<toml::Table>,
+    #[serde(default)]
+    peer: Vec<toml::Table>,
+    #[serde(default)]
     retention: RawRetention,
     #[serde(default)]
     doctor: RawDoctor,
@@ -65,6 +69,10 @@ struct RawHealth {
     stable_seconds: u64,
     version: Option<Vec<String>>,
     version_contains: String,
+    names: toml::Table,
+    rpc: Option<toml::Table>,
+    metrics: Option<toml::Table>,
+    stages: toml::Table,
 }
 
 impl Default for RawHealth {
@@ -74,6 +82,10 @@ impl Default for RawHealth {
             stable_seconds: 5,
             version: None,
             version_contains: "{version}".into(),
+            names: toml::Table::new(),
+            rpc: None,
+            metrics: None,
+            stages: toml::Table::new(),
         }
     }
 }
@@ -99,7 +111,7 @@ fn thirty() -> u64 {
 }
 
 impl RawConfig {
-    pub(super) fn check(self, dir: &Path, problems: &mut Vec<String>) -> NodeConfig {
+    pub(super) fn check(mut self, dir: &Path, problems: &mut Vec<String>) -> NodeConfig {
         if !is_plain_name(&self.name, 64) {
             problems.push(format!(
                 "name is {:?}, wanted 1 to 64 of a-z A-Z 0-9 . _ @ -, beginning with a letter or digit",
@@ -126,6 +138,15 @@ impl RawConfig {
         let service = self
             .service
             .map(|raw| check_service(raw, &binaries, dir, problems));
+        let tables = super::probes::Tables {
+            probes: self.probe,
+            peers: self.peer,
+            names: std::mem::take(&mut self.health.names),
+            rpc: self.health.rpc.take(),
+            metrics: self.health.metrics.take(),
+            stages: std::mem::take(&mut self.health.stages),
+        };
+        let (probes, stages) = tables.check(dir, service.as_ref(), problems);
         let health = check_health(self.health, problems);
         if !(2..=1000).contains(&self.retention.keep) {
             problems.push(format!(
@@ -156,6 +177,8 @@ impl RawConfig {
             binaries,
             service,
             health,
+            probes,
+            stages,
             keep: self.retention.keep,
             doctor: self.doctor.check(dir, problems),
             insecure_accept_example_root: self.insecure_accept_example_root,
@@ -329,7 +352,7 @@ fn check_health(raw: RawHealth, problems: &mut Vec<String>) -> HealthConfig {
     }
 }
 
-fn is_plain_name(name: &str, longest: usize) -> bool {
+pub(super) fn is_plain_name(name: &str, longest: usize) -> bool {
     name.len() <= longest
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name
@@ -337,7 +360,7 @@ fn is_plain_name(name: &str, longest: usize) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "._@+-".contains(c))
 }
 
-fn is_unit_name(unit: &str) -> bool {
+pub(super) fn is_unit_name(unit: &str) -> bool {
     unit.len() <= 255
         && unit.ends_with(".service")
         && unit.starts_with(|c: char| c.is_ascii_alphanumeric())

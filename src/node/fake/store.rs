@@ -4,10 +4,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::fake::{Fake, Files, records};
-use super::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
+use super::{Fake, Files, records};
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
+use crate::node::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
 
 impl Releases for Fake {
     fn verify(&self, tag: &str, _: &Path) -> Result<VerifiedRelease> {
