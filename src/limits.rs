@@ -302,6 +302,8 @@ pub const MAX_AUDIT_PROBLEMS: usize = 1_000;
 pub const MAX_SPLIT_VIEW_LEN: u64 = 2 * MAX_CHECKPOINT_LEN + 16_384;
 /// Lines of history that an audit keeps unless it is told otherwise.
 pub const AUDIT_HISTORY_LINES: usize = 1_000;
+/// `/etc/passwd` and `/etc/group`.
+pub const MAX_ACCOUNTS_LEN: u64 = 8 * 1024 * 1024;
 /// Backups kept on a node.
 pub const MAX_BACKUPS: usize = 1_000;
 /// Patterns in one list of a node's `[data]`.

@@ -75,6 +75,7 @@ pub fn rollback(cli: &Cli, args: &RollbackArgs, progress: &mut Progress) -> Resu
     let options = Options {
         dry_run: args.dry_run,
         start: args.start,
+        with_data: args.with_data,
         // Whatever state the daemon is in now is why somebody goes back.
         force: true,
         ..Options::default()
@@ -107,15 +108,16 @@ pub fn recover(cli: &Cli, args: &RecoverArgs, progress: &mut Progress) -> Result
             json!({ "node": config.name, "underWay": held }),
             format!("nothing was done: {held}\n", held = text::line(&held)),
         ),
-        BeforeStart::Recovered(None) => Answer::named(
+        BeforeStart::Recovered(recovery) if recovery.is_none() => Answer::named(
             "unchanged",
             json!({ "node": config.name, "recovered": null }),
             format!("nothing was unfinished on {}\n", config.name),
         ),
-        BeforeStart::Recovered(Some(recovered)) => {
-            let data = json!({ "node": config.name, "recovered": recovered });
-            let out = format!("{}\n", text::line(&recovered.line()));
-            match recovered.problem {
+        BeforeStart::Recovered(recovery) => {
+            let data = json!({ "node": config.name, "recovered": recovery });
+            let lines = recovery.lines();
+            let out: String = lines.iter().map(|l| text::line(l) + "\n").collect();
+            match recovery.problem() {
                 None => Answer::done(data, out),
                 Some(_) => Answer::findings(Kind::Failed, data, out),
             }

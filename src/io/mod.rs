@@ -62,6 +62,7 @@ pub mod witnesses;
 pub mod workshop;
 
 mod node_dir;
+mod node_dress;
 mod node_key;
 mod node_link;
 mod node_process;

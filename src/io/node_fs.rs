@@ -12,7 +12,7 @@ use super::node_dir::{Dir, cannot};
 use super::node_lock::NodeLock;
 use super::node_state::{self, check_owner, create_state};
 use super::node_tree::{Modes, hash_tree, keep_tree};
-use super::{clock, fault, node_link, node_process, node_run};
+use super::{clock, fault, node_dress, node_link, node_process, node_run};
 use crate::error::{Context, Error, Result};
 use crate::hash::Sha256;
 use crate::limits;
@@ -33,6 +33,7 @@ const HEALTH: &str = "health";
 /// The host of one node.
 pub struct NodeFs {
     state: PathBuf,
+    binaries: Vec<Binary>,
     opened: OnceLock<Dir>,
 }
 
@@ -41,6 +42,7 @@ impl NodeFs {
     pub fn new(config: &NodeConfig) -> NodeFs {
         NodeFs {
             state: config.state.clone(),
+            binaries: config.binaries.clone(),
             opened: OnceLock::new(),
         }
     }
@@ -240,13 +242,19 @@ impl Host for NodeFs {
     fn keep_version(&self, staging: &Staging, version: &str, files: &[FileRecord]) -> Result<()> {
         check_version_name(version)?;
         let versions = self.state()?.existing_dir(VERSIONS)?;
+        let current = match self.current()? {
+            Some(current) => versions.dir(&current)?,
+            None => None,
+        };
+        let ours = |binary: &Binary| matches!(self.inspect(binary), Ok(Found::Ours));
+        let wardrobe = node_dress::wardrobe(&self.binaries, current.as_ref(), &ours)?;
         keep_tree(
             &self.staged(staging)?,
             "tree",
             &versions,
             version,
             files,
-            Modes::Uniform,
+            Modes::Uniform(&wardrobe),
         )
     }
 

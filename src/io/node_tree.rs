@@ -9,6 +9,7 @@ use rustix::fs::{FileType, Mode, RenameFlags, Stat, fchmod, fsync, renameat_with
 use rustix::io::Errno;
 
 use super::node_dir::{Dir, cannot};
+use super::node_dress::Wardrobe;
 use crate::error::{Context, Error, Result};
 use crate::hash::{Hasher, Sha256};
 use crate::limits;
@@ -17,10 +18,10 @@ use crate::node::record::{FileRecord, differences};
 const CHUNK: usize = 128 * 1024;
 
 /// Whether the modes of kept files are made uniform.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Modes {
-    /// 0755 and 0644, whatever the umask or the archive said.
-    Uniform,
+#[derive(Clone, Copy)]
+pub(crate) enum Modes<'a> {
+    /// 0755 and 0644, whatever the umask or the archive said; binaries as the wardrobe has it.
+    Uniform(&'a Wardrobe),
     /// As they are, set-id bits included.
     AsFound,
 }
@@ -89,7 +90,7 @@ fn walk(
     dir: &Dir,
     prefix: &str,
     depth: usize,
-    modes: Option<Modes>,
+    modes: Option<Modes<'_>>,
     seen: &mut Vec<Seen>,
 ) -> Result<()> {
     if depth > limits::MAX_TREE_DEPTH {
@@ -129,7 +130,7 @@ fn walk(
             }
         }
     }
-    if modes == Some(Modes::Uniform) {
+    if let Some(Modes::Uniform(_)) = modes {
         fchmod(&dir.fd, Mode::from_raw_mode(0o755))
             .map_err(|e| cannot("set the mode of", &dir.path, e))?;
     }
@@ -139,16 +140,19 @@ fn walk(
     Ok(())
 }
 
-fn see(dir: &Dir, name: &str, path: String, modes: Option<Modes>) -> Result<Seen> {
+fn see(dir: &Dir, name: &str, path: String, modes: Option<Modes<'_>>) -> Result<Seen> {
     let at = dir.path.join(name);
     let (mut file, stat) = dir.open_file(name)?.ok_or_else(|| vanished(dir, name))?;
     one_name(&at, &stat)?;
     let executable = stat.st_mode & 0o100 != 0;
     if let Some(modes) = modes {
-        if modes == Modes::Uniform {
+        if let Modes::Uniform(wardrobe) = modes {
             let mode = if executable { 0o755 } else { 0o644 };
-            fchmod(&file, Mode::from_raw_mode(mode))
-                .map_err(|e| cannot("set the mode of", &at, e))?;
+            match wardrobe.get(&path) {
+                Some(dress) => dress.put_on(&file, &at)?,
+                None => fchmod(&file, Mode::from_raw_mode(mode))
+                    .map_err(|e| cannot("set the mode of", &at, e))?,
+            }
         }
         fsync(&file).map_err(|e| cannot("sync", &at, e))?;
     }
@@ -174,15 +178,15 @@ pub(crate) fn keep_tree(
     versions: &Dir,
     version: &str,
     wanted: &[FileRecord],
-    modes: Modes,
+    modes: Modes<'_>,
 ) -> Result<()> {
     let tree = staged.existing_dir(name)?;
-    if modes == Modes::Uniform {
+    if let Modes::Uniform(_) = modes {
         set_executable(&tree, wanted)?;
     }
     let mut seen = Vec::new();
     walk(&tree, "", 0, Some(modes), &mut seen)?;
-    if modes == Modes::AsFound {
+    if let Modes::AsFound = modes {
         fchmod(&tree.fd, Mode::from_raw_mode(0o755))
             .map_err(|e| cannot("set the mode of", &tree.path, e))?;
         tree.sync()?;

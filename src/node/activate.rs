@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Node;
+use super::config::backup::Mode;
 use super::health::{HealthReport, Wanted};
 use super::history::{Entry, History, Outcome};
 use super::host::{Found, Service, Staging, Stop};
@@ -34,7 +35,7 @@ pub struct ChangeReport {
     pub health: Option<HealthReport>,
     /// What is no error, but has to be said.
     pub warnings: Vec<String>,
-    /// Versions removed because more than `retention.keep` were there.
+    /// Versions and backups removed because more were there than are kept.
     pub removed: Vec<String>,
     /// An earlier operation that was unfinished.
     pub recovered: Option<Recovered>,
@@ -73,6 +74,8 @@ pub(super) enum Restored {
     Nothing(Option<Error>),
     /// The previous version is not whole any more, so the new one was left in place.
     Stuck(Error),
+    /// The new version has run and declares that there is no way back; why.
+    Closed(String),
 }
 
 impl Node<'_> {
@@ -153,11 +156,14 @@ impl Node<'_> {
             }
             self.done(journal)?;
         }
+        self.back_up(journal, plan, Mode::Hot)?;
         let down = self.stop_daemon(journal)?;
+        self.back_up(journal, plan, Mode::Cold)?;
         (self.say)(&format!("switching to {}", wanted.tag));
         self.enter(journal, Step::Swap)?;
         self.host.set_current(Some(wanted.tag))?;
         self.done(journal)?;
+        self.put_data_back(journal)?;
         self.start_daemon(journal, down)?;
         self.watch_start(journal, wanted)
     }
@@ -208,6 +214,7 @@ impl Node<'_> {
             return Ok(());
         }
         (self.say)(&format!("starting {}", service.name()));
+        journal.ran = true;
         self.enter(journal, Step::Start)?;
         service
             .start()
@@ -308,8 +315,11 @@ impl Node<'_> {
     ///
     /// # Errors
     /// Going back could not be finished; the journal has to stay.
-    pub(super) fn restore(&self, journal: &Journal) -> Result<Restored> {
-        let Some(previous) = &journal.previous else {
+    pub(super) fn restore(&self, journal: &mut Journal) -> Result<Restored> {
+        if let (true, Some(why)) = (journal.ran, &journal.closed) {
+            return Ok(Restored::Closed(why.clone()));
+        }
+        let Some(previous) = &journal.previous.clone() else {
             let stopped = self.service.map_or(Ok(()), |s| s.stop(false).map(|_| ()));
             self.host.set_current(None)?;
             for binary in &self.config.binaries {
@@ -332,6 +342,7 @@ impl Node<'_> {
         };
         self.host.set_current(Some(previous))?;
         self.host.fault_point("revert-swap-done")?;
+        self.revert_data(journal)?;
         let wanted = Wanted {
             tag: previous,
             origin: retained.record.origin,
@@ -379,6 +390,8 @@ impl Node<'_> {
                 self.host.remove_version(&version)?;
                 removed.push(version);
             }
+            let backups = self.prune_backups(None)?;
+            removed.extend(backups.iter().map(|id| format!("backup {id}")));
             Ok::<(), Error>(())
         })();
         if let Err(error) = result {

@@ -28,6 +28,19 @@ pub struct Binary {
     pub name: String,
     /// The absolute path that becomes a link to the current version's file.
     pub path: PathBuf,
+    /// What its file is given instead of what the file before it had.
+    pub attributes: Attributes,
+}
+
+/// Mode and owner of a binary, where `node.toml` says them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits, set-id bits included.
+    pub mode: Option<u32>,
+    /// Name or number of the owner.
+    pub owner: Option<String>,
+    /// Name or number of the group.
+    pub group: Option<String>,
 }
 
 /// Where releases come from.

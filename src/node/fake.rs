@@ -1,6 +1,7 @@
 //! A host, a service and a store in memory, with a fault at any point that a test names.
 
 mod looks;
+mod service;
 mod store;
 
 use std::any::Any;
@@ -15,8 +16,8 @@ use jiff::Timestamp;
 use super::Node;
 use super::backup::fake::NoBackups;
 use super::config::{Binary, NodeConfig};
-use super::host::{Found, Host, Process, Scratch, Service, ServiceState, Staging, Stop};
-use super::probe::{LogSource, Looks};
+use super::host::{Found, Host, Process, Scratch, Staging};
+use super::probe::Looks;
 use super::receipt::Receipts;
 use super::record::{AdoptedFrom, FileRecord, differences};
 use crate::error::{Error, Result};
@@ -471,59 +472,5 @@ impl Host for Fake {
                 .extend(bytes.map(|bytes| (stage.to_owned(), bytes.to_vec())));
             Ok(())
         })
-    }
-}
-
-impl Service for Fake {
-    fn name(&self) -> String {
-        "timed".into()
-    }
-    fn start(&self) -> Result<()> {
-        self.mutate(|w| {
-            let program = w.program();
-            w.starts += 1;
-            w.running = program.filter(|p| !w.crashing.contains(p));
-            Ok(())
-        })
-    }
-    fn start_later(&self) -> Result<()> {
-        self.mutate(|w| {
-            w.queued = true;
-            Ok(())
-        })
-    }
-    fn stop(&self, at_once: bool) -> Result<Stop> {
-        self.mutate(|w| {
-            w.stops_at_once += u64::from(at_once);
-            let killed = w.hung && w.running.is_some();
-            Ok(match w.running.take() {
-                None => Stop::Idle,
-                Some(_) if killed => Stop::Killed("it hung".into()),
-                Some(_) => Stop::Graceful,
-            })
-        })
-    }
-    fn state(&self) -> Result<ServiceState> {
-        {
-            let mut world = self.0.borrow_mut();
-            world.starts += u64::from(world.flapping);
-        }
-        self.read(|w| ServiceState {
-            pid: w.running.as_ref().map(|_| 100 + w.starts as u32),
-            stopped: w.running.is_none() && w.stopped,
-            missing: w.no_unit,
-            restarts: w.restarts,
-            detail: "in memory".into(),
-            ..ServiceState::default()
-        })
-    }
-    fn last_lines(&self, _: usize) -> Vec<String> {
-        vec!["cannot go on".into()]
-    }
-    fn log(&self, _: Timestamp) -> LogSource {
-        LogSource::File {
-            path: "/log".into(),
-            from: Some(0),
-        }
     }
 }

@@ -35,7 +35,7 @@ impl Node<'_> {
         }
         self.host.prepare()?;
         let _lock = self.host.lock(&format!("install {tag}"))?;
-        let recovered = self.recover_locked()?;
+        let recovered = self.recover_locked()?.change;
         let staging = self.host.create_staging()?;
         let result = self.install_from(tag, options, &staging);
         if let Err(error) = &result {
@@ -178,7 +178,7 @@ impl Node<'_> {
             .map(|tag| self.host.files(tag))
             .transpose()?
             .flatten();
-        let preflight = self.preflight(&observed, running.as_deref(), options.start);
+        let mut preflight = self.preflight(&observed, running.as_deref(), options.start);
         let plan = if already {
             None
         } else {
@@ -191,6 +191,15 @@ impl Node<'_> {
                 &observed,
             )?;
             plan.start = preflight.start;
+            plan.backup = self.plan_backup()?;
+            let previous = plan.previous.clone();
+            let back = self.way_back(release, previous.as_deref(), plan.backup.as_ref());
+            if let (Some(why), Some(previous)) = (&back.closed, &previous) {
+                preflight.needs_force(format!(
+                    "if {tag} fails once it has run, there is no way back to {previous}: {why}"
+                ));
+            }
+            plan.way_back = back;
             plan.downtime_ms = self.history()?.last_downtime_ms();
             Some(plan)
         };
@@ -230,6 +239,8 @@ impl Node<'_> {
             self.host.now(),
         );
         journal.start = plan.start;
+        journal.data_back = plan.way_back.with_data;
+        journal.closed = plan.way_back.closed.clone();
         match self.run_install(&mut journal, &plan, &release, staging) {
             Ok(health) => report.health = Some(health),
             Err(error) => return Err(self.give_up(&mut journal, error)),
@@ -317,7 +328,7 @@ impl Node<'_> {
     pub(super) fn after_restore(&self, journal: &Journal, restored: &Restored) -> Result<()> {
         let outcome = match restored {
             Restored::Previous(..) | Restored::Nothing(_) => Outcome::Reverted,
-            Restored::Stuck(_) => Outcome::Unhealthy,
+            Restored::Stuck(_) | Restored::Closed(_) => Outcome::Unhealthy,
         };
         self.conclude(journal, outcome)
     }
@@ -343,6 +354,12 @@ fn say_restored(error: Error, tag: &str, what: &str, restored: Restored) -> Erro
                 None => error,
             }
         }
+        Restored::Closed(why) => error
+            .under(format!(
+                "{tag} {what} and is still in place: there is no way back from it"
+            ))
+            .caused_by(why)
+            .hint("mend it forward: a newer release, relman install TAG --force"),
         Restored::Stuck(why) => error
             .under(format!(
                 "{tag} {what} and is still in place: the previous version is not whole any more"

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::backup::{BackupId, RestorePlan};
 use super::record::{check_version_name, json, rfc3339};
 use crate::error::{Error, Result};
 
@@ -99,12 +100,21 @@ pub struct Journal {
     /// Whether the daemon is to run afterwards: not where the operator had stopped it.
     #[serde(default = "yes")]
     pub start: bool,
+    /// Whether the new version was started, so that the data may be what it made of them.
+    #[serde(default)]
+    pub ran: bool,
     /// The backup that was made for this operation.
     #[serde(default)]
-    pub backup: Option<String>,
-    /// The backup whose data go with the version that is put back.
+    pub backup: Option<BackupId>,
+    /// Whether a failed install puts the data of that backup back.
     #[serde(default)]
-    pub restore: Option<String>,
+    pub data_back: bool,
+    /// Why a failed install cannot go back once the new version has run.
+    #[serde(default)]
+    pub closed: Option<String>,
+    /// The data that go with the version that is put back.
+    #[serde(default)]
+    pub restore: Option<RestorePlan>,
     /// Milliseconds without the daemon, once it is known.
     #[serde(default)]
     pub downtime_ms: Option<u64>,
@@ -131,7 +141,10 @@ impl Journal {
             started: rfc3339(now),
             reason: None,
             start: true,
+            ran: false,
             backup: None,
+            data_back: false,
+            closed: None,
             restore: None,
             downtime_ms: None,
         }

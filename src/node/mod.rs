@@ -16,6 +16,7 @@ pub mod history;
 pub mod host;
 pub mod install;
 pub mod journal;
+mod kept_data;
 pub mod plan;
 mod preflight;
 pub mod probe;

@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
+use super::backup::{BackupPlan, RestorePlan};
+use super::config::backup::Mode;
 use super::config::{Binary, Control, NodeConfig};
 use super::host::Found;
 use super::journal::Operation;
+use super::kept_data::WayBack;
 use super::record::{ADOPTED_PREFIX, AdoptedFrom, FileRecord};
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
@@ -71,6 +74,13 @@ pub struct Plan {
     pub start: bool,
     /// Milliseconds without the daemon in the last operation; none where no one was measured.
     pub downtime_ms: Option<u64>,
+    /// The backup that is made before.
+    pub backup: Option<BackupPlan>,
+    /// What a failed install would meet.
+    #[serde(skip)]
+    pub(super) way_back: WayBack,
+    /// The data that are put back with the version.
+    pub restore: Option<RestorePlan>,
     /// Why it would not be begun now.
     pub problems: Vec<String>,
 }
@@ -130,6 +140,9 @@ impl Plan {
             health: health_line(config),
             start: true,
             downtime_ms: None,
+            backup: None,
+            way_back: WayBack::default(),
+            restore: None,
             problems: Vec::new(),
         })
     }
@@ -162,13 +175,20 @@ impl Plan {
                 link.path, link.name
             ));
         }
+        let (hot, cold) = match &self.backup {
+            Some(backup) if backup.mode == Mode::Hot => (Some(backup), None),
+            backup => (None, backup.as_ref()),
+        };
+        lines.extend(hot.into_iter().flat_map(BackupPlan::lines));
         if let Some(unit) = &self.restart {
             lines.push(format!("stop {unit}"));
         }
+        lines.extend(cold.into_iter().flat_map(BackupPlan::lines));
         lines.push(match &self.previous {
             Some(previous) => format!("switch current from {previous} to {}", self.tag),
             None => format!("point current at {}", self.tag),
         });
+        lines.extend(self.restore.iter().flat_map(RestorePlan::lines));
         if let Some(unit) = &self.restart {
             lines.push(match (self.start, self.downtime_ms) {
                 (false, _) => format!("leave {unit} stopped, as it was found (--start starts it)"),
@@ -187,7 +207,16 @@ impl Plan {
             false => "check the files at their paths; there is no daemon to watch".into(),
         });
         lines.push(match (&self.previous, self.operation) {
-            (Some(previous), Operation::Install) => format!("on failure go back to {previous}"),
+            (Some(previous), Operation::Install) => match &self.way_back {
+                WayBack { closed: Some(_), .. } => {
+                    "on failure say so and leave it, once it has run: there is no way back".into()
+                }
+                WayBack { with_data: true, .. } => format!(
+                    "on failure go back to {previous}, and once {} has run with the data of the backup",
+                    self.tag
+                ),
+                _ => format!("on failure go back to {previous}"),
+            },
             (None, Operation::Install) => {
                 "on failure remove current: there is no previous version".into()
             }

@@ -40,6 +40,11 @@ impl Preflight {
             .hint(hint))
     }
 
+    /// Something that only `--force` passes over.
+    pub(super) fn needs_force(&mut self, why: String) {
+        self.forcible.push(why);
+    }
+
     /// All that is wrong, for a plan.
     pub(super) fn all(&self) -> Vec<String> {
         self.problems

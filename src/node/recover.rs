@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Node;
 use super::activate::Restored;
+use super::backup::BackupRecovered;
 use super::health::Wanted;
 use super::history::Outcome;
 use super::journal::{Journal, Operation, Step};
@@ -27,21 +28,50 @@ pub struct Recovered {
     pub problem: Option<String>,
 }
 
+/// What became of all that was unfinished.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Recovery {
+    /// A backup, or a restore of the data.
+    pub data: Option<BackupRecovered>,
+    /// An install or a rollback.
+    pub change: Option<Recovered>,
+}
+
+impl Recovery {
+    /// Whether nothing was unfinished.
+    pub fn is_none(&self) -> bool {
+        *self == Recovery::default()
+    }
+
+    /// One line for each thing.
+    pub fn lines(&self) -> Vec<String> {
+        let data = self.data.as_ref().map(BackupRecovered::line);
+        data.into_iter()
+            .chain(self.change.as_ref().map(Recovered::line))
+            .collect()
+    }
+
+    /// What is still wrong.
+    pub fn problem(&self) -> Option<&str> {
+        self.change.as_ref()?.problem.as_deref()
+    }
+}
+
 /// What was done before the daemon's own turn.
 #[derive(Clone, Debug)]
 pub enum BeforeStart {
     /// As [`Node::recover`].
-    Recovered(Option<Recovered>),
+    Recovered(Recovery),
     /// Nothing: an operation is under way, by whom.
     UnderWay(String),
 }
 
 impl Node<'_> {
-    /// Finishes or reverts an unfinished operation; none where there is none.
+    /// Finishes or reverts what is unfinished.
     ///
     /// # Errors
     /// Kind failed: it could not be done now; nothing is lost and the next command tries again.
-    pub fn recover(&self) -> Result<Option<Recovered>> {
+    pub fn recover(&self) -> Result<Recovery> {
         self.host.prepare()?;
         let _lock = self.host.lock("recover")?;
         self.recover_locked()
@@ -53,8 +83,8 @@ impl Node<'_> {
     /// # Errors
     /// As there.
     pub fn recover_before_start(&self) -> Result<BeforeStart> {
-        if self.host.read_journal()?.is_none() {
-            return Ok(BeforeStart::Recovered(None));
+        if self.host.read_journal()?.is_none() && self.backups.read_journal()?.is_none() {
+            return Ok(BeforeStart::Recovered(Recovery::default()));
         }
         self.host.prepare()?;
         match self.host.try_lock("recover --boot")? {
@@ -64,8 +94,15 @@ impl Node<'_> {
     }
 
     /// [`Node::recover`] for a driver that holds the lock.
-    pub(super) fn recover_locked(&self) -> Result<Option<Recovered>> {
+    pub(super) fn recover_locked(&self) -> Result<Recovery> {
         self.record_missing();
+        // Before anything starts the daemon: it must not find data that are between two states.
+        let data = self.recover_restore()?;
+        let change = self.recover_change()?;
+        Ok(Recovery { data, change })
+    }
+
+    fn recover_change(&self) -> Result<Option<Recovered>> {
         let Some(bytes) = self.host.read_journal()? else {
             // Whoever made it is gone: this process holds the lock.
             self.host.clean(&self.config.binaries)?;
@@ -125,6 +162,13 @@ impl Node<'_> {
                 "it was reverted: nothing is installed, as before".into(),
                 stopped.map(text),
             ),
+            Restored::Closed(why) => (
+                format!(
+                    "{} was left in place: there is no way back from it",
+                    journal.tag
+                ),
+                Some(why),
+            ),
             Restored::Stuck(why) => (
                 format!(
                     "{} was left in place: the version before it is not whole any more",
@@ -136,7 +180,10 @@ impl Node<'_> {
     }
 
     /// Carries a rollback on from after its switch.
-    pub(super) fn finish_rollback(&self, journal: &Journal) -> Result<(String, Option<String>)> {
+    pub(super) fn finish_rollback(
+        &self,
+        journal: &mut Journal,
+    ) -> Result<(String, Option<String>)> {
         let retained = match self.retained_whole(&journal.tag) {
             Ok(retained) => retained,
             Err(error) if error.kind() == Kind::Refused => {
@@ -161,6 +208,10 @@ impl Node<'_> {
             origin: retained.record.origin,
             files: &retained.files,
         };
+        if let (Ok(()), Some(plan)) = (&stopped, &journal.restore) {
+            // Never started on data of another version: what cannot be put back now is tried again.
+            self.restore_now(plan)?;
+        }
         let healthy = stopped.and_then(|()| self.bring_up(journal, &wanted));
         let (outcome, problem) = match healthy {
             Ok(()) => (Outcome::Committed, None),

@@ -4,6 +4,7 @@
 
 use super::Node;
 use super::activate::{ChangeOutcome, ChangeReport, Options, unrecorded};
+use super::backup::RestorePlan;
 use super::health::Wanted;
 use super::history::Outcome;
 use super::host::{Found, Staging};
@@ -41,7 +42,7 @@ impl Node<'_> {
             "rollback{}",
             to.map_or(String::new(), |t| format!(" --to {t}"))
         ))?;
-        let recovered = self.recover_locked()?;
+        let recovered = self.recover_locked()?.change;
         if let (None, Some(recovered)) = (to, &recovered)
             && let Some(current) = self.host.current()?
             && recovered.went_back_to(&current)
@@ -151,6 +152,9 @@ impl Node<'_> {
             plan.start = preflight.start;
             plan.downtime_ms = history.last_downtime_ms();
             plan.problems = preflight.all();
+            if options.with_data {
+                plan.restore = Some(self.data_of(&tag)?);
+            }
             Some(plan)
         };
         let report = ChangeReport {
@@ -187,6 +191,15 @@ impl Node<'_> {
         }
     }
 
+    /// How the data of the time of `tag` are put back.
+    fn data_of(&self, tag: &str) -> Result<RestorePlan> {
+        let id = self.backup_for(tag)?.ok_or_else(|| {
+            Error::failed(format!("no whole backup has the data as {tag} left them"))
+                .hint("relman backup list")
+        })?;
+        self.plan_data_restore(&id)
+    }
+
     fn run_rollback(
         &self,
         plan: &Plan,
@@ -201,6 +214,7 @@ impl Node<'_> {
             self.host.now(),
         );
         journal.start = plan.start;
+        journal.restore = plan.restore.clone();
         let wanted = Wanted {
             tag: &plan.tag,
             origin: retained.record.origin,
@@ -242,7 +256,7 @@ impl Node<'_> {
         };
         if journal.step != Step::Health {
             // Not yet watched: a second attempt, as after a kill.
-            return match self.finish_rollback(&journal) {
+            return match self.finish_rollback(&mut journal) {
                 Ok((_, None)) => {
                     report.outcome = ChangeOutcome::Done;
                     report

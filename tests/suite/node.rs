@@ -8,7 +8,7 @@ mod unit;
 use bench::{BAD, Bench, ONE, TWO};
 use relman::error::Kind;
 use relman::node::activate::{ChangeOutcome, Options};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 #[test]
 fn install_upgrade_and_rollback_with_a_real_daemon() {
@@ -165,5 +165,59 @@ fn modes_do_not_depend_on_the_umask() {
             Ok(found) => assert_eq!(found.permissions().mode() & 0o7777, mode, "{path}"),
             Err(_) => assert_eq!(mode, 0, "{path}"),
         }
+    }
+}
+
+/// A program of the host's own, of mode 0750.
+fn by_hand(bench: &Bench) {
+    std::fs::write(bench.path(), bench.daemon("by hand")).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o750);
+    std::fs::set_permissions(bench.path(), mode).unwrap();
+}
+
+fn mode(bench: &Bench) -> u32 {
+    std::fs::metadata(bench.path())
+        .unwrap()
+        .permissions()
+        .mode()
+        & 0o7777
+}
+
+#[test]
+fn a_binary_keeps_the_mode_of_the_file_before_unless_the_configuration_says_another() {
+    let mut bench = Bench::new();
+    by_hand(&bench);
+    bench.install(ONE).unwrap();
+    assert_eq!(mode(&bench), 0o750);
+    bench.install(TWO).unwrap();
+    assert_eq!(mode(&bench), 0o750, "from release to release");
+    bench.rollback(None).unwrap();
+    bench.config.binaries[0].attributes.mode = Some(0o500);
+    bench.install(BAD).unwrap_err();
+    assert_eq!(mode(&bench), 0o750);
+    assert_eq!(bench.status().problems, Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs root: gives a file away, with capabilities"]
+fn a_binary_keeps_owner_and_capabilities_of_the_file_before() {
+    use rustix::fs::{Gid, Uid, XattrFlags, chown, getxattr, setxattr};
+    // capabilities(7), vfs_cap_data of revision 2: cap_net_bind_service=ep.
+    let mut capability = [0u8; 20];
+    capability[..8].copy_from_slice(&[1, 0, 0, 2, 0, 4, 0, 0]);
+    let bench = Bench::new();
+    by_hand(&bench);
+    let (uid, gid) = (Uid::from_raw(12345), Gid::from_raw(54321));
+    chown(bench.path(), Some(uid), Some(gid)).unwrap();
+    let name = "security.capability";
+    setxattr(bench.path(), name, &capability, XattrFlags::empty()).unwrap();
+    for tag in [ONE, TWO] {
+        bench.install(tag).unwrap();
+        let found = std::fs::metadata(bench.path()).unwrap();
+        assert_eq!((found.uid(), found.gid()), (12345, 54321), "{tag}");
+        let mut value = [0u8; 64];
+        let len = getxattr(bench.path(), name, &mut value[..]).unwrap();
+        assert_eq!(value[..len], capability, "{tag}");
+        assert_eq!(mode(&bench), 0o750, "{tag}");
     }
 }

@@ -31,15 +31,21 @@ struct Story {
     code: i32,
     /// What may run afterwards.
     allowed: &'static [&'static str],
+    /// What runs after an undisturbed run.
+    ends: &'static str,
+    /// Whether the daemon has data, which belong to the release that wrote them.
+    data: bool,
 }
 
-const STORIES: [Story; 4] = [
+const STORIES: [Story; 6] = [
     Story {
         name: "first-install",
         before: &[],
         act: &["install", TAG],
         code: 0,
         allowed: &[TAG],
+        ends: TAG,
+        data: false,
     },
     Story {
         name: "upgrade",
@@ -47,6 +53,8 @@ const STORIES: [Story; 4] = [
         act: &["install", SECOND],
         code: 0,
         allowed: &[TAG, SECOND],
+        ends: SECOND,
+        data: false,
     },
     Story {
         name: "failing-upgrade",
@@ -54,6 +62,8 @@ const STORIES: [Story; 4] = [
         act: &["install", BAD],
         code: 1,
         allowed: &[TAG],
+        ends: TAG,
+        data: false,
     },
     Story {
         name: "rollback",
@@ -61,6 +71,26 @@ const STORIES: [Story; 4] = [
         act: &["rollback"],
         code: 0,
         allowed: &[TAG, SECOND],
+        ends: TAG,
+        data: false,
+    },
+    Story {
+        name: "upgrade-with-a-backup",
+        before: &[TAG],
+        act: &["install", SECOND],
+        code: 0,
+        allowed: &[TAG, SECOND],
+        ends: SECOND,
+        data: true,
+    },
+    Story {
+        name: "rollback-with-data",
+        before: &[TAG],
+        act: &["rollback", "--with-data"],
+        code: 0,
+        allowed: &[TAG, SECOND],
+        ends: TAG,
+        data: true,
     },
 ];
 
@@ -92,6 +122,13 @@ fn prepared(story: &Story, fault: impl std::fmt::Debug) -> Node {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(node.path("bin/timed"), mode).expect("a mode");
     }
+    if story.data {
+        let path = node.path("node.toml");
+        let text = fs::read_to_string(&path).expect("a configuration");
+        let data = "[data]\ndir = \"data\"\nprotect = [\"last_signed\"]\n";
+        fs::write(path, text + data).expect("a configuration");
+        write_data(&node, "1");
+    }
     for tag in story.before {
         node.run(&format!("install {tag}")).exits(0);
     }
@@ -99,15 +136,62 @@ fn prepared(story: &Story, fault: impl std::fmt::Debug) -> Node {
     node
 }
 
+/// What the daemon has written when it is at `height`.
+fn write_data(node: &Node, height: &str) {
+    fs::create_dir_all(node.path("data/blocks")).expect("a directory");
+    for (name, text) in [
+        ("height", height),
+        ("last_signed", height),
+        ("blocks/1", "block"),
+    ] {
+        fs::write(node.path("data").join(name), text).expect("a file");
+    }
+}
+
+/// Data and binary go together, and what was signed is never forgotten.
+fn data_belong(node: &Node, story: &Story, running: Option<&[u8]>, what: &str) {
+    if !story.data {
+        return;
+    }
+    let read = |name: &str| fs::read_to_string(node.path("data").join(name)).unwrap_or_default();
+    let back = story.act[0] == "rollback";
+    let wanted = match back && running == node.released(SECOND).as_deref() {
+        true => "2",
+        false => "1",
+    };
+    assert_eq!(read("height"), wanted, "{what}: the data");
+    assert_eq!(
+        read("last_signed"),
+        if back { "2" } else { "1" },
+        "{what}: what was signed"
+    );
+    assert_eq!(read("blocks/1"), "block", "{what}");
+    assert!(
+        !node.path(".data.relman-restore").exists(),
+        "{what}: left over"
+    );
+    node.run("backup verify").exits(0);
+}
+
 /// A copy with a running daemon.
-fn copy(prepared: &Node) -> Node {
-    start(Node {
+fn copy(prepared: &Node, story: &Story) -> Node {
+    let node = start(Node {
         project: prepared.project.copy(),
-    })
+    });
+    then(&node, story);
+    node
+}
+
+/// What a copy cannot have from its original: backups know whose they are.
+fn then(node: &Node, story: &Story) {
+    if story.data && story.act[0] == "rollback" {
+        node.run(&format!("install {SECOND}")).exits(0);
+        write_data(node, "2");
+    }
 }
 
 /// A copy whose node is on a disk of its own, with a running daemon.
-fn copy_on_disk(prepared: &Node, kind: &str) -> (PoweredDisk, Node) {
+fn copy_on_disk(prepared: &Node, story: &Story, kind: &str) -> (PoweredDisk, Node) {
     let project = prepared.project.copy();
     let (node, moved) = (project.beside("node"), project.beside("moved"));
     fs::rename(&node, &moved).expect("it can be moved");
@@ -115,6 +199,7 @@ fn copy_on_disk(prepared: &Node, kind: &str) -> (PoweredDisk, Node) {
     let disk = PoweredDisk::mount(kind, &node);
     copy_tree(&moved.join("."), &node);
     let node = start(Node { project });
+    then(&node, story);
     disk.sync();
     (disk, node)
 }
@@ -191,9 +276,13 @@ fn recovers(node: &Node, story: &Story, run: &Run, what: &str) {
         "{what}: what runs; {recover:#?}"
     );
     assert_eq!(running, node.installed(), "{what}");
+    data_belong(node, story, running.as_deref(), what);
     if run.code == Some(0) && story.code == 0 {
-        let last = story.act.get(1).unwrap_or(&TAG);
-        assert_eq!(running, node.released(last), "{what}: told, and undone");
+        assert_eq!(
+            running,
+            node.released(story.ends),
+            "{what}: told, and undone"
+        );
     }
     let status = node.run("status --json");
     let problems = status.json()["data"]["problems"].clone();
@@ -213,7 +302,7 @@ fn recovers(node: &Node, story: &Story, run: &Run, what: &str) {
 fn at_each(fault: Fault, check: &(dyn Fn(&Call, &Run) + Sync)) {
     for story in &STORIES {
         let prepared = prepared(story, fault);
-        let node = copy(&prepared);
+        let node = copy(&prepared, story);
         let words = arguments(&node, story);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let all = calls(&node.project, &words, story.code);
@@ -222,7 +311,7 @@ fn at_each(fault: Fault, check: &(dyn Fn(&Call, &Run) + Sync)) {
         everywhere(&all, fault, SAMPLE, &|call| {
             let (node, run) = (0..TRIES)
                 .find_map(|_| {
-                    let node = copy(&prepared);
+                    let node = copy(&prepared, story);
                     let words = arguments(&node, story);
                     let words: Vec<&str> = words.iter().map(String::as_str).collect();
                     let run = faulty(&node.project, &words, call, fault)?;
@@ -252,7 +341,7 @@ fn killed_at_every_call_that_changes_something_a_node_runs_one_whole_release() {
 fn at_each_power_cut(kind: &str) {
     for story in &STORIES {
         let prepared = prepared(story, kind);
-        let (disk, node) = copy_on_disk(&prepared, kind);
+        let (disk, node) = copy_on_disk(&prepared, story, kind);
         let words = arguments(&node, story);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let all = calls(&node.project, &words, story.code);
@@ -262,7 +351,7 @@ fn at_each_power_cut(kind: &str) {
             let what = format!("{} on {kind}, power cut at {call:?}", story.name);
             let (disk, node, run) = (0..TRIES)
                 .find_map(|_| {
-                    let (disk, node) = copy_on_disk(&prepared, kind);
+                    let (disk, node) = copy_on_disk(&prepared, story, kind);
                     let words = arguments(&node, story);
                     let words: Vec<&str> = words.iter().map(String::as_str).collect();
                     let run = faulty(&node.project, &words, call, Fault::Kill)?;

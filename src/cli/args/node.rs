@@ -49,6 +49,10 @@ pub struct RollbackArgs {
     /// Start the daemon although somebody had stopped it.
     #[arg(long)]
     pub start: bool,
+    /// Put the data of the release's time back as well, from the backup that was made when it was
+    /// left; protected paths stay as they are.
+    #[arg(long)]
+    pub with_data: bool,
     /// Little time for the daemon to end, and no more of the health check than that the verified
     /// bytes run. Every signature and digest is checked as always.
     #[arg(long)]

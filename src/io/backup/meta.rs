@@ -87,8 +87,16 @@ fn attribute_names(fd: BorrowedFd<'_>) -> rustix::io::Result<Vec<Vec<u8>>> {
 
 /// The extended attributes of an open file, as in an entry.
 pub(super) fn attributes(fd: impl AsFd, path: &Path) -> Result<BTreeMap<String, String>> {
+    let raw = raw_attributes(fd, path)?.into_iter();
+    Ok(raw
+        .map(|(name, value)| (text::escape(&name), Base64::encode_string(&value)))
+        .collect())
+}
+
+/// Names and values of the extended attributes of an open file.
+pub(in crate::io) fn raw_attributes(fd: impl AsFd, path: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let failed = |e| cannot("read the attributes of", path, e);
-    let mut out = BTreeMap::new();
+    let mut out = Vec::new();
     let mut total = 0usize;
     for name in attribute_names(fd.as_fd()).map_err(failed)? {
         let mut value = vec![0u8; limits::MAX_XATTRS_LEN];
@@ -105,7 +113,7 @@ pub(super) fn attributes(fd: impl AsFd, path: &Path) -> Result<BTreeMap<String, 
                 limits::MAX_XATTRS_LEN
             )));
         }
-        out.insert(text::escape(&name), Base64::encode_string(&value));
+        out.push((name, value));
     }
     Ok(out)
 }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, fchmod, fstat};
 
 pub use batch::Progress;
+pub(super) use meta::raw_attributes;
 
 use crate::error::{Error, Result};
 use crate::io::durable;

@@ -319,7 +319,7 @@ impl Node<'_> {
         self.tidy();
         if let Some(service) = self.service.filter(|_| journal.start) {
             if !self.daemon_runs()? {
-                service.start()?;
+                self.start_again(service)?;
             }
             result.push_str(&format!("; {} runs", service.name()));
         }

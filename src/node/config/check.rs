@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::backup::{Places, RawBackup, RawData, check as check_backup};
 use super::doctor::RawDoctor;
 use super::http::RawHttp;
-use super::{Binary, Control, HealthConfig, NodeConfig, ServiceConfig, StoreLocation};
+use super::{Attributes, Binary, Control, HealthConfig, NodeConfig, ServiceConfig, StoreLocation};
 use crate::limits;
 
 #[derive(Deserialize)]
@@ -47,6 +47,9 @@ pub(super) struct RawConfig {
 struct RawBinary {
     name: String,
     path: PathBuf,
+    mode: Option<String>,
+    owner: Option<String>,
+    group: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -219,8 +222,9 @@ fn check_binaries(
         ));
     }
     let mut binaries: Vec<Binary> = Vec::new();
-    for RawBinary { name, path } in raw {
-        let path = dir.join(path);
+    for raw in raw {
+        let RawBinary { name, path, .. } = &raw;
+        let (name, path) = (name.clone(), dir.join(path));
         if !is_plain_name(&name, 255) {
             problems.push(format!(
                 "binary name is {name:?}, wanted a plain file name as it is in the release"
@@ -239,9 +243,44 @@ fn check_binaries(
                 path.display()
             ));
         }
-        binaries.push(Binary { name, path });
+        let attributes = check_attributes(raw, problems);
+        binaries.push(Binary {
+            name,
+            path,
+            attributes,
+        });
     }
     binaries
+}
+
+fn check_attributes(raw: RawBinary, problems: &mut Vec<String>) -> Attributes {
+    let name = raw.name;
+    let mode = raw.mode.and_then(|text| {
+        let bits = u32::from_str_radix(&text, 8).ok();
+        // Nobody else may write to it, and its owner may run it.
+        let good = bits.filter(|bits| *bits <= 0o7777 && bits & 0o022 == 0 && bits & 0o500 == 0o500);
+        if good.is_none() {
+            problems.push(format!(
+                "binary {name}: mode is {text:?}, wanted octal digits such as \"0750\": executable for its owner, writable for nobody else"
+            ));
+        }
+        good
+    });
+    let mut account = |key: &str, value: Option<String>| {
+        if let Some(text) = &value
+            && (text.is_empty() || text.chars().any(|c| c == ':' || c.is_control()))
+        {
+            problems.push(format!(
+                "binary {name}: {key} is {text:?}, wanted the name or number of an account"
+            ));
+        }
+        value
+    };
+    Attributes {
+        mode,
+        owner: account("owner", raw.owner),
+        group: account("group", raw.group),
+    }
 }
 
 fn check_service(

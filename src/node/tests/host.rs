@@ -68,6 +68,7 @@ fn a_kill_does_not_make_relman_forget_that_somebody_had_stopped_the_daemon() {
         fake.reboot();
         fake.with(|n| n.recover())
             .unwrap()
+            .change
             .expect("something to recover");
         assert_eq!(fake.0.borrow().running, None, "{point}");
     }
@@ -177,7 +178,7 @@ fn before_its_turn_in_the_boot_the_daemon_is_only_asked_for() {
         let starts = fake.0.borrow().starts;
         let found = fake.booting(|n| n.recover_before_start()).unwrap();
         assert!(
-            matches!(found, BeforeStart::Recovered(Some(_))),
+            matches!(&found, BeforeStart::Recovered(r) if r.change.is_some()),
             "{point}: {found:?}"
         );
         let world = fake.0.borrow();
@@ -285,12 +286,44 @@ fn data_that_an_older_release_cannot_read_keep_it_from_being_put_back_alone() {
     declares(&fake, ONE, None, Some(1));
     declares(&fake, TWO, None, Some(2));
     install(&fake, ONE);
-    install(&fake, TWO);
+    // Without a backup of the data a failure would have no way back, and that wants force.
+    let error = fake.with(|n| n.install(TWO, &GO)).unwrap_err();
+    assert!(error.causes()[0].contains("no way back"), "{error}");
+    fake.with(|n| n.install(TWO, &FORCE)).unwrap();
     let error = fake.with(|n| n.rollback(None, &GO)).unwrap_err();
     assert_eq!(error.kind(), Kind::Refused);
     assert!(error.causes()[0].contains("schema 2"), "{error}");
     assert!(error.hint_text().unwrap().contains("--with-data"));
     assert_eq!(fake.0.borrow().running, Some(timed(TWO)));
+}
+
+#[test]
+fn a_release_that_changed_the_data_and_failed_is_not_left_for_one_that_cannot_read_them() {
+    let begin = || {
+        let fake = Fake::new();
+        declares(&fake, ONE, None, Some(1));
+        declares(&fake, TWO, None, Some(2));
+        install(&fake, ONE);
+        fake
+    };
+    let fake = begin();
+    fake.0.borrow_mut().crashing.insert(timed(TWO));
+    let error = fake.with(|n| n.install(TWO, &FORCE)).unwrap_err();
+    assert!(error.message().contains("still in place"), "{error}");
+    assert!(
+        error.causes().iter().any(|c| c.contains("schema 2")),
+        "{error}"
+    );
+    assert_eq!(fake.0.borrow().current.as_deref(), Some(TWO));
+    // Killed before it has run, it has touched no data.
+    for (point, wanted) in [("install-swap-done", ONE), ("install-start-done", TWO)] {
+        let fake = begin();
+        fake.0.borrow_mut().fault = Some((point.into(), Fault::Kill));
+        let _ = fake.with(|n| n.install(TWO, &FORCE));
+        fake.reboot();
+        fake.with(|n| n.recover()).unwrap();
+        assert_eq!(fake.0.borrow().current.as_deref(), Some(wanted), "{point}");
+    }
 }
 
 #[test]

@@ -115,7 +115,11 @@ fn a_first_install_killed_at_any_point_keeps_what_was_there() {
         let status = bench.child_killed_at("install", ONE, point);
         assert!(killed(status), "{point} was not reached");
         assert_eq!(
-            bench.with(|n| n.recover()).unwrap().map(|r| r.problem),
+            bench
+                .with(|n| n.recover())
+                .unwrap()
+                .change
+                .map(|r| r.problem),
             Some(None),
             "{point}"
         );
