@@ -78,7 +78,6 @@ pub fn rollback(cli: &Cli, args: &RollbackArgs, progress: &mut Progress) -> Resu
         with_data: args.with_data,
         // Whatever state the daemon is in now is why somebody goes back.
         force: true,
-        ..Options::default()
     };
     let how = How {
         dry_run: args.dry_run,

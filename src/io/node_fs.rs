@@ -438,9 +438,9 @@ impl Host for NodeFs {
     fn lock_stage(&self, stage: &str) -> Result<Box<dyn Any>> {
         let health = self.state()?.make_dir(HEALTH, 0o700)?;
         check_owner(&health)?;
-        let dir = health.make_dir(&format!("{stage}.lock"), 0o700)?;
+        let dir = health.make_dir(format!("{stage}.lock"), 0o700)?;
         let command = format!("health --stage {stage}");
-        let lock = NodeLock::take(&dir, &command, &rfc3339(self.now()))?;
+        let lock = NodeLock::take(&dir, &command, &rfc3339(self.now()))??;
         Ok(Box::new(lock))
     }
 
