@@ -11,8 +11,8 @@ mod health;
 #[cfg(feature = "maintainer")]
 pub mod key;
 mod log;
-#[cfg(feature = "maintainer")]
 mod node;
+#[cfg(feature = "maintainer")]
 mod promote;
 #[cfg(feature = "maintainer")]
 mod rebuild;
