@@ -23,6 +23,8 @@ use crate::harness::{Outcome, peak_kib};
 pub const COPY: &str = "copy";
 /// Verifies a release and unpacks it.
 pub const UNPACK: &str = "unpack";
+/// Installs a release on a node; prints what relman says, and the peak of memory in KiB.
+pub const INSTALL: &str = "install";
 /// Hashes on `relman::hash`'s backend; prints milliseconds.
 pub const HASH: &str = "hash";
 
@@ -37,6 +39,16 @@ pub fn run(args: &[&str]) -> Outcome<()> {
             Path::new(to),
             threads.parse()?,
         ),
+        [INSTALL, tag, config] => {
+            process::prepare();
+            let code =
+                relman::cli::main(["relman", "install", tag, "--config", config].map(Into::into));
+            println!("{}", peak_kib()?);
+            match code {
+                0 => Ok(()),
+                code => Err(format!("relman install exited with {code}").into()),
+            }
+        }
         [HASH, len] => {
             println!("{}", hash(len.parse()?));
             Ok(())

@@ -6,6 +6,7 @@ mod children;
 mod cut;
 mod harness;
 mod hashing;
+mod install;
 mod machine;
 mod pairs;
 mod project;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use harness::Outcome;
 use pairs::Table;
 
-const PARTS: [&str; 3] = ["cut", "unpack", "hashing"];
+const PARTS: [&str; 5] = ["cut", "unpack", "hashing", "install", "away"];
 
 fn main() -> ExitCode {
     harness::run("release", children::run, bench)
@@ -37,6 +38,13 @@ fn bench(words: &[&str]) -> Outcome<()> {
     if wanted("hashing") {
         hashing::run(&mut table)?;
     }
+    if wanted("install") {
+        install::run(work.path(), &mut table)?;
+    }
+    let mut missed = 0;
+    if wanted("away") {
+        missed += install::away(work.path())?;
+    }
     print!("{table}");
-    harness::ended(words, table.missed())
+    harness::ended(words, table.missed() + missed)
 }

@@ -56,7 +56,7 @@ pub fn run(work: &Path, table: &mut Table) -> Outcome<()> {
 }
 
 /// What an operator has: the archive, the signed sums, and the keys that count.
-fn download(project: &Project, to: &Path) -> Outcome<()> {
+pub fn download(project: &Project, to: &Path) -> Outcome<()> {
     fs::create_dir_all(to)?;
     let release = project.dir.join("releases").join(TAG);
     for name in ["SHA256SUMS", "SHA256SUMS.sig", &format!("{TAG}.tar.gz")] {

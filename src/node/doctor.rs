@@ -7,6 +7,7 @@ use std::path::Path;
 use super::Node;
 use super::check::Finding;
 use super::config::doctor::DoctorConfig;
+use super::probe::judge::State;
 use crate::Result;
 
 /// What the checks ask of the host. What cannot be found out is an error, and a finding.
@@ -65,6 +66,7 @@ impl Node<'_> {
             }
         }
         self.examine_binaries(examiner, &mut found);
+        self.examine_probes(&mut found);
         let doctor = &self.config.doctor;
         ports(doctor, examiner, &mut found);
         self.examine_space(doctor, examiner, &mut found);
@@ -89,6 +91,23 @@ impl Node<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Height, peers, log and whatever else `node.toml` has probes for.
+    fn examine_probes(&self, found: &mut Vec<Finding>) {
+        // What does not run, or is not installed, is said by the status.
+        if self.config.probes.is_empty() || !matches!(self.host.current(), Ok(Some(_))) {
+            return;
+        }
+        match self.look_at_health() {
+            Ok(look) => found.extend(
+                look.probes
+                    .iter()
+                    .filter(|probe| probe.state != State::Healthy)
+                    .map(|probe| Finding::new("probe", probe.line(), Some("relman health".into()))),
+            ),
+            Err(error) => found.push(Finding::of("probe", &error)),
+        }
     }
 
     /// Only of a version whose bytes were verified just now: asking for libraries runs its loader.

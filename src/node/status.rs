@@ -43,6 +43,8 @@ pub struct Status {
     pub drift: Option<bool>,
     /// The security floor.
     pub minimum: Option<String>,
+    /// The newest whole backup, and how many there are.
+    pub backups: BackupStatus,
     /// An operation that was interrupted.
     pub unfinished: Option<Journal>,
     /// The last operation.
@@ -74,6 +76,17 @@ pub struct VersionStatus {
     pub whole: bool,
     /// Why it is not.
     pub why: Option<String>,
+}
+
+/// The backups of a node.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct BackupStatus {
+    /// Those that are whole as far as their manifests say; `backup verify` reads them.
+    pub count: usize,
+    /// Name of the newest.
+    pub newest: Option<String>,
+    /// When it was made, RFC 3339.
+    pub made: Option<String>,
 }
 
 /// One binary at its path.
@@ -180,6 +193,7 @@ impl Node<'_> {
         if let (Some(true), Some(agreed)) = (drift, &agreed) {
             warnings.push(drift_words(agreed, current.as_deref(), &history));
         }
+        let backups = self.backup_status(&mut problems);
         if history.malformed > 0 {
             problems.push(format!(
                 "{} line(s) of the history cannot be read",
@@ -193,6 +207,7 @@ impl Node<'_> {
             environment: self.config.environment.clone(),
             state: self.config.state.display().to_string(),
             rollback,
+            backups,
             agreed,
             drift,
             minimum,
@@ -252,6 +267,28 @@ impl Node<'_> {
             }
         }
         Some(known)
+    }
+
+    fn backup_status(&self, problems: &mut Vec<String>) -> BackupStatus {
+        let listed = match self.backups() {
+            Ok(listed) => listed,
+            Err(error) => {
+                problems.push(error.to_string());
+                return BackupStatus::default();
+            }
+        };
+        let mut status = BackupStatus::default();
+        for backup in listed {
+            match backup.manifest {
+                Ok(manifest) => {
+                    status.count += 1;
+                    status.newest = Some(backup.id.to_string());
+                    status.made = Some(manifest.made);
+                }
+                Err(error) => problems.push(format!("backup {}: {error}", backup.id)),
+            }
+        }
+        status
     }
 
     fn unfinished(&self, problems: &mut Vec<String>) -> Option<Journal> {

@@ -136,6 +136,17 @@ impl Node {
         assert_eq!(run.stdout.split(' ').next(), Some(wanted.as_str()), "{tag}");
     }
 
+    fn write_data(&self, text: &str) {
+        for name in ["marker", "signed"] {
+            self.machine.write(&format!("/var/lib/timed/{name}"), text);
+        }
+    }
+
+    fn data(&self, name: &str) -> String {
+        let path = self.machine.path(&format!("/var/lib/timed/{name}"));
+        fs::read_to_string(path).unwrap_or_default()
+    }
+
     fn status(&self) -> Value {
         self.relman(&["status", "--json"]).json()
     }
@@ -209,6 +220,27 @@ fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
         .says(&["was killed", "runs on testnet-1"]);
     node.runs(TAG);
     assert_eq!(node.status()["data"]["problems"], serde_json::json!([]));
+
+    // Data go with their release: a probe asks the daemon itself, a backup is made while it is stopped.
+    let path = node.machine.path("/etc/relman/node.toml");
+    let mut text = fs::read_to_string(&path).expect("the configuration");
+    text.push_str(
+        "\n[health.rpc]\nurl = \"http://127.0.0.1:24101/rpc\"\n[[probe]]\nname = \"height\"\nkind = \"rpc\"\npreset = \"height-grows\"\ndeadline_seconds = 20\n\
+         [data]\ndir = \"/var/lib/timed\"\nprotect = [\"signed\"]\n",
+    );
+    fs::write(&path, text).expect("the configuration");
+    node.write_data("one");
+    node.relman(&["install", SECOND])
+        .exits(0)
+        .says(&["backing up", "height"]);
+    node.relman(&["health"]).exits(0);
+    node.write_data("two");
+    node.relman(&["backup", "verify"]).exits(0);
+    node.relman(&["rollback", "--with-data"]).exits(0);
+    node.runs(TAG);
+    assert_eq!(node.data("marker"), "one");
+    assert_eq!(node.data("signed"), "two", "what was signed stays known");
+    node.relman(&["receipts", "verify"]).exits(0);
 
     // What the operator has stopped is not started behind his back.
     node.relman(&["rollback", "--to", SECOND, "--emergency"])

@@ -77,6 +77,23 @@ impl Status {
             "1 if relman rollback has a release to go to.",
             i64::from(self.rollback.is_some()),
         );
+        page.one(
+            "relman_node_backups",
+            "Backups whose manifests are whole.",
+            self.backups.count as i64,
+        );
+        let made = self
+            .backups
+            .made
+            .as_ref()
+            .and_then(|at| at.parse::<Timestamp>().ok());
+        if let Some(made) = made {
+            page.one(
+                "relman_node_newest_backup_timestamp_seconds",
+                "When the newest of them was made.",
+                made.as_second(),
+            );
+        }
         self.metadata_and_last(&mut page);
         page.one(
             "relman_node_status_timestamp_seconds",

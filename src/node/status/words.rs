@@ -59,6 +59,12 @@ impl Status {
             };
             lines.push(format!("{mark} {}", version.line()));
         }
+        if let (Some(newest), Some(made)) = (&self.backups.newest, &self.backups.made) {
+            lines.push(format!(
+                "backups   {}, the newest {newest} of {made}",
+                self.backups.count
+            ));
+        }
         if self.rollback.is_none() && self.current.is_some() {
             lines.push("rollback  nothing to go back to by default".into());
         }
