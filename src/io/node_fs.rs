@@ -412,6 +412,20 @@ impl Host for NodeFs {
         node_process::exe_digest(pid)
     }
 
+    fn run_hook(
+        &self,
+        argv: &[String],
+        told: &[(&'static str, String)],
+        timeout: Duration,
+    ) -> Result<()> {
+        let output = node_run::run_told(argv, told, timeout)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let error = Error::failed(format!("{} ended with {}", argv.join(" "), output.status));
+        Err(output.tail().into_iter().fold(error, Error::caused_by))
+    }
+
     fn run_version(
         &self,
         version: &str,

@@ -38,10 +38,29 @@ pub(crate) fn run(argv: &[String], dir: Option<&Path>, timeout: Duration) -> Res
     run_up_to(argv, dir, timeout, limits::MAX_COMMAND_OUTPUT_LEN)
 }
 
+/// As [`run`], with variables of its own.
+pub(crate) fn run_told(
+    argv: &[String],
+    told: &[(&'static str, String)],
+    timeout: Duration,
+) -> Result<Output> {
+    run_in(argv, None, told, timeout, limits::MAX_COMMAND_OUTPUT_LEN)
+}
+
 /// As [`run`], keeping `limit` bytes of each stream.
 pub(crate) fn run_up_to(
     argv: &[String],
     dir: Option<&Path>,
+    timeout: Duration,
+    limit: u64,
+) -> Result<Output> {
+    run_in(argv, dir, &[], timeout, limit)
+}
+
+fn run_in(
+    argv: &[String],
+    dir: Option<&Path>,
+    told: &[(&'static str, String)],
     timeout: Duration,
     limit: u64,
 ) -> Result<Output> {
@@ -53,6 +72,7 @@ pub(crate) fn run_up_to(
     command
         .args(args)
         .env("LC_ALL", "C")
+        .envs(told.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -139,6 +139,7 @@ impl Node<'_> {
         wanted: &Wanted,
         staging: &Staging,
     ) -> Result<HealthReport> {
+        self.hook_before(journal)?;
         if let Some(adoption) = &plan.adopt {
             (self.say)(&format!("keeping what is there as {}", adoption.version));
             self.enter(journal, Step::Adopt)?;
@@ -278,7 +279,9 @@ impl Node<'_> {
         }
         self.record_concluded();
         self.done(journal)?;
-        self.host.remove_journal()
+        self.host.remove_journal()?;
+        self.hook_after(journal, outcome);
+        Ok(())
     }
 
     /// After a failure before the swap: what anybody uses has not changed, so only what lies

@@ -4,6 +4,7 @@ pub mod backup;
 mod check;
 pub mod doctor;
 mod endpoint;
+pub mod hooks;
 mod http;
 mod keys;
 pub mod probe;
@@ -128,6 +129,8 @@ pub struct NodeConfig {
     pub keep: usize,
     /// What `relman doctor` looks at besides.
     pub doctor: DoctorConfig,
+    /// The operator's own commands around a change.
+    pub hooks: hooks::HookConfig,
     /// What is backed up and how.
     pub backup: BackupConfig,
     /// Accept a trust root that carries the signed mark "example".

@@ -70,6 +70,8 @@ pub(crate) struct World {
     pub queued: bool,
     /// Stops that gave it little time.
     pub stops_at_once: u64,
+    /// What hooks were told.
+    pub hooks: Vec<String>,
     /// Why the host cannot be changed.
     pub lacking: Vec<String>,
     pub clock: Duration,
@@ -452,6 +454,21 @@ impl Host for Fake {
     }
     fn exe_digest(&self, _: u32) -> Result<Option<Sha256>> {
         self.read(|w| w.running.as_deref().map(Sha256::of))
+    }
+    fn run_hook(
+        &self,
+        argv: &[String],
+        told: &[(&'static str, String)],
+        _: Duration,
+    ) -> Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.alive()?;
+        let told = told.iter().map(|(name, value)| format!("{name}={value}"));
+        world.hooks.push(told.collect::<Vec<_>>().join(" "));
+        match argv {
+            [name] if name == "false" => Err(Error::failed("it said no")),
+            _ => Ok(()),
+        }
     }
     fn run_version(&self, version: &str, _: &str, _: &[String], _: Duration) -> Result<String> {
         Ok(format!("timed {version}"))

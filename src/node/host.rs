@@ -278,6 +278,16 @@ pub trait Host {
     fn process(&self, pid: u32) -> Result<Option<Process>>;
     /// Digest of the file that the process runs; none where it ended.
     fn exe_digest(&self, pid: u32) -> Result<Option<Sha256>>;
+    /// Runs the operator's command `argv` with variables of its own, at most `timeout` long.
+    ///
+    /// # Errors
+    /// Kind failed: it cannot be run, or did not end well; the causes are what it said last.
+    fn run_hook(
+        &self,
+        argv: &[String],
+        told: &[(&'static str, String)],
+        timeout: Duration,
+    ) -> Result<()>;
     /// What a version's binary prints when run with `args`, at most `timeout` long.
     fn run_version(
         &self,

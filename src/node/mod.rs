@@ -13,6 +13,7 @@ pub mod doctor;
 mod floor;
 pub mod health;
 pub mod history;
+mod hooks;
 pub mod host;
 pub mod install;
 pub mod journal;

@@ -105,6 +105,13 @@ stable_seconds = 5
 # kind = "journal"
 # level = "critical"
 
+# Your own commands around a change; they see RELMAN_OPERATION, RELMAN_RELEASE, RELMAN_REASON and others.
+# [hooks]
+# before = ["/usr/local/bin/drain"]     # if it fails, nothing is begun
+# after = ["/usr/local/bin/undrain"]
+# failed = ["/usr/local/bin/page", "upgrade failed"]
+# timeout_seconds = 60
+
 # Versions kept, the current one included. The one to roll back to is never removed.
 [retention]
 keep = 5

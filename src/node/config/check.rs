@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::backup::{Places, RawBackup, RawData, check as check_backup};
 use super::doctor::RawDoctor;
+use super::hooks::RawHooks;
 use super::http::RawHttp;
 use super::{Attributes, Binary, Control, HealthConfig, NodeConfig, ServiceConfig, StoreLocation};
 use crate::limits;
@@ -32,6 +33,8 @@ pub(super) struct RawConfig {
     peer: Vec<toml::Table>,
     #[serde(default)]
     retention: RawRetention,
+    #[serde(default)]
+    hooks: RawHooks,
     #[serde(default)]
     doctor: RawDoctor,
     #[serde(default)]
@@ -183,6 +186,7 @@ impl RawConfig {
             probes,
             stages,
             keep: self.retention.keep,
+            hooks: self.hooks.check(dir, problems),
             doctor: self.doctor.check(dir, problems),
             insecure_accept_example_root: self.insecure_accept_example_root,
         }

@@ -365,3 +365,42 @@ fn a_dry_run_does_not_raise_the_floor() {
         "{error}"
     );
 }
+
+#[test]
+fn hooks_are_told_what_happens_and_only_the_first_can_stop_it() {
+    let fake = Fake::new();
+    install(&fake, ONE);
+    let mut config = Fake::config();
+    let hook = |word: &str| Some(vec![word.to_owned()]);
+    config.hooks.before = hook("true");
+    config.hooks.after = hook("false");
+    config.hooks.failed = hook("false");
+    fake.with_config(&config, |n| n.install(TWO, &GO)).unwrap();
+    let told = fake.0.borrow().hooks.clone();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].starts_with("RELMAN_HOOK=before RELMAN_NODE=timed"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("RELMAN_OPERATION=install RELMAN_RELEASE=phase2-b-1.0.0"));
+    assert!(
+        told[1].ends_with("RELMAN_PREVIOUS=phase1-a-1.0.0"),
+        "{told:?}"
+    );
+    // A change that fails has its hook, with the reason.
+    fake.0.borrow_mut().crashing.insert(timed(THREE));
+    fake.with_config(&config, |n| n.install(THREE, &GO))
+        .unwrap_err();
+    let told = fake.0.borrow().hooks.clone();
+    assert!(told[3].starts_with("RELMAN_HOOK=failed") && told[3].contains("RELMAN_REASON="));
+    // One that says no keeps the change from being begun.
+    config.hooks.before = hook("false");
+    let starts = fake.0.borrow().starts;
+    let error = fake
+        .with_config(&config, |n| n.rollback(None, &GO))
+        .unwrap_err();
+    assert!(error.message().contains("did not let it begin"), "{error}");
+    assert_eq!(fake.0.borrow().starts, starts);
+    assert_eq!(fake.0.borrow().running, Some(timed(TWO)));
+    assert!(fake.0.borrow().journal.is_none());
+}
