@@ -225,7 +225,7 @@ fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
     let path = node.machine.path("/etc/relman/node.toml");
     let mut text = fs::read_to_string(&path).expect("the configuration");
     text.push_str(
-        "\n[health.rpc]\nurl = \"http://127.0.0.1:24101/rpc\"\n[[probe]]\nname = \"height\"\nkind = \"rpc\"\npreset = \"height-grows\"\ndeadline_seconds = 20\n\
+        "\n[health.rpc]\nurl = \"http://127.0.0.1:24101/rpc\"\ncookie_file = \"/var/lib/timed/.cookie\"\n[[probe]]\nname = \"height\"\nkind = \"rpc\"\npreset = \"height-grows\"\ndeadline_seconds = 20\n\
          [data]\ndir = \"/var/lib/timed\"\nprotect = [\"signed\"]\n",
     );
     fs::write(&path, text).expect("the configuration");
