@@ -137,9 +137,11 @@ fn a_node_installs_from_nginx_and_asks_for_the_heads_only_if_they_changed() {
         .unwrap()
         .replace("ca = ", "# ca = ");
     fs::write(&config, without).unwrap();
-    install(SECOND)
-        .exits(1)
-        .says(&["could not be verified", "UnknownIssuer", "ca in [http] of node.toml"]);
+    install(SECOND).exits(1).says(&[
+        "could not be verified",
+        "UnknownIssuer",
+        "ca in [http] of node.toml",
+    ]);
     let installed = fs::read(node.join("bin/timed")).unwrap();
     assert_eq!(
         installed,
