@@ -71,9 +71,13 @@ impl PoweredDisk {
         );
     }
 
-    /// After [`PoweredDisk::cut`], when nobody uses it any more: the disk as it would come up.
-    pub fn power_on(&self) {
-        assert!(does("umount", &[&self.at.to_string_lossy()]), "in use");
+    /// After [`PoweredDisk::cut`]: the disk as it would come up. `end` ends whoever still uses it; a
+    /// process that was just being started when its parent was killed appears late.
+    pub fn power_on(&self, end: impl Fn()) {
+        super::wait_for("nobody to use a disk", || {
+            end();
+            does("umount", &[&self.at.to_string_lossy()]).then_some(())
+        });
         self.turn_on();
     }
 }

@@ -125,7 +125,8 @@ fn prepared(story: &Story, fault: impl std::fmt::Debug) -> Node {
     if story.data {
         let path = node.path("node.toml");
         let text = fs::read_to_string(&path).expect("a configuration");
-        let data = "[data]\ndir = \"data\"\nprotect = [\"last_signed\"]\n";
+        let data =
+            "[data]\ndir = \"data\"\nprotect = [\"last_signed\"]\n[backup]\nmin_free_mib = 1\n";
         fs::write(path, text + data).expect("a configuration");
         write_data(&node, "1");
     }
@@ -359,8 +360,7 @@ fn at_each_power_cut(kind: &str) {
                 })
                 .unwrap_or_else(|| panic!("{call:?} did not come"));
             disk.cut();
-            node.end_daemons();
-            disk.power_on();
+            disk.power_on(|| node.end_daemons());
             // As the units have it: recovery, then the daemon.
             node.run("recover --boot").exits(0);
             if node.running().is_none() {

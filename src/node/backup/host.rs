@@ -60,14 +60,21 @@ pub struct Listed {
     pub manifest: Result<Manifest>,
 }
 
-/// What tells a directory from every other one on a running system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What tells a directory from every other one beside it. Two are the same if their inodes are: numbers of
+/// devices are given out anew at each start of the host, and a restore may be finished after one.
+#[derive(Clone, Copy, Debug, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     /// Number of the device.
     pub dev: u64,
     /// Number of the inode.
     pub ino: u64,
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.ino == other.ino
+    }
 }
 
 /// A protected path: in the present data, or in a backup.
