@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::node_run::{Output, run};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::node::doctor::{Examiner, Firewall};
 
 /// For programs that answer at once or not at all.
@@ -69,11 +69,9 @@ impl Examiner for Host {
             // Not installed.
             return Ok(None);
         };
-        if !output.status.success() {
-            let error = Error::failed("what the firewall lets through is unknown");
-            let error = output.tail().into_iter().fold(error, Error::caused_by);
-            return Err(error.hint("sudo ufw status"));
-        }
+        let output = output
+            .ended_well(|_| "what the firewall lets through is unknown".into())
+            .map_err(|e| e.hint("sudo ufw status"))?;
         Ok(active_rules(&output.stdout).map(|rules| Firewall {
             name: "ufw".into(),
             rules,
@@ -94,12 +92,7 @@ impl Examiner for Host {
 
 fn ask(argv: &[&str]) -> Result<Output> {
     let argv: Vec<String> = argv.iter().map(|word| word.to_string()).collect();
-    let output = run(&argv, None, ASK)?;
-    if output.status.success() {
-        return Ok(output);
-    }
-    let error = Error::failed(format!("{} ended with {}", argv.join(" "), output.status));
-    Err(output.tail().into_iter().fold(error, Error::caused_by))
+    run(&argv, None, ASK)?.ended_well(|status| format!("{} ended with {status}", argv.join(" ")))
 }
 
 /// proc_net_tcp(5): local address and state in hex; the address in the machine's byte order, word by

@@ -114,7 +114,7 @@ impl Host for NodeFs {
     }
 
     fn try_lock(&self, command: &str) -> Result<Result<Box<dyn Any>>> {
-        let lock = NodeLock::take(self.state()?, command, &rfc3339(self.now()))?;
+        let lock = NodeLock::try_take(self.state()?, command, &rfc3339(self.now()))?;
         Ok(lock.map(|lock| Box::new(lock) as Box<dyn Any>))
     }
 
@@ -418,12 +418,9 @@ impl Host for NodeFs {
         told: &[(&'static str, String)],
         timeout: Duration,
     ) -> Result<()> {
-        let output = node_run::run_told(argv, told, timeout)?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let error = Error::failed(format!("{} ended with {}", argv.join(" "), output.status));
-        Err(output.tail().into_iter().fold(error, Error::caused_by))
+        node_run::run_told(argv, told, timeout)?
+            .ended_well(|status| format!("{} ended with {status}", argv.join(" ")))
+            .map(|_| ())
     }
 
     fn run_version(
@@ -437,11 +434,8 @@ impl Host for NodeFs {
         let program = self.state.join(VERSIONS).join(version).join(binary);
         let mut argv = vec![program.to_string_lossy().into_owned()];
         argv.extend(args.iter().cloned());
-        let output = node_run::run(&argv, None, timeout)?;
-        if !output.status.success() {
-            let error = Error::failed(format!("{} ended with {}", argv.join(" "), output.status));
-            return Err(output.tail().into_iter().fold(error, Error::caused_by));
-        }
+        let output = node_run::run(&argv, None, timeout)?
+            .ended_well(|status| format!("{} ended with {status}", argv.join(" ")))?;
         Ok(format!("{}{}", output.stdout, output.stderr))
     }
 
@@ -454,7 +448,7 @@ impl Host for NodeFs {
         check_owner(&health)?;
         let dir = health.make_dir(format!("{stage}.lock"), 0o700)?;
         let command = format!("health --stage {stage}");
-        let lock = NodeLock::take(&dir, &command, &rfc3339(self.now()))??;
+        let lock = NodeLock::take(&dir, &command, &rfc3339(self.now()))?;
         Ok(Box::new(lock))
     }
 

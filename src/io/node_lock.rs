@@ -32,8 +32,16 @@ impl NodeLock {
     /// Takes the lock in `state` for `command`, begun at `since` (RFC 3339).
     ///
     /// # Errors
+    /// Kind failed: it is held; the error says by whom.
+    pub(crate) fn take(state: &Dir, command: &str, since: &str) -> Result<NodeLock> {
+        NodeLock::try_take(state, command, since)?
+    }
+
+    /// [`NodeLock::take`] for who has to tell a held lock from one that cannot be had.
+    ///
+    /// # Errors
     /// Kind failed: I/O; the inner one: it is held, and by whom.
-    pub(crate) fn take(state: &Dir, command: &str, since: &str) -> Result<Result<NodeLock>> {
+    pub(crate) fn try_take(state: &Dir, command: &str, since: &str) -> Result<Result<NodeLock>> {
         let path = state.path.join(NAME);
         // Nobody else may open it: a reader could hold the lock as well as a writer.
         let fd = openat(

@@ -26,6 +26,18 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Itself, if the command ended well.
+    ///
+    /// # Errors
+    /// Kind failed, with `message` of how it ended, and what it said last.
+    pub(crate) fn ended_well(self, message: impl FnOnce(ExitStatus) -> String) -> Result<Output> {
+        if self.status.success() {
+            return Ok(self);
+        }
+        let error = Error::failed(message(self.status));
+        Err(self.tail().into_iter().fold(error, Error::caused_by))
+    }
+
     /// The last lines of both streams, for an error.
     pub(crate) fn tail(&self) -> Vec<String> {
         let text = format!("{}{}", self.stdout, self.stderr);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::node_run::{last_lines, run};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::node::config::{HealthConfig, ServiceConfig};
 use crate::node::host::{Service, ServiceFacts, ServiceState, Stop};
 use crate::node::probe::{LogSource, UnitLog};
@@ -42,17 +42,11 @@ impl SystemdService {
             .chain(&["--", self.unit.as_str()])
             .map(|word| word.to_string())
             .collect();
-        let output = run(&argv, None, timeout)?;
-        let verb = words.join(" ");
-        if output.status.success() {
-            return Ok(());
-        }
-        let error = Error::failed(format!(
-            "systemctl {verb} {} ended with {}",
-            self.unit, output.status
-        ))
-        .hint(format!("systemctl status {}", self.unit));
-        Err(output.tail().into_iter().fold(error, Error::caused_by))
+        let (unit, verb) = (&self.unit, words.join(" "));
+        run(&argv, None, timeout)?
+            .ended_well(|status| format!("systemctl {verb} {unit} ended with {status}"))
+            .map(|_| ())
+            .map_err(|e| e.hint(format!("systemctl status {unit}")))
     }
 
     /// A unit that failed too often in a row is not started again without this.
@@ -160,10 +154,7 @@ fn show(unit: &str, properties: &str) -> Result<String> {
     let property = format!("--property={properties}");
     let argv = ["systemctl", "show", &property, "--", unit].map(String::from);
     let output = run(&argv, None, ASK)?;
-    if !output.status.success() {
-        let error = Error::failed(format!("systemd says nothing about {unit}"));
-        return Err(output.tail().into_iter().fold(error, Error::caused_by));
-    }
+    let output = output.ended_well(|_| format!("systemd says nothing about {unit}"))?;
     Ok(output.stdout)
 }
 
@@ -174,11 +165,9 @@ fn show(unit: &str, properties: &str) -> Result<String> {
 pub fn reload() -> Result<()> {
     let argv = ["systemctl", "--no-ask-password", "daemon-reload"].map(String::from);
     let output = run(&argv, None, ASK)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let error = Error::failed("systemd did not read its units again");
-    Err(output.tail().into_iter().fold(error, Error::caused_by))
+    output
+        .ended_well(|_| "systemd did not read its units again".into())
+        .map(|_| ())
 }
 
 /// Whether systemd knows the unit, and what it has written down about it.

@@ -314,6 +314,22 @@ impl Node<'_> {
         started.map_err(|e| e.under(format!("{} could not be started", service.name())))
     }
 
+    /// Stops whatever runs of the version that is left; before the daemon's own turn in the boot
+    /// nothing does. Gives why it still runs, where the way back goes on all the same.
+    ///
+    /// # Errors
+    /// It still runs, and data are to be exchanged, which is never done under a daemon.
+    pub(super) fn stop_again(&self, journal: &Journal) -> Result<Option<Error>> {
+        let Some(service) = self.service.filter(|_| !self.booting) else {
+            return Ok(None);
+        };
+        match service.stop(self.at_once).or_else(|_| service.stop(true)) {
+            Ok(_) => Ok(None),
+            Err(error) if journal.moves_data() => Err(error),
+            Err(error) => Ok(Some(error)),
+        }
+    }
+
     /// Puts the previous version back. Repeating it is harmless.
     ///
     /// # Errors
@@ -336,13 +352,7 @@ impl Node<'_> {
             Err(error) if error.kind() == Kind::Refused => return Ok(Restored::Stuck(error)),
             Err(error) => return Err(error),
         };
-        let stopped = match self.service {
-            Some(service) if !self.booting => service
-                .stop(false)
-                .or_else(|_| service.stop(true))
-                .map(|_| ()),
-            _ => Ok(()),
-        };
+        let still_runs = self.stop_again(journal)?;
         self.host.set_current(Some(previous))?;
         self.host.fault_point("revert-swap-done")?;
         self.revert_data(journal)?;
@@ -351,9 +361,9 @@ impl Node<'_> {
             origin: retained.record.origin,
             files: &retained.files,
         };
-        let healthy = stopped.and_then(|()| self.bring_up(journal, &wanted));
+        let sick = still_runs.or_else(|| self.bring_up(journal, &wanted).err());
         self.host.fault_point("revert-health-done")?;
-        Ok(Restored::Previous(previous.clone(), healthy.err()))
+        Ok(Restored::Previous(previous.clone(), sick))
     }
 
     /// Starts the daemon, if it is to run, and watches it, if there is time.

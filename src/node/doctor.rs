@@ -65,7 +65,10 @@ impl Node<'_> {
                 ));
             }
         }
-        self.examine_binaries(examiner, &mut found);
+        // Only of verified bytes: asking for libraries runs a program's loader.
+        if status.current.is_some_and(|current| current.whole) {
+            self.examine_binaries(examiner, &mut found);
+        }
         self.examine_probes(&mut found);
         let doctor = &self.config.doctor;
         ports(doctor, examiner, &mut found);
@@ -110,15 +113,7 @@ impl Node<'_> {
         }
     }
 
-    /// Only of a version whose bytes were verified just now: asking for libraries runs its loader.
     fn examine_binaries(&self, examiner: &dyn Examiner, found: &mut Vec<Finding>) {
-        let Ok(Some(current)) = self.host.current() else {
-            return;
-        };
-        if self.retained_whole(&current).is_err() {
-            // Said by the status.
-            return;
-        }
         for binary in &self.config.binaries {
             let subject = format!("binary {}", binary.name);
             match examiner.missing_libraries(&binary.path) {

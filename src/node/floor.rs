@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::record::json;
+use super::retained::Retained;
 use crate::error::{Error, Kind, Result};
 use crate::release::edges::{Barrier, Edges};
 use crate::release::tag::Tag;
@@ -84,29 +85,25 @@ impl Node<'_> {
         ))
         .hint("a newer release: relman status shows what is retained, relman list what there is"))
     }
+}
 
-    /// What keeps this node from going back from `current` to `to`, which declares `other`; and what
-    /// cannot be told about it.
-    pub(super) fn barrier(
-        &self,
-        current: Option<&str>,
-        to: &str,
-        other: &Edges,
-    ) -> (Option<Barrier>, Option<String>) {
-        let Some(from) = current.filter(|from| *from != to) else {
-            return (None, None);
-        };
-        match self.retained(from) {
-            // An upgrade is no way back.
-            Ok(left) if is_older(to, from) => (left.edges.barrier(from, to, other), None),
-            Ok(_) => (None, None),
-            Err(error) => (
-                None,
-                Some(format!(
-                    "how far {from} lets a node go back cannot be told: {error}"
-                )),
-            ),
-        }
+/// What keeps a node from going back to `to`, which declares `other`, from the version that is `left`
+/// and what it is worth; and what cannot be told about it.
+pub(super) fn barrier(
+    left: Option<&(&str, Result<Retained>)>,
+    to: &str,
+    other: &Edges,
+) -> (Option<Barrier>, Option<String>) {
+    match left {
+        // An upgrade is no way back.
+        Some((from, Ok(left))) if is_older(to, from) => (left.edges.barrier(from, to, other), None),
+        Some((from, Err(error))) => (
+            None,
+            Some(format!(
+                "how far {from} lets a node go back cannot be told: {error}"
+            )),
+        ),
+        _ => (None, None),
     }
 }
 

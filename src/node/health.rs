@@ -92,13 +92,7 @@ impl Node<'_> {
     /// # Errors
     /// Kind failed: nothing is installed, or what is cannot be read.
     pub fn look_at_health(&self) -> Result<HealthLook> {
-        let Some(tag) = self.host.current()? else {
-            return Err(
-                Error::failed("nothing is installed, so there is nothing to look at")
-                    .hint("relman install"),
-            );
-        };
-        let retained = self.retained(&tag)?;
+        let (tag, retained) = self.installed()?;
         let wanted = Wanted {
             tag: &tag,
             origin: retained.record.origin,

@@ -4,6 +4,7 @@
 
 use super::Node;
 use super::activate::{ChangeOutcome, ChangeReport, Options, Restored, records, unrecorded};
+use super::floor::barrier;
 use super::health::{HealthReport, Wanted};
 use super::history::Outcome;
 use super::host::{Found, Staging};
@@ -13,7 +14,7 @@ use super::preflight::Preflight;
 use super::record::{ADOPTED_PREFIX, Origin, RECORD_NAME, ReleaseRecord, check_version_name};
 use super::release::VerifiedRelease;
 use crate::error::{Error, Result};
-use crate::release::edges::Barrier;
+use crate::release::edges::{Barrier, Edges};
 
 impl Node<'_> {
     /// Installs `tag`, or plans it and changes nothing.
@@ -147,7 +148,12 @@ impl Node<'_> {
         let current = observed.current.as_deref();
         let linked = observed.found.iter().all(|(_, f)| *f == Found::Ours);
         let mut warnings = release.warnings.clone();
-        match self.barrier(current, tag, &release.edges) {
+        let history = self.history()?;
+        // What is left is verified once, for all that is asked of it.
+        let left = current
+            .filter(|c| *c != tag)
+            .map(|from| (from, self.retained(from)));
+        match barrier(left.as_ref(), tag, &release.edges) {
             (Some(Barrier::Release(why) | Barrier::Data(why)), _) => {
                 return Err(
                     Error::refused(format!("{tag} would be a way back that is closed"))
@@ -157,27 +163,33 @@ impl Node<'_> {
             }
             (None, unknown) => warnings.extend(unknown),
         }
-        if let Some(left) = self.history()?.rolled_back_from(tag) {
+        if let Some(left) = history.rolled_back_from(tag) {
             warnings.push(format!(
                 "{tag} was rolled back from at {}: {}",
                 left.at,
                 left.reason.as_deref().unwrap_or("no reason was recorded")
             ));
         }
-        if let Some(previous) = current.filter(|c| *c != tag)
-            && let Err(error) = self.retained_whole(previous)
-        {
+        let whole = left.as_ref().map(|(from, retained)| {
+            let retained = retained.as_ref().map_err(Clone::clone)?;
+            self.require_files(from, &retained.files)?;
+            Ok::<_, Error>(&retained.files)
+        });
+        if let (Some((previous, _)), Some(Err(error))) = (&left, &whole) {
             warnings.push(format!(
                 "if {tag} fails there is no way back to {previous}: {error}"
             ));
         }
         let already = retained && linked && current == Some(tag);
-        // Nobody knows what a version that was only found here is like when it is well.
-        let installed = current.filter(|tag| !tag.starts_with(ADOPTED_PREFIX));
-        let running = installed
-            .map(|tag| self.host.files(tag))
-            .transpose()?
-            .flatten();
+        let running = match (current, whole) {
+            // Nobody knows what a version that was only found here is like when it is well.
+            (Some(current), _) if current.starts_with(ADOPTED_PREFIX) => None,
+            // They were found to be what is wanted; hashing them again would tell the same.
+            (Some(_), Some(Ok(verified))) => Some(verified.clone()),
+            (Some(current), None) if retained && current == tag => Some(files.clone()),
+            (Some(current), _) => self.host.files(current)?,
+            (None, _) => None,
+        };
         let mut preflight = self.preflight(&observed, running.as_deref(), options.start);
         let plan = if already {
             None
@@ -193,14 +205,21 @@ impl Node<'_> {
             plan.start = preflight.start;
             plan.backup = self.plan_backup()?;
             let previous = plan.previous.clone();
-            let back = self.way_back(release, previous.as_deref(), plan.backup.as_ref());
+            // What is about to be adopted declares nothing.
+            let edges = match &left {
+                Some((from, Ok(retained))) if previous.as_deref() == Some(*from) => {
+                    retained.edges.clone()
+                }
+                _ => Edges::default(),
+            };
+            let back = self.way_back(release, (previous.as_deref(), &edges), plan.backup.as_ref());
             if let (Some(why), Some(previous)) = (&back.closed, &previous) {
                 preflight.needs_force(format!(
                     "if {tag} fails once it has run, there is no way back to {previous}: {why}"
                 ));
             }
             plan.way_back = back;
-            plan.downtime_ms = self.history()?.last_downtime_ms();
+            plan.downtime_ms = history.last_downtime_ms();
             Some(plan)
         };
         let report = ChangeReport {

@@ -155,6 +155,11 @@ impl Journal {
         self.step < Step::Swap || (self.step == Step::Swap && current != Some(self.tag.as_str()))
     }
 
+    /// Whether data of an earlier version are put back on the way back.
+    pub fn moves_data(&self) -> bool {
+        self.restore.is_some() || (self.data_back && self.ran)
+    }
+
     /// Whether the daemon may have been stopped.
     pub fn may_have_stopped(&self) -> bool {
         self.step >= Step::Stop

@@ -8,7 +8,7 @@ use super::journal::{Journal, Step};
 use super::plan::Plan;
 use super::release::VerifiedRelease;
 use crate::error::{Error, Result};
-use crate::release::edges::Barrier;
+use crate::release::edges::{Barrier, Edges};
 
 /// What an install that fails would meet on its way back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,19 +20,17 @@ pub(super) struct WayBack {
 }
 
 impl Node<'_> {
-    /// How a failed install of `release` goes back to `previous`.
+    /// How a failed install of `release` goes back to `previous`, which declares `edges`.
     pub(super) fn way_back(
         &self,
         release: &VerifiedRelease,
-        previous: Option<&str>,
+        (previous, edges): (Option<&str>, &Edges),
         backup: Option<&BackupPlan>,
     ) -> WayBack {
         let Some(previous) = previous.filter(|p| *p != release.tag) else {
             return WayBack::default();
         };
-        // A version that does not verify any more is told where it matters.
-        let edges = self.retained(previous).map(|r| r.edges).unwrap_or_default();
-        match release.edges.barrier(&release.tag, previous, &edges) {
+        match release.edges.barrier(&release.tag, previous, edges) {
             None => WayBack::default(),
             Some(Barrier::Data(_)) if backup.is_some() && self.config.backup.data.is_some() => {
                 WayBack {

@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 pub(super) struct Preflight {
     /// Whether the daemon is to run afterwards: not where the operator had stopped it.
     pub start: bool,
-    /// Why the change cannot work, or what `--force` passes over.
+    /// Why the change cannot work.
     pub problems: Vec<String>,
-    /// Only [`Preflight::problems`] of these kinds can be passed over.
+    /// What is wrong and `--force` passes over.
     forcible: Vec<String>,
 }
 

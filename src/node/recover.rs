@@ -195,27 +195,21 @@ impl Node<'_> {
             }
             Err(error) => return Err(error),
         };
-        let stopped = match self.service {
-            // What runs may be the version that was left.
-            Some(service) if !self.booting => service
-                .stop(self.at_once)
-                .or_else(|_| service.stop(true))
-                .map(|_| ()),
-            _ => Ok(()),
-        };
+        // What runs may be the version that was left.
+        let still_runs = self.stop_again(journal)?;
         let wanted = Wanted {
             tag: &journal.tag,
             origin: retained.record.origin,
             files: &retained.files,
         };
-        if let (Ok(()), Some(plan)) = (&stopped, &journal.restore) {
+        if let Some(plan) = &journal.restore {
             // Never started on data of another version: what cannot be put back now is tried again.
             self.restore_now(plan)?;
         }
-        let healthy = stopped.and_then(|()| self.bring_up(journal, &wanted));
-        let (outcome, problem) = match healthy {
-            Ok(()) => (Outcome::Committed, None),
-            Err(error) => (Outcome::Unhealthy, Some(error.to_string())),
+        let sick = still_runs.or_else(|| self.bring_up(journal, &wanted).err());
+        let (outcome, problem) = match sick {
+            None => (Outcome::Committed, None),
+            Some(error) => (Outcome::Unhealthy, Some(error.to_string())),
         };
         self.conclude(journal, outcome)?;
         Ok((

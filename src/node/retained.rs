@@ -55,6 +55,21 @@ impl Node<'_> {
         })
     }
 
+    /// The current version and what it is worth, for who looks at what runs.
+    ///
+    /// # Errors
+    /// Kind failed: nothing is installed; and as [`Node::retained`].
+    pub(super) fn installed(&self) -> Result<(String, Retained)> {
+        let Some(tag) = self.host.current()? else {
+            return Err(
+                Error::failed("nothing is installed, so there is nothing to look at")
+                    .hint("relman install"),
+            );
+        };
+        let retained = self.retained(&tag)?;
+        Ok((tag, retained))
+    }
+
     /// Refuses unless the files of `version` are exactly `wanted`.
     pub(super) fn require_files(&self, version: &str, wanted: &[FileRecord]) -> Result<()> {
         let Some(found) = self.host.files(version)? else {

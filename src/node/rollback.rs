@@ -5,6 +5,7 @@
 use super::Node;
 use super::activate::{ChangeOutcome, ChangeReport, Options, unrecorded};
 use super::backup::RestorePlan;
+use super::floor::barrier;
 use super::health::Wanted;
 use super::history::Outcome;
 use super::host::{Found, Staging};
@@ -109,7 +110,10 @@ impl Node<'_> {
         let retained = self.retained_whole(&tag)?;
         let mut warnings = retained.warnings.clone();
         self.require_above(&tag, self.floor()?.as_ref())?;
-        match self.barrier(current, &tag, &retained.edges) {
+        let left = current
+            .filter(|c| *c != tag)
+            .map(|from| (from, self.retained(from)));
+        match barrier(left.as_ref(), &tag, &retained.edges) {
             (Some(Barrier::Release(why)), _) => {
                 return Err(Error::refused(format!("{tag} is too far back"))
                     .caused_by(why)

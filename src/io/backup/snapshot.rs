@@ -46,11 +46,8 @@ pub(super) fn delete(record: &SnapshotRecord, dir: &Path) -> Result<()> {
 
 fn run(argv: &[String], dir: &Path) -> Result<()> {
     let timeout = Duration::from_secs(limits::MAX_SNAPSHOT_SECONDS);
-    let output = node_run::run(argv, Some(dir), timeout)?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let error = Error::failed(format!("{} ended with {}", argv.join(" "), output.status))
-        .hint(argv.join(" "));
-    Err(output.tail().into_iter().fold(error, Error::caused_by))
+    node_run::run(argv, Some(dir), timeout)?
+        .ended_well(|status| format!("{} ended with {status}", argv.join(" ")))
+        .map(|_| ())
+        .map_err(|e| e.hint(argv.join(" ")))
 }

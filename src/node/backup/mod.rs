@@ -183,9 +183,7 @@ impl Node<'_> {
         }
         self.host.prepare()?;
         let _lock = self.host.lock("backup create")?;
-        // First: no daemon may be started on half of a restore.
-        let recovered = self.recover_restore()?;
-        self.recover_locked()?;
+        let recovered = self.recover_locked()?.data;
         let plan = self.plan_backup_in(mode)?;
         let about = BackupAbout {
             tag: None,

@@ -366,8 +366,7 @@ impl Node<'_> {
         }
         self.host.prepare()?;
         let _lock = self.host.lock("backup restore")?;
-        let recovered = self.recover_restore()?;
-        self.recover_locked()?;
+        let recovered = self.recover_locked()?.data;
         if self.service.is_none() && !wanted.stopped {
             return Err(Error::failed(
                 "node.toml has no [service], so nobody can tell whether the daemon is stopped",

@@ -33,13 +33,7 @@ impl Node<'_> {
     /// Kind failed: nothing is installed; an unfinished run is there and `resume` is not wanted; another
     /// release becomes current meanwhile.
     pub fn run_stage(&self, stage: Stage, resume: bool) -> Result<StageReport> {
-        let Some(tag) = self.host.current()? else {
-            return Err(
-                Error::failed("nothing is installed, so there is nothing to look at")
-                    .hint("relman install"),
-            );
-        };
-        let retained = self.retained(&tag)?;
+        let (tag, retained) = self.installed()?;
         let wanted = Wanted {
             tag: &tag,
             origin: retained.record.origin,
