@@ -47,6 +47,9 @@ const CHANGING: [&str; 34] = [
     "writev",
 ];
 
+/// How often a call is waited for that did not come.
+const TRIES: usize = 8;
+
 /// What happens instead of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -64,9 +67,16 @@ pub struct Call {
     /// The how-manieth call of this name about this path it is in its thread, from 1; of this name
     /// where there is no path.
     nth: usize,
+    /// It writes to stdout or stderr: what cannot be told there is not told.
+    is_talk: bool,
 }
 
 impl Call {
+    /// Whether it tells somebody something, and changes nothing.
+    pub fn is_talk(&self) -> bool {
+        self.is_talk
+    }
+
     /// Whether it makes something durable.
     pub fn is_sync(&self) -> bool {
         matches!(
@@ -164,6 +174,7 @@ pub fn calls(project: &Project, arguments: &[&str], code: i32) -> Vec<Call> {
             name: name.to_owned(),
             path: path.to_owned(),
             nth,
+            is_talk: rest.starts_with("1<") || rest.starts_with("2<"),
         };
         // Syncs wait in many threads at once.
         if changes(name, rest) && seen.insert(call.clone()) {
@@ -191,6 +202,13 @@ pub fn faulty(project: &Project, arguments: &[&str], call: &Call, fault: Fault) 
     let (run, trace) = traced(project, arguments, &strace);
     let happened = trace.contains("(INJECTED)") || trace.contains("killed by SIGKILL");
     happened.then_some(run)
+}
+
+/// Tries `run` on fresh copies until it comes to `call`: threads share work, so a call may be missed.
+pub fn until_it_comes<T>(call: &Call, run: impl Fn() -> Option<T>) -> T {
+    (0..TRIES)
+        .find_map(|_| run())
+        .unwrap_or_else(|| panic!("{call:?} did not come"))
 }
 
 /// Does `round` for a sample of the calls, one in `sample` (another one for each kind of fault), or for all

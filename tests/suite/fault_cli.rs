@@ -15,12 +15,10 @@ use super::log_collect_cli::{fill, log_size, replaced, yank};
 use super::node_cli::BUILD;
 use super::witness_cli::witnessed;
 use crate::common::relman::{Project, Run, bundled, files};
-use crate::common::strace::{Call, Fault, calls, everywhere, faulty};
+use crate::common::strace::{Call, Fault, calls, everywhere, faulty, until_it_comes};
 
 /// One in this many calls is taken where not all are.
 const SAMPLE: usize = 5;
-/// How often a call is waited for that did not come.
-const TRIES: usize = 8;
 /// When whoever comes after the fault runs relman.
 const LATER: &str = "2026-02-01T01:00:00Z";
 /// Entries before and after the append.
@@ -165,14 +163,11 @@ fn at_each(name: &str, fault: Fault, check: &(dyn Fn(&Call, &Run) + Sync)) {
     let all = calls(&prepared.copy(), &append(), 0);
     assert!(all.len() > 100, "only {} calls", all.len());
     everywhere(&all, fault, SAMPLE, &|call| {
-        // Threads share work, so a call without a path may be missed.
-        let (project, run) = (0..TRIES)
-            .find_map(|_| {
-                let project = prepared.copy();
-                let run = faulty(&project, &append(), call, fault)?;
-                Some((project, run))
-            })
-            .unwrap_or_else(|| panic!("{call:?} did not come"));
+        let (project, run) = until_it_comes(call, || {
+            let project = prepared.copy();
+            let run = faulty(&project, &append(), call, fault)?;
+            Some((project, run))
+        });
         check(call, &run);
         recovers(&project, &run, &format!("{fault:?} at {call:?}"), &before);
     });

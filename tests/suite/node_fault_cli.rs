@@ -8,15 +8,13 @@ use std::process::{Command, Stdio};
 
 use crate::common::power::PoweredDisk;
 use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree};
-use crate::common::strace::{Call, Fault, calls, everywhere, faulty};
+use crate::common::strace::{Call, Fault, calls, everywhere, faulty, until_it_comes};
 use crate::node_cli::{BUILD, Node};
 
 /// One in this many calls is taken where not all are.
 const SAMPLE: usize = 12;
 /// The same where each of them takes a filesystem of its own.
 const POWER_SAMPLE: usize = 40;
-/// How often a call is waited for that did not come.
-const TRIES: usize = 8;
 /// Ends as soon as it is started.
 const BAD: &str = "phase2-finality-fork-1.0.1";
 
@@ -121,6 +119,13 @@ fn prepared(story: &Story, fault: impl std::fmt::Debug) -> Node {
         fs::write(node.path("bin/timed"), by_hand()).expect("a file");
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(node.path("bin/timed"), mode).expect("a mode");
+    }
+    if story.code == 1 {
+        // A look may come before the end of a program that ends at once.
+        let path = node.path("node.toml");
+        let text = fs::read_to_string(&path).expect("a configuration");
+        let text = text.replace("stable_seconds = 0", "stable_seconds = 1");
+        fs::write(path, text).expect("a configuration");
     }
     if story.data {
         let path = node.path("node.toml");
@@ -244,6 +249,19 @@ fn arguments(node: &Node, story: &Story) -> Vec<String> {
     act.chain(["--config".to_owned(), config]).collect()
 }
 
+/// The calls of the story on a node, undisturbed.
+fn calls_of(node: &Node, story: &Story) -> Vec<Call> {
+    let words = arguments(node, story);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    calls(&node.project, &words, story.code)
+}
+
+fn disturbed(node: &Node, story: &Story, call: &Call, fault: Fault) -> Option<Run> {
+    let words = arguments(node, story);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    faulty(&node.project, &words, call, fault)
+}
+
 fn is_whole(node: &Node, story: &Story, what: &str) {
     let found = node.installed();
     let mut allowed: Vec<Vec<u8>> = story
@@ -274,7 +292,7 @@ fn recovers(node: &Node, story: &Story, run: &Run, what: &str) {
     }
     assert!(
         allowed.contains(&running),
-        "{what}: what runs; {recover:#?}"
+        "{what}: what runs; {run:#?}; {recover:#?}"
     );
     assert_eq!(running, node.installed(), "{what}");
     data_belong(node, story, running.as_deref(), what);
@@ -304,21 +322,15 @@ fn at_each(fault: Fault, check: &(dyn Fn(&Call, &Run) + Sync)) {
     for story in &STORIES {
         let prepared = prepared(story, fault);
         let node = copy(&prepared, story);
-        let words = arguments(&node, story);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let all = calls(&node.project, &words, story.code);
+        let all = calls_of(&node, story);
         assert!(all.len() > 30, "{}: only {} calls", story.name, all.len());
         println!("{}: {} calls", story.name, all.len());
         everywhere(&all, fault, SAMPLE, &|call| {
-            let (node, run) = (0..TRIES)
-                .find_map(|_| {
-                    let node = copy(&prepared, story);
-                    let words = arguments(&node, story);
-                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                    let run = faulty(&node.project, &words, call, fault)?;
-                    Some((node, run))
-                })
-                .unwrap_or_else(|| panic!("{call:?} did not come"));
+            let (node, run) = until_it_comes(call, || {
+                let node = copy(&prepared, story);
+                let run = disturbed(&node, story, call, fault)?;
+                Some((node, run))
+            });
             check(call, &run);
             recovers(
                 &node,
@@ -343,22 +355,16 @@ fn at_each_power_cut(kind: &str) {
     for story in &STORIES {
         let prepared = prepared(story, kind);
         let (disk, node) = copy_on_disk(&prepared, story, kind);
-        let words = arguments(&node, story);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let all = calls(&node.project, &words, story.code);
+        let all = calls_of(&node, story);
         println!("{} on {kind}: {} calls", story.name, all.len());
         drop((node, disk));
         everywhere(&all, Fault::Kill, POWER_SAMPLE, &|call| {
             let what = format!("{} on {kind}, power cut at {call:?}", story.name);
-            let (disk, node, run) = (0..TRIES)
-                .find_map(|_| {
-                    let (disk, node) = copy_on_disk(&prepared, story, kind);
-                    let words = arguments(&node, story);
-                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                    let run = faulty(&node.project, &words, call, Fault::Kill)?;
-                    Some((disk, node, run))
-                })
-                .unwrap_or_else(|| panic!("{call:?} did not come"));
+            let (disk, node, run) = until_it_comes(call, || {
+                let (disk, node) = copy_on_disk(&prepared, story, kind);
+                let run = disturbed(&node, story, call, Fault::Kill)?;
+                Some((disk, node, run))
+            });
             disk.cut();
             disk.power_on(|| node.end_daemons());
             // As the units have it: recovery, then the daemon.
@@ -389,7 +395,7 @@ fn a_power_cut_on_ext4_at_every_call_leaves_one_whole_release() {
 fn is_told(call: &Call, run: &Run) {
     assert!(run.signal.is_none(), "{call:?}: {run:#?}");
     assert!([Some(0), Some(1)].contains(&run.code), "{call:?}: {run:#?}");
-    if run.code == Some(1) {
+    if run.code == Some(1) && !call.is_talk() {
         assert!(run.stderr.contains("error: "), "{call:?}: {run:#?}");
     }
 }

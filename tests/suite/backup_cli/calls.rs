@@ -5,12 +5,10 @@ use std::fs;
 
 use super::node::Node;
 use crate::common::relman::{Project, Run};
-use crate::common::strace::{Fault, calls, everywhere, faulty};
+use crate::common::strace::{Fault, calls, everywhere, faulty, until_it_comes};
 
 /// One in this many calls is taken where not all are.
 const SAMPLE: usize = 5;
-/// How often a call is waited for that did not come: threads share work.
-const TRIES: usize = 8;
 const CREATE: [&str; 4] = ["backup", "create", "--config", "node.toml"];
 const RESTORE: [&str; 6] = [
     "backup",
@@ -42,13 +40,11 @@ fn at_each(
     let all = calls(&prepared(name), arguments, 0);
     assert!(all.len() > 30, "only {} calls", all.len());
     everywhere(&all, fault, SAMPLE, &|call| {
-        let (project, run) = (0..TRIES)
-            .find_map(|_| {
-                let project = prepared(name);
-                let run = faulty(&project, arguments, call, fault)?;
-                Some((project, run))
-            })
-            .unwrap_or_else(|| panic!("{call:?} did not come"));
+        let (project, run) = until_it_comes(call, || {
+            let project = prepared(name);
+            let run = faulty(&project, arguments, call, fault)?;
+            Some((project, run))
+        });
         check(&project, &run, &format!("{fault:?} at {call:?}"));
     });
     println!("{name}: {} calls", all.len());
