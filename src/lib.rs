@@ -11,6 +11,8 @@ pub mod attest;
 pub mod cli;
 pub mod demo;
 pub mod error;
+#[cfg(feature = "maintainer")]
+pub mod fleet;
 pub mod hash;
 pub mod io;
 pub mod keys;

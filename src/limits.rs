@@ -382,3 +382,11 @@ pub const MAX_CHECKED_BLOCKS: u64 = 64;
 pub const MAX_STAGE_LEN: u64 = 262_144;
 /// Gaps in a stage's samples that are told one by one.
 pub const MAX_TOLD_GAPS: usize = 50;
+/// `fleet.toml`.
+pub const MAX_FLEET_CONFIG_LEN: u64 = 1_048_576;
+/// Nodes of one fleet.
+pub const MAX_FLEET_NODES: usize = 1_024;
+/// Connections to nodes at the same time.
+pub const MAX_FLEET_PARALLEL: usize = 256;
+/// The JSON document that one node answers with.
+pub const MAX_NODE_ANSWER_LEN: u64 = 4 * 1_048_576;

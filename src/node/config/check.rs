@@ -395,7 +395,7 @@ fn check_health(raw: RawHealth, problems: &mut Vec<String>) -> HealthConfig {
     }
 }
 
-pub(super) fn is_plain_name(name: &str, longest: usize) -> bool {
+pub(crate) fn is_plain_name(name: &str, longest: usize) -> bool {
     name.len() <= longest
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name

@@ -1,0 +1,18 @@
+//! The fleet: many nodes, moved one after another, stopped all at once. Values and drivers; no I/O here: `io` implements
+//! what drivers ask of hosts, records and people.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `config` | `fleet.toml` |
+//! | `host` | what is asked of one node, and what it answers; the trait that ssh and the tests' fake implement |
+//! | `look` | what a node's answers say about it |
+//! | `budget` | how many nodes, and how much weight, may be down |
+//! | `plan` | waves, preconditions, cost: what an upgrade would do, before it does it |
+//! | `notice` | what people are told |
+
+pub mod budget;
+pub mod config;
+pub mod host;
+pub mod look;
+pub mod notice;
+pub mod plan;
