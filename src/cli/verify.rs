@@ -101,7 +101,7 @@ fn bundle(cli: &Cli, args: &VerifyArgs, path: &Path) -> Result<Answer> {
 
 type Open<'a> = dyn Fn(&Released) -> Result<Option<Box<dyn Read + Send>>> + 'a;
 
-fn check(
+pub(super) fn check(
     (store, environment): (&dyn Reader, &str),
     root: &[u8],
     tag: &str,

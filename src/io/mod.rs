@@ -9,6 +9,7 @@ pub mod batches;
 pub mod build;
 pub mod clock;
 mod collect;
+mod dir_sink;
 pub mod doctor;
 pub mod drafts;
 pub mod drawer;
@@ -19,6 +20,8 @@ pub mod gates;
 #[cfg(feature = "maintainer")]
 pub mod git;
 pub mod hashing;
+#[cfg(feature = "maintainer")]
+pub mod herald;
 #[cfg(feature = "maintainer")]
 pub mod kept;
 #[cfg(feature = "maintainer")]
@@ -70,5 +73,7 @@ mod node_run;
 mod node_state;
 mod node_tree;
 mod probe;
+mod random;
 mod service_command;
 pub mod service_systemd;
+mod writeback;

@@ -65,6 +65,6 @@ impl Identity {
 /// A name that nobody else has.
 pub(super) fn random() -> Result<String> {
     let mut bytes = [0u8; 16];
-    aws_lc_rs::rand::fill(&mut bytes).or_failed(|| "the system gives no random bytes".into())?;
+    crate::io::random::fill(&mut bytes)?;
     Ok(hex(&bytes))
 }
