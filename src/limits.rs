@@ -390,3 +390,9 @@ pub const MAX_FLEET_NODES: usize = 1_024;
 pub const MAX_FLEET_PARALLEL: usize = 256;
 /// The JSON document that one node answers with.
 pub const MAX_NODE_ANSWER_LEN: u64 = 4 * 1_048_576;
+/// What is kept of a node's talk on stderr, and read of the log of one connection.
+pub const MAX_NODE_TALK_LEN: u64 = 65_536;
+/// Seconds that a node's clock may be off, beyond what cannot be measured, before it is told.
+pub const MAX_NODE_CLOCK_SKEW_SECONDS: u64 = 5;
+/// A relman that is brought to a node.
+pub const MAX_RELMAN_LEN: u64 = 256 * 1024 * 1024;

@@ -9,10 +9,16 @@
 //! | `budget` | how many nodes, and how much weight, may be down |
 //! | `plan` | waves, preconditions, cost: what an upgrade would do, before it does it |
 //! | `notice` | what people are told |
+//! | `pick` | which nodes a command line names |
+//! | `bootstrap` | what a new node is given |
+//! | `check` | whether a node is what `fleet.toml` says |
 
+pub mod bootstrap;
 pub mod budget;
+pub mod check;
 pub mod config;
 pub mod host;
 pub mod look;
 pub mod notice;
+pub mod pick;
 pub mod plan;

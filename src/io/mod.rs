@@ -16,6 +16,8 @@ pub mod drawer;
 pub mod durable;
 pub mod fault;
 #[cfg(feature = "maintainer")]
+pub mod fleet_ssh;
+#[cfg(feature = "maintainer")]
 pub mod gates;
 #[cfg(feature = "maintainer")]
 pub mod git;
