@@ -8,6 +8,8 @@ mod bundle;
 #[cfg(feature = "maintainer")]
 mod fleet;
 #[cfg(feature = "maintainer")]
+mod fleet_plan;
+#[cfg(feature = "maintainer")]
 mod gate;
 mod health;
 #[cfg(feature = "maintainer")]
@@ -41,6 +43,8 @@ pub use backup::{BackupArgs, BackupCommand, BackupCreateArgs, BackupRestoreArgs}
 pub use bundle::BundleArgs;
 #[cfg(feature = "maintainer")]
 pub use fleet::{FleetArgs, FleetBootstrapArgs, FleetCheckArgs, FleetCommand, FleetFileArgs};
+#[cfg(feature = "maintainer")]
+pub use fleet_plan::FleetPlanArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 pub use health::{HealthArgs, StageArg};

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::FleetPlanArgs;
+
 /// `fleet`
 #[derive(Debug, Args)]
 pub struct FleetArgs {
@@ -19,6 +21,8 @@ pub enum FleetCommand {
     Check(FleetCheckArgs),
     /// Put relman, the trust root and node.toml on new nodes.
     Bootstrap(FleetBootstrapArgs),
+    /// What an upgrade would do, what it costs and what forbids it; changes nothing.
+    Plan(FleetPlanArgs),
 }
 
 impl FleetCommand {
@@ -27,6 +31,7 @@ impl FleetCommand {
         match self {
             FleetCommand::Check(_) => "fleet check",
             FleetCommand::Bootstrap(_) => "fleet bootstrap",
+            FleetCommand::Plan(_) => "fleet plan",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod check;
+mod plan;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ pub fn run(cli: &Cli, args: &FleetArgs, progress: &mut Progress) -> Result<Answe
     match &args.command {
         FleetCommand::Check(args) => check::run(cli, args, progress),
         FleetCommand::Bootstrap(args) => bootstrap::run(cli, args, progress),
+        FleetCommand::Plan(args) => plan::run(cli, args, progress),
     }
 }
 

@@ -87,6 +87,7 @@ fn authority(cli: &Cli, args: &FleetPlanArgs, tag: &str) -> Vec<String> {
             store.as_ref(),
             Unpacking::Members,
             &|released| store.open(&released.archive_path()),
+            None,
         )
     });
     match looked {
