@@ -396,3 +396,5 @@ pub const MAX_NODE_TALK_LEN: u64 = 65_536;
 pub const MAX_NODE_CLOCK_SKEW_SECONDS: u64 = 5;
 /// A relman that is brought to a node.
 pub const MAX_RELMAN_LEN: u64 = 256 * 1024 * 1024;
+/// What the daemon of one node wrote, as it is fetched for an archive.
+pub const MAX_NODE_JOURNAL_LEN: u64 = 256 * 1_048_576;

@@ -8,6 +8,8 @@ mod bundle;
 #[cfg(feature = "maintainer")]
 mod fleet;
 #[cfg(feature = "maintainer")]
+mod fleet_after;
+#[cfg(feature = "maintainer")]
 mod fleet_plan;
 #[cfg(feature = "maintainer")]
 mod gate;
@@ -43,6 +45,8 @@ pub use backup::{BackupArgs, BackupCommand, BackupCreateArgs, BackupRestoreArgs}
 pub use bundle::BundleArgs;
 #[cfg(feature = "maintainer")]
 pub use fleet::{FleetArgs, FleetBootstrapArgs, FleetCheckArgs, FleetCommand, FleetFileArgs};
+#[cfg(feature = "maintainer")]
+pub use fleet_after::{FleetCollectArgs, FleetReadinessArgs};
 #[cfg(feature = "maintainer")]
 pub use fleet_plan::FleetPlanArgs;
 #[cfg(feature = "maintainer")]

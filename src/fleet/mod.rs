@@ -8,6 +8,7 @@
 //! | `look` | what a node's answers say about it |
 //! | `budget` | how many nodes, and how much weight, may be down |
 //! | `plan` | waves, preconditions, cost: what an upgrade would do, before it does it |
+//! | `readiness` | which weight runs which release |
 //! | `notice` | what people are told |
 //! | `pick` | which nodes a command line names |
 //! | `bootstrap` | what a new node is given |
@@ -22,3 +23,4 @@ pub mod look;
 pub mod notice;
 pub mod pick;
 pub mod plan;
+pub mod readiness;

@@ -25,6 +25,8 @@ pub mod hashing;
 #[cfg(feature = "maintainer")]
 pub mod herald;
 #[cfg(feature = "maintainer")]
+pub mod journals;
+#[cfg(feature = "maintainer")]
 pub mod kept;
 #[cfg(feature = "maintainer")]
 pub mod keyring;

@@ -226,6 +226,7 @@ fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
     let mut text = fs::read_to_string(&path).expect("the configuration");
     text.push_str(
         "\n[health.rpc]\nurl = \"http://127.0.0.1:24101/rpc\"\ncookie_file = \"/var/lib/timed/.cookie\"\n[[probe]]\nname = \"height\"\nkind = \"rpc\"\npreset = \"height-grows\"\ndeadline_seconds = 20\n\
+         [[probe]]\nname = \"log\"\nkind = \"journal\"\nlevel = \"error\"\n\
          [data]\ndir = \"/var/lib/timed\"\nprotect = [\"signed\"]\n",
     );
     fs::write(&path, text).expect("the configuration");
@@ -241,6 +242,17 @@ fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
     assert_eq!(node.data("marker"), "one");
     assert_eq!(node.data("signed"), "two", "what was signed stays known");
     node.relman(&["receipts", "verify"]).exits(0);
+
+    // What the daemon says goes through the real journal, as JSON: an error since its start is found, one
+    // before that is not held against it.
+    let conf = node.machine.path("/etc/timed/testnet-1.conf");
+    let good = fs::read_to_string(&conf).expect("the daemon's configuration");
+    fs::write(&conf, format!("{good}fail = error-lines=1\n")).expect("the daemon's configuration");
+    node.systemctl(&["restart", UNIT]).exits(0);
+    node.relman(&["health"]).exits(1).says(&["log", "error"]);
+    fs::write(&conf, good).expect("the daemon's configuration");
+    node.systemctl(&["restart", UNIT]).exits(0);
+    node.relman(&["health"]).exits(0);
 
     // What the operator has stopped is not started behind his back.
     node.relman(&["rollback", "--to", SECOND, "--emergency"])

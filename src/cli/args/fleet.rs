@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::FleetPlanArgs;
+use super::{FleetCollectArgs, FleetPlanArgs, FleetReadinessArgs};
 
 /// `fleet`
 #[derive(Debug, Args)]
@@ -23,6 +23,10 @@ pub enum FleetCommand {
     Bootstrap(FleetBootstrapArgs),
     /// What an upgrade would do, what it costs and what forbids it; changes nothing.
     Plan(FleetPlanArgs),
+    /// Take in all nodes' receipts, and put what their daemons wrote into one archive.
+    Collect(FleetCollectArgs),
+    /// Which weight of an environment runs which release, verified.
+    Readiness(FleetReadinessArgs),
 }
 
 impl FleetCommand {
@@ -32,6 +36,8 @@ impl FleetCommand {
             FleetCommand::Check(_) => "fleet check",
             FleetCommand::Bootstrap(_) => "fleet bootstrap",
             FleetCommand::Plan(_) => "fleet plan",
+            FleetCommand::Collect(_) => "fleet collect",
+            FleetCommand::Readiness(_) => "fleet readiness",
         }
     }
 }

@@ -2,7 +2,9 @@
 
 mod bootstrap;
 mod check;
+mod collect;
 mod plan;
+mod readiness;
 
 use std::path::PathBuf;
 
@@ -23,6 +25,8 @@ pub fn run(cli: &Cli, args: &FleetArgs, progress: &mut Progress) -> Result<Answe
         FleetCommand::Check(args) => check::run(cli, args, progress),
         FleetCommand::Bootstrap(args) => bootstrap::run(cli, args, progress),
         FleetCommand::Plan(args) => plan::run(cli, args, progress),
+        FleetCommand::Collect(args) => collect::run(cli, args, progress),
+        FleetCommand::Readiness(args) => readiness::run(cli, args, progress),
     }
 }
 

@@ -68,7 +68,14 @@ pub(super) fn make(cli: &Cli, args: &FleetPlanArgs, progress: &mut Progress) -> 
         left_out: args.without.iter().cloned().collect(),
         first_install: args.first_install,
     };
-    let plan = gather(&hosts, &config, &environment, tag.as_str(), &choice, authority);
+    let plan = gather(
+        &hosts,
+        &config,
+        &environment,
+        tag.as_str(),
+        &choice,
+        authority,
+    );
     Ok(Planned {
         config,
         hosts,
@@ -93,7 +100,10 @@ fn authority(cli: &Cli, args: &FleetPlanArgs, tag: &str) -> Vec<String> {
     match looked {
         Err(error) => {
             let causes = error.causes().join(": ");
-            vec![format!("the store cannot be looked at: {}: {causes}", error.message())]
+            vec![format!(
+                "the store cannot be looked at: {}: {causes}",
+                error.message()
+            )]
         }
         Ok(verdict) => verdict
             .report
@@ -105,5 +115,8 @@ fn authority(cli: &Cli, args: &FleetPlanArgs, tag: &str) -> Vec<String> {
 
 /// The plan's lines; what nodes said cannot steer a terminal.
 pub(super) fn for_people(plan: &Plan) -> String {
-    plan.lines().iter().map(|line| text::line(line) + "\n").collect()
+    plan.lines()
+        .iter()
+        .map(|line| text::line(line) + "\n")
+        .collect()
 }
