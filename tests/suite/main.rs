@@ -26,6 +26,7 @@ mod environment_node_cli;
 mod environment_waits_cli;
 mod example;
 mod fault_cli;
+mod fleet_ssh;
 mod gate_cargo_cli;
 mod gate_cli;
 mod gate_cut_cli;
