@@ -390,3 +390,9 @@ pub const MAX_FLEET_NODES: usize = 1_024;
 pub const MAX_FLEET_PARALLEL: usize = 256;
 /// The JSON document that one node answers with.
 pub const MAX_NODE_ANSWER_LEN: u64 = 4 * 1_048_576;
+/// Seconds that `relman node stop` waits for a change that is under way to end.
+pub const MAX_STOP_WAIT_SECONDS: u64 = 180;
+/// Seconds that all questions of `relman node chain` may take.
+pub const MAX_CHAIN_LOOK_SECONDS: u64 = 20;
+/// Lines of a daemon that `relman node journal` prints, in bytes.
+pub const MAX_JOURNAL_STREAM_LEN: u64 = 256 * 1024 * 1024;
