@@ -396,5 +396,9 @@ pub const MAX_NODE_TALK_LEN: u64 = 65_536;
 pub const MAX_NODE_CLOCK_SKEW_SECONDS: u64 = 5;
 /// A relman that is brought to a node.
 pub const MAX_RELMAN_LEN: u64 = 256 * 1024 * 1024;
-/// What the daemon of one node wrote, as it is fetched for an archive.
-pub const MAX_NODE_JOURNAL_LEN: u64 = 256 * 1_048_576;
+/// Seconds that `relman node stop` waits for a change that is under way to end.
+pub const MAX_STOP_WAIT_SECONDS: u64 = 180;
+/// Seconds that all questions of `relman node chain` may take.
+pub const MAX_CHAIN_LOOK_SECONDS: u64 = 20;
+/// Lines of a daemon that `relman node journal` prints, in bytes.
+pub const MAX_JOURNAL_STREAM_LEN: u64 = 256 * 1024 * 1024;

@@ -18,6 +18,7 @@ mod health;
 pub mod key;
 mod log;
 mod node;
+mod node_daemon;
 #[cfg(feature = "maintainer")]
 mod promote;
 #[cfg(feature = "maintainer")]
@@ -57,6 +58,7 @@ pub use node::{
     DoctorArgs, InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
     NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs, StatusArgs,
 };
+pub use node_daemon::{NodeChainArgs, NodeJournalArgs, NodeStartArgs, NodeStopArgs};
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 #[cfg(feature = "maintainer")]
@@ -180,7 +182,7 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// What this node did and refused, signed; and the way of that into the log.
     Receipts(ReceiptsArgs),
-    /// This node's configuration and units.
+    /// This node's configuration, units and daemon.
     Node(NodeGroupArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(AuditArgs),

@@ -15,7 +15,7 @@ use crate::error::Context;
 use crate::fleet::config::NodeEntry;
 use crate::fleet::host::{Hosts, Stream};
 use crate::hash::{Hasher, Sha256};
-use crate::limits::{MAX_NODE_JOURNAL_LEN, MAX_RECEIPTS_FILE_LEN};
+use crate::limits::{MAX_JOURNAL_STREAM_LEN, MAX_RECEIPTS_FILE_LEN};
 use crate::{Error, Result};
 
 /// What one node sent.
@@ -73,7 +73,7 @@ fn journal(
     let length = hosts.stream(
         node,
         Stream::Journal { since },
-        MAX_NODE_JOURNAL_LEN,
+        MAX_JOURNAL_STREAM_LEN,
         &mut to,
     )?;
     Ok(Journal {

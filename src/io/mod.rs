@@ -9,6 +9,7 @@ pub mod batches;
 pub mod build;
 pub mod clock;
 mod collect;
+pub mod daemon_log;
 mod dir_sink;
 pub mod doctor;
 pub mod drafts;

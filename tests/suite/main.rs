@@ -51,6 +51,7 @@ mod log_store;
 mod mirror_cli;
 mod node;
 mod node_cli;
+mod node_daemon_cli;
 mod node_fault_cli;
 mod others_cli;
 mod passphrase_cli;
