@@ -9,10 +9,21 @@
 //! | `budget` | how many nodes, and how much weight, may be down |
 //! | `plan` | waves, preconditions, cost: what an upgrade would do, before it does it |
 //! | `notice` | what people are told |
+//! | `record` | the durable record of a rollout |
+//! | `records`, `ledger` | where records are kept; the operator's copy and the store's |
+//! | `network_gate` | whether the network is well |
+//! | `rollout` | carries a plan out; stops and puts back everything in an emergency |
 
 pub mod budget;
 pub mod config;
+#[cfg(test)]
+mod fake;
 pub mod host;
+pub mod ledger;
 pub mod look;
+pub mod network_gate;
 pub mod notice;
 pub mod plan;
+pub mod record;
+pub mod records;
+pub mod rollout;
