@@ -19,6 +19,8 @@ pub mod gates;
 #[cfg(feature = "maintainer")]
 pub mod git;
 pub mod hashing;
+#[cfg(any(feature = "maintainer", feature = "object-store"))]
+pub mod identity;
 #[cfg(feature = "maintainer")]
 pub mod kept;
 #[cfg(feature = "maintainer")]
@@ -35,6 +37,8 @@ pub mod parallel;
 pub mod passphrase;
 pub mod process;
 pub mod proposals;
+#[cfg(feature = "maintainer")]
+pub mod rollouts;
 #[cfg(feature = "maintainer")]
 pub mod sample_repo;
 pub mod scratch;

@@ -232,7 +232,6 @@ impl World {
         node.busy = Some(Busy {
             operation,
             tag,
-            since: now,
             until: now + time,
             then,
         });
@@ -397,9 +396,4 @@ impl Hosts for FakeHosts {
     fn pause(&self, duration: Duration) {
         self.pass(duration);
     }
-}
-
-/// Whether a node runs a release that it could have been told to run.
-pub fn runs_verified(node: &SimNode) -> bool {
-    [OLD, NEW].contains(&node.current.as_str())
 }

@@ -1,12 +1,14 @@
 //! A fleet in memory for tests: hosts that do what real ones do, with a clock of their own and faults that are told to
 //! happen; places of records that can be cut off, and a fuse that ends the driver at a given write.
 
+mod chance;
 mod hosts;
 mod node;
 mod records;
 
+pub use chance::Chance;
 pub use hosts::FakeHosts;
-pub use node::{Fault, SimNode};
+pub use node::Fault;
 pub use records::{FakeRecords, Fuse};
 
 use std::sync::Mutex;

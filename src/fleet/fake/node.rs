@@ -30,7 +30,6 @@ pub enum Fault {
 pub struct Busy {
     pub operation: &'static str,
     pub tag: String,
-    pub since: Duration,
     pub until: Duration,
     /// What it comes to.
     pub then: Then,

@@ -109,6 +109,14 @@ impl Case {
         all.into_iter().max_by_key(|r| (r.lease.epoch, r.revision))
     }
 
+    /// The newest state of the record whose name ends so.
+    fn record_of(&self, desk: &Desk, end: &str) -> Option<Record> {
+        let mut all = self.store.all();
+        all.extend(desk.local.all());
+        all.retain(|r| r.id.as_str().ends_with(end));
+        all.into_iter().max_by_key(|r| (r.lease.epoch, r.revision))
+    }
+
     /// What holds at every end: verified releases, a record that tells the truth, no rule broken.
     #[track_caller]
     fn is_true(&self, record: &Record) {
