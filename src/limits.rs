@@ -400,3 +400,9 @@ pub const MAX_ROLLOUT_WISHES: usize = 64;
 pub const MAX_ROLLOUT_WORDS: usize = 400;
 /// Records of rollouts that are looked through.
 pub const MAX_ROLLOUTS: usize = 10_000;
+/// What is kept of a node's talk on stderr, and read of the log of one connection.
+pub const MAX_NODE_TALK_LEN: u64 = 65_536;
+/// Seconds that a node's clock may be off, beyond what cannot be measured, before it is told.
+pub const MAX_NODE_CLOCK_SKEW_SECONDS: u64 = 5;
+/// A relman that is brought to a node.
+pub const MAX_RELMAN_LEN: u64 = 256 * 1024 * 1024;

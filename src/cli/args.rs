@@ -6,6 +6,12 @@ mod audit;
 mod backup;
 mod bundle;
 #[cfg(feature = "maintainer")]
+mod fleet;
+#[cfg(feature = "maintainer")]
+mod fleet_plan;
+#[cfg(feature = "maintainer")]
+mod fleet_rollout;
+#[cfg(feature = "maintainer")]
 mod gate;
 mod health;
 #[cfg(feature = "maintainer")]
@@ -37,6 +43,15 @@ pub use approve::ApproveArgs;
 pub use audit::AuditArgs;
 pub use backup::{BackupArgs, BackupCommand, BackupCreateArgs, BackupRestoreArgs};
 pub use bundle::BundleArgs;
+#[cfg(feature = "maintainer")]
+pub use fleet::{FleetArgs, FleetBootstrapArgs, FleetCheckArgs, FleetCommand, FleetFileArgs};
+#[cfg(feature = "maintainer")]
+pub use fleet_plan::FleetPlanArgs;
+#[cfg(feature = "maintainer")]
+pub use fleet_rollout::{
+    FleetAbortArgs, FleetExplainArgs, FleetPauseArgs, FleetPlaceArgs, FleetResumeArgs,
+    FleetRollbackArgs, FleetStatusArgs, FleetStopArgs, FleetUpgradeArgs,
+};
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 pub use health::{HealthArgs, StageArg};
@@ -181,6 +196,9 @@ pub enum Command {
     /// Copy a store to others, verifying everything; no keys are needed.
     Mirror(MirrorArgs),
     #[cfg(feature = "maintainer")]
+    /// Many nodes over the operator's ssh.
+    Fleet(FleetArgs),
+    #[cfg(feature = "maintainer")]
     /// Watch other people's logs: cosign what only grows, and say so over HTTP.
     Witness(WitnessArgs),
     #[cfg(feature = "maintainer")]
@@ -244,6 +262,8 @@ impl Command {
             Command::Docs(_) => "docs",
             Command::Repo(_) => "repo",
             Command::Mirror(_) => "mirror",
+            #[cfg(feature = "maintainer")]
+            Command::Fleet(args) => args.command.name(),
             #[cfg(feature = "maintainer")]
             Command::Witness(_) => "witness",
             #[cfg(feature = "maintainer")]

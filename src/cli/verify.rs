@@ -11,6 +11,7 @@ use crate::io::scratch::PrivateFiles;
 use crate::io::store_bundle::BundleStore;
 use crate::io::store_local::LocalStore;
 use crate::io::{clock, durable, process};
+use crate::release::archive::Sink;
 use crate::release::state::Released;
 use crate::release::tag::{Pattern, Tag};
 use crate::release::verify::{LOCAL, SeenNothing, Subject, Unpacking, Verdict, Verifier};
@@ -35,14 +36,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
     let what = what(cli, args.what.as_deref().unwrap_or_default())?;
     let (store, root) = store_and_root(cli, &args.store)?;
     let verdict = match &what {
-        What::Tag(tag) => check(
-            (store.as_ref(), LOCAL),
-            &root,
-            tag,
-            store.as_ref(),
-            Unpacking::Directory,
-            &|released| store.open(&released.archive_path()),
-        ),
+        What::Tag(tag) => published(store.as_ref(), &root, tag, None),
         What::Archive { tag, path } => {
             let beside = LocalStore::new(path.parent().unwrap_or(Path::new(".")));
             let name = path
@@ -57,6 +51,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
                 store.as_ref(),
                 Unpacking::Members,
                 &|_| beside.open(&name),
+                None,
             )
         }
         What::Directory { tag, path } => {
@@ -68,6 +63,7 @@ pub fn run(cli: &Cli, args: &VerifyArgs) -> Result<Answer> {
                 &above,
                 Unpacking::Directory,
                 &|released: &Released| above.open(&format!("{tag}/{}", released.archive_name())),
+                None,
             )
         }
     };
@@ -95,19 +91,39 @@ fn bundle(cli: &Cli, args: &VerifyArgs, path: &Path) -> Result<Answer> {
         &store,
         Unpacking::Members,
         &|released| store.open(&released.archive_path()),
+        None,
     );
     Ok(answer(&What::Tag(tag), &verdict, &store))
 }
 
+/// Every check of a release of a store. `sink` gets its files; they count only if all of it verifies.
+pub(super) fn published(
+    store: &dyn Reader,
+    root: &[u8],
+    tag: &str,
+    sink: Option<&mut dyn Sink>,
+) -> Verdict {
+    check(
+        (store, LOCAL),
+        root,
+        tag,
+        store,
+        Unpacking::Directory,
+        &|released| store.open(&released.archive_path()),
+        sink,
+    )
+}
+
 type Open<'a> = dyn Fn(&Released) -> Result<Option<Box<dyn Read + Send>>> + 'a;
 
-fn check(
+pub(super) fn check(
     (store, environment): (&dyn Reader, &str),
     root: &[u8],
     tag: &str,
     release: &dyn Reader,
     unpacking: Unpacking,
     archive: &Open,
+    sink: Option<&mut dyn Sink>,
 ) -> Verdict {
     let clock = Clock {
         now: clock::now(),
@@ -131,7 +147,7 @@ fn check(
             archive,
             unpacking,
         },
-        None,
+        sink,
     )
 }
 

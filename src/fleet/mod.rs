@@ -13,8 +13,13 @@
 //! | `records`, `ledger` | where records are kept; the operator's copy and the store's |
 //! | `network_gate` | whether the network is well |
 //! | `rollout` | carries a plan out; stops and puts back everything in an emergency |
+//! | `pick` | which nodes a command line names |
+//! | `bootstrap` | what a new node is given |
+//! | `check` | whether a node is what `fleet.toml` says |
 
+pub mod bootstrap;
 pub mod budget;
+pub mod check;
 pub mod config;
 #[cfg(test)]
 mod fake;
@@ -23,6 +28,7 @@ pub mod ledger;
 pub mod look;
 pub mod network_gate;
 pub mod notice;
+pub mod pick;
 pub mod plan;
 pub mod record;
 pub mod records;

@@ -1,12 +1,20 @@
 //! What an upgrade of an environment would do, before it does it: waves, time, cost, and what forbids it. Pure.
 
-use std::collections::BTreeMap;
+mod gather;
+mod make;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::config::{Environment, NodeEntry};
 use super::look::NodeLook;
+
+pub use gather::gather;
 
 /// The whole plan. It is stored as it is with the rollout, so that whoever goes on with it carries out this plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,12 +63,14 @@ pub struct NodePlan {
     pub back_to: Option<String>,
     /// Its weight.
     pub weight: u64,
-    /// Seconds that its daemon was away the last time; none where nobody measured.
-    pub downtime_seconds: Option<u64>,
+    /// Seconds that its daemon is expected to be away: as long as the last time, or as the guide says.
+    pub downtime_seconds: u64,
+    /// Whether that was measured.
+    pub measured: bool,
     /// It runs the release already.
     pub already: bool,
-    /// It did not answer, so nobody knows what it runs; it counts as down.
-    pub silent: bool,
+    /// It is left out of this rollout, and counts as down.
+    pub left_out: bool,
 }
 
 /// What an upgrade takes.
@@ -90,6 +100,15 @@ pub struct Refusal {
     pub hint: Option<String>,
 }
 
+/// What the operator chose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Nodes that are not moved, by name: known to be broken, or somebody else's turn. They count as down.
+    pub left_out: BTreeSet<String>,
+    /// Nodes on which relman has installed nothing yet are moved, too.
+    pub first_install: bool,
+}
+
 /// What a plan is made from.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
@@ -99,12 +118,14 @@ pub struct Facts<'a> {
     pub environment: &'a Environment,
     /// Its nodes, in order.
     pub nodes: Vec<&'a NodeEntry>,
+    /// See [`Choice`].
+    pub choice: &'a Choice,
     /// The time.
     pub now: Timestamp,
     /// Each node's status, or why there is none; by name.
     pub looks: BTreeMap<String, Result<NodeLook, String>>,
-    /// What each node said to `install TAG --dry-run`, and how long its daemon was away the last time, in milliseconds.
-    pub previews: BTreeMap<String, Result<Option<u64>, String>>,
+    /// What each node said to `install TAG --dry-run`.
+    pub previews: BTreeMap<String, Result<Preview, String>>,
     /// What each node said to `backup verify`; empty where it was not asked for.
     pub backups: BTreeMap<String, Result<(), String>>,
     /// What each node said to a rehearsal of its way back; empty where it was not asked for.
@@ -112,4 +133,13 @@ pub struct Facts<'a> {
     /// What the operator's own look at the store says against it: the environment names another release, notice and soak
     /// are not over, no release of that name.
     pub authority: Vec<String>,
+}
+
+/// What a node says that an install would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Milliseconds that its daemon was away the last time; none where nobody measured.
+    pub downtime_ms: Option<u64>,
+    /// Why the node would not begin it.
+    pub problems: Vec<String>,
 }

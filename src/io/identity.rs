@@ -71,6 +71,6 @@ impl Identity {
 /// A system without random bytes.
 pub fn random() -> Result<String> {
     let mut bytes = [0u8; 16];
-    aws_lc_rs::rand::fill(&mut bytes).or_failed(|| "the system gives no random bytes".into())?;
+    crate::io::random::fill(&mut bytes)?;
     Ok(hex(&bytes))
 }

@@ -9,16 +9,21 @@ pub mod batches;
 pub mod build;
 pub mod clock;
 mod collect;
+mod dir_sink;
 pub mod doctor;
 pub mod drafts;
 pub mod drawer;
 pub mod durable;
 pub mod fault;
 #[cfg(feature = "maintainer")]
+pub mod fleet_ssh;
+#[cfg(feature = "maintainer")]
 pub mod gates;
 #[cfg(feature = "maintainer")]
 pub mod git;
 pub mod hashing;
+#[cfg(feature = "maintainer")]
+pub mod herald;
 #[cfg(any(feature = "maintainer", feature = "object-store"))]
 pub mod identity;
 #[cfg(feature = "maintainer")]
@@ -74,5 +79,7 @@ mod node_run;
 mod node_state;
 mod node_tree;
 mod probe;
+mod random;
 mod service_command;
 pub mod service_systemd;
+mod writeback;

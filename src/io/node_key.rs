@@ -3,12 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
-use aws_lc_rs::rand;
 use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::node_dir::Dir;
+use super::random;
 use crate::attest::dsse::short;
 use crate::error::Context;
 use crate::keys::{PublicKey, Signer, wrong_type};
@@ -73,7 +73,7 @@ impl NodeKey {
     /// It cannot be written; the system gives no random bytes.
     pub(super) fn make(dir: &Dir, node: &str) -> Result<Self> {
         let mut seed = Zeroizing::new([0u8; 32]);
-        rand::fill(seed.as_mut_slice()).or_failed(|| "the system gives no random bytes".into())?;
+        random::fill(seed.as_mut_slice())?;
         let key = Self::from_seed(&seed)?;
         let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed));
         let text = PrivateKey::new(pair, comment(node))

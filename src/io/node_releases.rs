@@ -2,13 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::dir_sink::DirSink;
 use super::memory_of_node::{DirCache, LastSeen, Overlay, SeenFile};
 use super::scratch::PrivateFiles;
 use super::store_bundle::BundleStore;
@@ -16,13 +14,11 @@ use super::store_http::{HttpStore, KeptHeads};
 use super::store_local::LocalStore;
 use super::{clock, durable, process};
 use crate::attest::provenance::MemberFacts;
-use crate::hash::Sha256;
 use crate::limits::MAX_ROOT_LEN;
 use crate::node::config::{NodeConfig, StoreLocation};
 use crate::node::release::{NodeKnows, Releases, VerifiedFile, VerifiedRelease};
-use crate::release::archive::{MemberPath, Sink};
 use crate::release::environment::target_name;
-use crate::release::report::{Problem, Report};
+use crate::release::report::{Problem, Report, with_problems};
 use crate::release::state::{Released, current_tag};
 use crate::release::verify::{
     Known, LOCAL, ScratchFile, SeenNothing, Subject, Unpacking, Verifier, unpack_checked,
@@ -223,10 +219,7 @@ impl Releases for NodeReleases {
             .filter(|verified| verified.tag == release.tag)
             .ok_or_else(|| Error::bug(format!("{} is to be unpacked unverified", release.tag)))?;
         verified.archive.rewind()?;
-        let mut sink = DirSink {
-            dir: dir.to_owned(),
-            open: None,
-        };
+        let mut sink = DirSink::new(dir);
         unpack_checked(
             &mut verified.archive,
             &verified.tag,
@@ -324,59 +317,4 @@ fn refusal(tag: &str, report: &Report) -> Error {
         || format!("{tag} could not be verified: check {failed} did not come to an end"),
     )
     .hint(hint)
-}
-
-/// Refused with `refused`, or, where nothing but disks and networks failed, failed with `undecided`.
-fn with_problems(
-    problems: &[&Problem],
-    refused: &str,
-    undecided: impl FnOnce() -> String,
-) -> Error {
-    let error = match !problems.is_empty() && problems.iter().all(|p| p.undecided) {
-        true => Error::failed(undecided()),
-        false => Error::refused(refused),
-    };
-    problems.iter().fold(error, |error, p| {
-        error.caused_by(format!("{}: {}", p.subject, p.message))
-    })
-}
-
-/// Writes members below a private directory; each file is new, and no link is followed.
-struct DirSink {
-    dir: PathBuf,
-    open: Option<(File, PathBuf)>,
-}
-
-impl Sink for DirSink {
-    fn begin(&mut self, path: &MemberPath, _executable: bool, len: u64) -> Result<()> {
-        let path = self.dir.join(path.as_str());
-        if let Some(up) = path.parent() {
-            durable::create_dir_all(up)?;
-        }
-        // Modes are set by the installer, on the descriptor that it has hashed.
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(durable::MODE_SECRET)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-            .open(&path)
-            .map_err(|e| durable::cannot("create", &path, e))?;
-        durable::reserve(&file, len).map_err(|e| durable::cannot("make room for", &path, e))?;
-        self.open = Some((file, path));
-        Ok(())
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Result<()> {
-        match &mut self.open {
-            Some((file, path)) => file
-                .write_all(bytes)
-                .map_err(|e| durable::cannot("write", path, e)),
-            None => Err(Error::bug("data without a file")),
-        }
-    }
-
-    fn end(&mut self, _sha256: Sha256) -> Result<()> {
-        self.open = None;
-        Ok(())
-    }
 }

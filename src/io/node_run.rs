@@ -1,6 +1,6 @@
 //! Runs a command with a deadline: no shell, no terminal, output bounded.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -56,7 +56,20 @@ pub(crate) fn run_told(
     told: &[(&'static str, String)],
     timeout: Duration,
 ) -> Result<Output> {
-    run_in(argv, None, told, timeout, limits::MAX_COMMAND_OUTPUT_LEN)
+    let limit = limits::MAX_COMMAND_OUTPUT_LEN;
+    run_in(argv, None, told, None, timeout, limit)
+}
+
+/// As [`run`], with `fed` on its standard input; a command that does not read it is no error.
+#[cfg(feature = "maintainer")]
+pub(crate) fn run_fed(
+    argv: &[String],
+    dir: Option<&Path>,
+    fed: Vec<u8>,
+    timeout: Duration,
+) -> Result<Output> {
+    let limit = limits::MAX_COMMAND_OUTPUT_LEN;
+    run_in(argv, dir, &[], Some(fed), timeout, limit)
 }
 
 /// As [`run`], keeping `limit` bytes of each stream.
@@ -66,13 +79,14 @@ pub(crate) fn run_up_to(
     timeout: Duration,
     limit: u64,
 ) -> Result<Output> {
-    run_in(argv, dir, &[], timeout, limit)
+    run_in(argv, dir, &[], None, timeout, limit)
 }
 
 fn run_in(
     argv: &[String],
     dir: Option<&Path>,
     told: &[(&'static str, String)],
+    fed: Option<Vec<u8>>,
     timeout: Duration,
     limit: u64,
 ) -> Result<Output> {
@@ -85,7 +99,10 @@ fn run_in(
         .args(args)
         .env("LC_ALL", "C")
         .envs(told.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
+        .stdin(match fed {
+            Some(_) => Stdio::piped(),
+            None => Stdio::null(),
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
@@ -94,6 +111,12 @@ fn run_in(
     }
     let deadline = Instant::now() + timeout;
     let mut child = spawn(&mut command).or_failed(|| format!("cannot run {shown}"))?;
+    if let (Some(mut pipe), Some(fed)) = (child.stdin.take(), fed) {
+        // One that does not read must not hold us up.
+        std::thread::spawn(move || {
+            let _ = pipe.write_all(&fed);
+        });
+    }
     let stdout = collect(child.stdout.take(), limit);
     let stderr = collect(child.stderr.take(), limit);
     let status = loop {

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::lock::Lock;
 use super::{durable, fault};
-use crate::Result;
 use crate::fleet::record::RolloutId;
 use crate::fleet::records::{DIR, Records, Revision, Saved, Stored};
 use crate::hash::Sha256;
 use crate::limits::MAX_ROLLOUT_LEN;
+use crate::{Error, Result};
 
 /// The lock of a store's records; like all names of relman's own in a store it begins with `.relman-`.
 const STORE_LOCK: &str = ".relman-rollouts-lock";
@@ -19,6 +19,8 @@ const LOCAL_END: &str = ".json";
 
 /// Records in a directory.
 pub struct RecordDir {
+    /// The store, which is never made here: one that is away, such as a disk that is not mounted, must not seem empty.
+    store: Option<PathBuf>,
     dir: PathBuf,
     end: &'static str,
     lock: PathBuf,
@@ -28,6 +30,7 @@ impl RecordDir {
     /// Those of the store in the directory `store`.
     pub fn of_store(store: &Path) -> Self {
         RecordDir {
+            store: Some(store.to_owned()),
             dir: store.join(DIR),
             end: "",
             lock: store.join(STORE_LOCK),
@@ -37,9 +40,20 @@ impl RecordDir {
     /// The operator's own, below the project's `.relman`.
     pub fn local(work_dir: &Path) -> Self {
         RecordDir {
+            store: None,
             dir: work_dir.join(DIR),
             end: LOCAL_END,
             lock: work_dir.join("rollouts.lock"),
+        }
+    }
+
+    fn is_there(&self) -> Result<()> {
+        match &self.store {
+            Some(store) if !durable::is_dir(store) => Err(Error::failed(format!(
+                "there is no store at {}",
+                store.display()
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -50,6 +64,7 @@ impl RecordDir {
 
 impl Records for RecordDir {
     fn load(&self, id: &RolloutId) -> Result<Option<Stored>> {
+        self.is_there()?;
         let bytes = durable::read_bounded(&self.path(id), MAX_ROLLOUT_LEN)?;
         Ok(bytes.map(|bytes| Stored {
             revision: revision(&bytes),
@@ -60,6 +75,7 @@ impl Records for RecordDir {
     fn save(&self, id: &RolloutId, bytes: &[u8], before: Option<&Revision>) -> Result<Saved> {
         let point = next_point();
         fault::point(&format!("rollout-write.{point}"));
+        self.is_there()?;
         durable::create_dir_all(&self.dir)?;
         let _lock = Lock::wait(&self.lock)?;
         let found = self.load(id)?.map(|found| found.revision);
@@ -72,6 +88,7 @@ impl Records for RecordDir {
     }
 
     fn list(&self) -> Result<Vec<RolloutId>> {
+        self.is_there()?;
         let names = durable::list_dir(&self.dir)?.unwrap_or_default();
         Ok(ids(names.iter().filter_map(|n| n.strip_suffix(self.end))))
     }

@@ -122,3 +122,18 @@ impl Report {
             .flat_map(|c| c.problems.iter().map(move |p| (c.name, p)))
     }
 }
+
+/// Refused with `refused`, or, where nothing but disks and networks failed, failed with `undecided`.
+pub fn with_problems(
+    problems: &[&Problem],
+    refused: &str,
+    undecided: impl FnOnce() -> String,
+) -> Error {
+    let error = match !problems.is_empty() && problems.iter().all(|p| p.undecided) {
+        true => Error::failed(undecided()),
+        false => Error::refused(refused),
+    };
+    problems.iter().fold(error, |error, p| {
+        error.caused_by(format!("{}: {}", p.subject, p.message))
+    })
+}

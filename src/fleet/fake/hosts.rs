@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::OLD;
 use super::node::{Busy, Fault, SimNode, Then};
 use super::records::Fuse;
-use super::{NEW, OLD};
 use crate::fleet::config::{FleetConfig, NodeEntry, Strategy};
 use crate::fleet::host::{Ask, Document, Hosts, Problem, Reply, Request, Stream};
 

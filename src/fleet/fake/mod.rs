@@ -78,9 +78,10 @@ pub fn plan(config: &FleetConfig) -> Plan {
         from: Some(OLD.into()),
         back_to: None,
         weight: n.weight,
-        downtime_seconds: None,
+        downtime_seconds: 30,
+        measured: false,
         already: false,
-        silent: false,
+        left_out: false,
     });
     Plan {
         tag: NEW.into(),

@@ -9,7 +9,7 @@ use super::run::Run;
 use crate::Result;
 use crate::fleet::budget::{Weighed, forbids};
 use crate::fleet::config::{Strategy, Window};
-use crate::fleet::plan::Plan;
+use crate::fleet::plan::{NodePlan, Plan};
 use crate::fleet::record::State;
 
 /// How often the budget is looked at before the rollout is held: a host may be starting anew.
@@ -89,31 +89,28 @@ fn over_budget(plan: &Plan, looks: &Looks, going: &[String]) -> Option<String> {
     if plan.environment.strategy == Strategy::Together {
         return None;
     }
-    let weighed = |name: &String, weight: u64| Weighed {
-        weight,
+    let away = |n: &NodePlan| n.left_out || !is_up(looks.get(&n.name));
+    let weighed = |n: &NodePlan| Weighed {
+        weight: n.weight,
         // Those that are to go down count as up, whatever they are.
-        down: !going.contains(name) && !is_up(looks.get(name)),
+        down: !going.contains(&n.name) && away(n),
     };
-    let all: Vec<Weighed> = plan
-        .nodes
-        .iter()
-        .map(|n| weighed(&n.name, n.weight))
-        .collect();
+    let all: Vec<Weighed> = plan.nodes.iter().map(weighed).collect();
     let leaving: Vec<Weighed> = plan
         .nodes
         .iter()
         .filter(|n| going.contains(&n.name))
-        .map(|n| weighed(&n.name, n.weight))
+        .map(weighed)
         .collect();
     let why = forbids(&plan.environment, &all, &leaving)?;
     let down: Vec<&str> = plan
         .nodes
         .iter()
-        .filter(|n| !going.contains(&n.name) && !is_up(looks.get(&n.name)))
+        .filter(|n| !going.contains(&n.name) && away(n))
         .map(|n| n.name.as_str())
         .collect();
     Some(match down.is_empty() {
         true => why,
-        false => format!("{why}; down or silent: {}", down.join(", ")),
+        false => format!("{why}; down, silent or left out: {}", down.join(", ")),
     })
 }

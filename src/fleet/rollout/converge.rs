@@ -1,5 +1,7 @@
 //! Going on with a rollout, perhaps on another machine: every node is asked anew, and believed.
 
+use super::ask::is_up;
+use super::moving::left_out;
 use super::run::Run;
 use crate::Result;
 use crate::fleet::config::Strategy;
@@ -40,12 +42,12 @@ impl Run<'_> {
         }
         for (name, look) in &looks {
             self.record_mut().saw(name, look);
-            if super::ask::is_up(Some(look)) {
+            if is_up(Some(look)) && !left_out(&plan, name) {
                 self.up.insert(name.clone());
             }
         }
         if self.record().state == State::Running {
-            for (name, look) in &looks {
+            for (name, look) in looks.iter().filter(|(name, _)| !left_out(&plan, name)) {
                 self.believe(&plan, name, look);
             }
             let open = plan.waves.iter().position(|wave| {

@@ -68,7 +68,7 @@ impl Run<'_> {
         };
         self.up = looks
             .iter()
-            .filter(|(_, look)| is_up(Some(look)))
+            .filter(|(name, look)| is_up(Some(look)) && !left_out(plan, name))
             .map(|(name, _)| name.clone())
             .collect();
         let mut orders = Vec::new();
@@ -224,6 +224,11 @@ impl Run<'_> {
         let left = pause.saturating_sub(u64::try_from(gone).unwrap_or(0));
         self.wait(Duration::from_secs(left))
     }
+}
+
+/// Whether a node is no part of the rollout, whatever it does.
+pub(super) fn left_out(plan: &Plan, name: &str) -> bool {
+    plan.nodes.iter().any(|n| n.name == name && n.left_out)
 }
 
 /// Whether the release is current on a node whose daemon does not run.

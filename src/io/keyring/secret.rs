@@ -1,12 +1,12 @@
 //! Room `io`: one secret key in memory, and the text forms that it comes in and goes out in.
 
-use aws_lc_rs::rand;
 use base64ct::{Base64, Encoding};
 use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{Cipher, Kdf, LineEnding, PrivateKey};
 use zeroize::Zeroizing;
 
 use crate::error::Context;
+use crate::io::random::fill;
 use crate::keys::{PublicKey, Signer, wrong_type};
 use crate::{Error, Result};
 
@@ -106,8 +106,4 @@ impl Signer for FileKey {
         use ed25519_dalek::Signer as _;
         Ok(self.signing.sign(message).to_bytes())
     }
-}
-
-fn fill(bytes: &mut [u8]) -> Result<()> {
-    rand::fill(bytes).or_failed(|| "the system gives no random bytes".into())
 }

@@ -3,7 +3,7 @@
 mod http;
 mod log;
 mod pin;
-mod secret;
+pub(super) mod secret;
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;

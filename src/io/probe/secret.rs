@@ -28,7 +28,11 @@ pub(super) fn credentials(auth: &Auth) -> Result<String, String> {
     }
 }
 
-fn first_line(path: &Path) -> Result<String, String> {
+/// The first line of a file that nobody else can read.
+///
+/// # Errors
+/// In words, without the secret: the file is not there, is a link, or others can read it.
+pub(in crate::io) fn first_line(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(format!("{shown} is no file"));

@@ -91,7 +91,7 @@ fn backoff(tried: u32, random: u32) -> Duration {
 fn random() -> u32 {
     let mut bytes = [0; 4];
     // Without randomness the wait is half of its bound, which is still a wait.
-    match aws_lc_rs::rand::fill(&mut bytes) {
+    match crate::io::random::fill(&mut bytes) {
         Ok(()) => u32::from_be_bytes(bytes),
         Err(_) => u32::MAX / 2,
     }

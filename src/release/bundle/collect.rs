@@ -11,7 +11,7 @@ use crate::limits::{MAX_BUNDLE_SMALL_LEN, MAX_LISTED_METADATA_LEN, MAX_ROOT_LEN}
 use crate::log::{
     Checkpoint, Note, StoreTiles, TileHashes, TileSource, TreeHead, prove_inclusion, tiles_of,
 };
-use crate::release::report::Report;
+use crate::release::report::{Problem, Report, with_problems};
 use crate::release::state::Released;
 use crate::release::verify::{Scratch, SeenNothing, Subject, Unpacking, Verifier};
 use crate::store::Reader;
@@ -137,13 +137,15 @@ impl Collector<'_> {
 }
 
 fn refusal(tag: &str, environment: &str, report: &Report) -> Error {
-    let error = Error::refused(format!(
-        "{tag} cannot be bundled: a node of {environment} would refuse it"
-    ))
-    .hint(format!("all that is wrong with it: relman verify {tag}"));
-    report.problems().fold(error, |error, (check, p)| {
-        error.caused_by(format!("check {check}: {}: {}", p.subject, p.message))
+    let failed = report.problems().next().map_or("one", |(check, _)| check);
+    let problems: Vec<&Problem> = report.problems().map(|(_, problem)| problem).collect();
+    let refused = format!(
+        "{tag} cannot be bundled: a node of {environment} would refuse it by check {failed}"
+    );
+    with_problems(&problems, &refused, || {
+        format!("{tag} could not be verified: check {failed} did not come to an end")
     })
+    .hint(format!("all that is wrong with it: relman verify {tag}"))
 }
 
 /// A store that remembers what was read of it.

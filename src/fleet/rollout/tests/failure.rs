@@ -147,7 +147,7 @@ fn a_node_that_is_down_anyway_counts_against_the_budget() {
 fn a_host_that_is_no_relman_is_held_before_it_is_touched() {
     let case = Case::new(
         3,
-        "name = \"mainnet\"\nmargin_percent = 0\nmax_unavailable = 2\npause_seconds = 0\n",
+        "name = \"local\"\nmax_unavailable = 2\npause_seconds = 0\n",
     );
     case.hosts.with("n002", |n| n.faults.push(Fault::Foreign));
     let ended = case.upgrade(&case.desk()).unwrap();

@@ -91,7 +91,10 @@ fn two_faults_at_once_are_two_faults_and_no_more() {
         Fault::LostAfter,
         Fault::LostBefore,
     ] {
-        everywhere(ONE, 2, Some(("n002", fault)), false);
+        let rules = ONE
+            .replace("mainnet", "local")
+            .replace("margin_percent = 0\n", "");
+        everywhere(&rules, 2, Some(("n002", fault)), false);
     }
 }
 

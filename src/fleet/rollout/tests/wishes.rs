@@ -124,9 +124,7 @@ fn whoever_lost_the_lease_stops_before_the_next_step() {
     })
     .unwrap_err();
     assert!(
-        error
-            .to_string()
-            .contains("driven by somebody else now: operator"),
+        error.to_string().contains("driven by somebody else now"),
         "{error}"
     );
     let ended = taken.into_inner().unwrap();
