@@ -390,6 +390,16 @@ pub const MAX_FLEET_NODES: usize = 1_024;
 pub const MAX_FLEET_PARALLEL: usize = 256;
 /// The JSON document that one node answers with.
 pub const MAX_NODE_ANSWER_LEN: u64 = 4 * 1_048_576;
+/// The record of one rollout.
+pub const MAX_ROLLOUT_LEN: u64 = 8 * 1_048_576;
+/// Events that a record keeps; the middle ones are left out first.
+pub const MAX_ROLLOUT_EVENTS: usize = 2_000;
+/// Wishes for one rollout that nobody has answered.
+pub const MAX_ROLLOUT_WISHES: usize = 64;
+/// Characters of a node's words, or of an event, that a record keeps.
+pub const MAX_ROLLOUT_WORDS: usize = 400;
+/// Records of rollouts that are looked through.
+pub const MAX_ROLLOUTS: usize = 10_000;
 /// What is kept of a node's talk on stderr, and read of the log of one connection.
 pub const MAX_NODE_TALK_LEN: u64 = 65_536;
 /// Seconds that a node's clock may be off, beyond what cannot be measured, before it is told.

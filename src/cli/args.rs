@@ -12,6 +12,8 @@ mod fleet_after;
 #[cfg(feature = "maintainer")]
 mod fleet_plan;
 #[cfg(feature = "maintainer")]
+mod fleet_rollout;
+#[cfg(feature = "maintainer")]
 mod gate;
 mod health;
 #[cfg(feature = "maintainer")]
@@ -50,6 +52,11 @@ pub use fleet::{FleetArgs, FleetBootstrapArgs, FleetCheckArgs, FleetCommand, Fle
 pub use fleet_after::{FleetCollectArgs, FleetReadinessArgs};
 #[cfg(feature = "maintainer")]
 pub use fleet_plan::FleetPlanArgs;
+#[cfg(feature = "maintainer")]
+pub use fleet_rollout::{
+    FleetAbortArgs, FleetExplainArgs, FleetPauseArgs, FleetPlaceArgs, FleetResumeArgs,
+    FleetRollbackArgs, FleetStatusArgs, FleetStopArgs, FleetUpgradeArgs,
+};
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 pub use health::{HealthArgs, StageArg};

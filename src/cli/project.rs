@@ -8,10 +8,14 @@ use std::rc::Rc;
 
 use super::args::{Cli, HttpArgs, StoreArgs};
 #[cfg(feature = "maintainer")]
+use crate::fleet::records::Records;
+#[cfg(feature = "maintainer")]
 use crate::io::keyring::Keyring;
 use crate::io::mirror_local::LocalMirror;
 #[cfg(feature = "maintainer")]
 use crate::io::passphrase::Passphrases;
+#[cfg(feature = "maintainer")]
+use crate::io::rollouts::RecordDir;
 use crate::io::store_http::HttpStore;
 use crate::io::store_local::LocalStore;
 #[cfg(feature = "object-store")]
@@ -129,6 +133,36 @@ impl Project {
                 Ok(Box::new(self.store().with_cosigners(cosigners)))
             }
         }
+    }
+
+    /// Where this project's store keeps records of rollouts.
+    ///
+    /// # Errors
+    /// Usage: a store that this relman cannot write.
+    #[cfg(feature = "maintainer")]
+    pub fn records(&self) -> Result<Box<dyn Records>> {
+        match &self.config.store.url {
+            #[cfg(feature = "object-store")]
+            Some(url) => Ok(Box::new(BucketStore::open(&self.bucket(url))?)),
+            #[cfg(not(feature = "object-store"))]
+            Some(url) => Err(no_object_stores(url)),
+            None => Ok(Box::new(RecordDir::of_store(self.store().root()))),
+        }
+    }
+
+    /// Where the store in a bucket that the environment describes keeps them.
+    ///
+    /// # Errors
+    /// As [`Project::records`].
+    #[cfg(feature = "maintainer")]
+    pub fn bucket_records(url: &str) -> Result<Box<dyn Records>> {
+        #[cfg(feature = "object-store")]
+        return Ok(Box::new(BucketStore::open(&Settings {
+            url: url.to_owned(),
+            ..Settings::default()
+        })?));
+        #[cfg(not(feature = "object-store"))]
+        return Err(no_object_stores(url));
     }
 
     /// The store that this project publishes to, for reading.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::host::{Document, Reply};
 
 /// What runs as the daemon of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Daemon {
     /// The verified bytes of the current release.

@@ -10,6 +10,10 @@
 //! | `plan` | waves, preconditions, cost: what an upgrade would do, before it does it |
 //! | `readiness` | which weight runs which release |
 //! | `notice` | what people are told |
+//! | `record` | the durable record of a rollout |
+//! | `records`, `ledger` | where records are kept; the operator's copy and the store's |
+//! | `network_gate` | whether the network is well |
+//! | `rollout` | carries a plan out; stops and puts back everything in an emergency |
 //! | `pick` | which nodes a command line names |
 //! | `bootstrap` | what a new node is given |
 //! | `check` | whether a node is what `fleet.toml` says |
@@ -18,9 +22,16 @@ pub mod bootstrap;
 pub mod budget;
 pub mod check;
 pub mod config;
+#[cfg(test)]
+mod fake;
 pub mod host;
+pub mod ledger;
 pub mod look;
+pub mod network_gate;
 pub mod notice;
 pub mod pick;
 pub mod plan;
 pub mod readiness;
+pub mod record;
+pub mod records;
+pub mod rollout;

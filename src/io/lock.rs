@@ -20,13 +20,20 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock at `path` for `command`.
+    /// Takes the lock at `path` for something that takes no time, once whoever holds it has ended.
     ///
     /// # Errors
-    /// Where somebody holds it: says who (process, command, since when).
-    pub fn acquire(path: &Path, command: &str) -> Result<Self> {
+    /// The file cannot be opened or locked.
+    pub fn wait(path: &Path) -> Result<Self> {
+        let file = Self::open(path)?;
+        flock(&file, FlockOperation::LockExclusive)
+            .map_err(|e| durable::cannot("lock", path, e.into()))?;
+        Ok(Lock { file })
+    }
+
+    fn open(path: &Path) -> Result<File> {
         durable::create_dir_all(durable::parent(path))?;
-        let mut file = OpenOptions::new()
+        OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -34,7 +41,15 @@ impl Lock {
             .mode(durable::MODE_SECRET)
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
             .open(path)
-            .map_err(|e| durable::cannot("open the lock", path, e))?;
+            .map_err(|e| durable::cannot("open the lock", path, e))
+    }
+
+    /// Takes the lock at `path` for `command`.
+    ///
+    /// # Errors
+    /// Where somebody holds it: says who (process, command, since when).
+    pub fn acquire(path: &Path, command: &str) -> Result<Self> {
+        let mut file = Self::open(path)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
             let _ = (&mut file).take(MAX_HOLDER_LEN).read_to_string(&mut holder);

@@ -25,6 +25,8 @@ pub mod git;
 pub mod hashing;
 #[cfg(feature = "maintainer")]
 pub mod herald;
+#[cfg(any(feature = "maintainer", feature = "object-store"))]
+pub mod identity;
 #[cfg(feature = "maintainer")]
 pub mod journals;
 #[cfg(feature = "maintainer")]
@@ -43,6 +45,8 @@ pub mod parallel;
 pub mod passphrase;
 pub mod process;
 pub mod proposals;
+#[cfg(feature = "maintainer")]
+pub mod rollouts;
 #[cfg(feature = "maintainer")]
 pub mod sample_repo;
 pub mod scratch;

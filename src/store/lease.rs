@@ -58,6 +58,16 @@ impl LeaseRecord {
         }
     }
 
+    /// The same lease, its time begun anew.
+    pub fn prolonged(&self, now: Timestamp) -> Self {
+        LeaseRecord {
+            expires: now
+                .saturating_add(SignedDuration::from_mins(LEASE_MINUTES))
+                .unwrap_or(now),
+            ..self.clone()
+        }
+    }
+
     /// The same lease, given back.
     pub fn given_back(&self, now: Timestamp) -> Self {
         LeaseRecord {

@@ -14,6 +14,9 @@ use std::io::Read;
 
 use crate::Result;
 
+/// The directory of the records of rollouts: the only objects beside the heads that are replaced. Mirrors do not copy it.
+pub const ROLLOUTS: &str = "rollouts";
+
 /// Reads objects of a store.
 pub trait Reader: Send + Sync {
     /// The whole object; `None` where it does not exist.

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{FleetCollectArgs, FleetPlanArgs, FleetReadinessArgs};
+use super::{
+    FleetAbortArgs, FleetCollectArgs, FleetExplainArgs, FleetPauseArgs, FleetPlanArgs,
+    FleetReadinessArgs, FleetResumeArgs, FleetRollbackArgs, FleetStatusArgs, FleetStopArgs,
+    FleetUpgradeArgs,
+};
 
 /// `fleet`
 #[derive(Debug, Args)]
@@ -27,6 +31,22 @@ pub enum FleetCommand {
     Collect(FleetCollectArgs),
     /// Which weight of an environment runs which release, verified.
     Readiness(FleetReadinessArgs),
+    /// Carry a plan out, node after node, and stop at the first failure.
+    Upgrade(FleetUpgradeArgs),
+    /// Go on with a rollout that was paused, held or left by a killed driver; on any machine.
+    Resume(FleetResumeArgs),
+    /// Have a rollout wait before its next step.
+    Pause(FleetPauseArgs),
+    /// End a rollout, and put back what it moved, if asked.
+    Abort(FleetAbortArgs),
+    /// How far a rollout is: node, release, step, health, since.
+    Status(FleetStatusArgs),
+    /// Why a node is where it is in a rollout.
+    Explain(FleetExplainArgs),
+    /// Emergency: stop every daemon of an environment at once.
+    Stop(FleetStopArgs),
+    /// Emergency: put back what an environment ran before, and start it node by node.
+    Rollback(FleetRollbackArgs),
 }
 
 impl FleetCommand {
@@ -38,6 +58,14 @@ impl FleetCommand {
             FleetCommand::Plan(_) => "fleet plan",
             FleetCommand::Collect(_) => "fleet collect",
             FleetCommand::Readiness(_) => "fleet readiness",
+            FleetCommand::Upgrade(_) => "fleet upgrade",
+            FleetCommand::Resume(_) => "fleet resume",
+            FleetCommand::Pause(_) => "fleet pause",
+            FleetCommand::Abort(_) => "fleet abort",
+            FleetCommand::Status(_) => "fleet status",
+            FleetCommand::Explain(_) => "fleet explain",
+            FleetCommand::Stop(_) => "fleet stop",
+            FleetCommand::Rollback(_) => "fleet rollback",
         }
     }
 }

@@ -3,8 +3,13 @@
 mod bootstrap;
 mod check;
 mod collect;
+mod emergency;
+mod ended;
 mod plan;
 mod readiness;
+mod rollout;
+mod status;
+mod wiring;
 
 use std::path::PathBuf;
 
@@ -27,6 +32,14 @@ pub fn run(cli: &Cli, args: &FleetArgs, progress: &mut Progress) -> Result<Answe
         FleetCommand::Plan(args) => plan::run(cli, args, progress),
         FleetCommand::Collect(args) => collect::run(cli, args, progress),
         FleetCommand::Readiness(args) => readiness::run(cli, args, progress),
+        FleetCommand::Upgrade(args) => rollout::upgrade(cli, args, progress),
+        FleetCommand::Resume(args) => rollout::resume(cli, args, progress),
+        FleetCommand::Pause(args) => rollout::pause(cli, args, progress),
+        FleetCommand::Abort(args) => rollout::abort(cli, args, progress),
+        FleetCommand::Status(args) => status::status(cli, args, progress),
+        FleetCommand::Explain(args) => status::explain(cli, args, progress),
+        FleetCommand::Stop(args) => emergency::stop(cli, args, progress),
+        FleetCommand::Rollback(args) => emergency::rollback(cli, args, progress),
     }
 }
 

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::identity::Identity;
 use super::objects::{Objects, Written};
 use super::publish;
+use crate::io::identity::Identity;
 use crate::limits::MAX_LEASE_LEN;
 use crate::store::lease::{Holder, LEASE, LeaseRecord};
 use crate::store::plan::STAGE;

@@ -4,12 +4,13 @@
 mod collect;
 mod config;
 mod cosigned;
-mod identity;
 mod lease;
 mod mirror;
 mod objects;
 mod publish;
 mod reader;
+#[cfg(feature = "maintainer")]
+mod rollouts;
 mod upload;
 
 use std::sync::Arc;
@@ -18,9 +19,9 @@ use std::time::Duration;
 use object_store::ObjectStore;
 
 pub use config::Settings;
-pub use identity::Identity;
 
 use crate::Result;
+pub use crate::io::identity::Identity;
 use crate::store::Reader;
 use crate::store::cosign::Cosigners;
 use crate::store::stage::{Authoritative, Lease};

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::cosigned::Cosigned;
-use super::identity;
 use super::objects::{Objects, Written};
 use crate::error::Context;
 use crate::hash::Sha256;
@@ -45,7 +44,12 @@ pub fn publish(objects: &Objects, holder: &Holder, transaction: &Transaction) ->
         return Err(lost(objects, sequence));
     }
     let steps = stage(objects, transaction)?;
-    let mut plan = Plan::new(sequence, &holder.who, &identity::random()?, steps);
+    let mut plan = Plan::new(
+        sequence,
+        &holder.who,
+        &crate::io::identity::random()?,
+        steps,
+    );
     plan.submission.clone_from(&transaction.submission);
     let bytes = plan.to_bytes()?;
     if bytes.len() as u64 > MAX_PLAN_LEN {

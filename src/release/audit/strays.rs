@@ -7,7 +7,7 @@ use super::records::DIR as RECEIPTS;
 use super::{Problem, problem, whole};
 use crate::release::state::Released;
 use crate::release::view::View;
-use crate::store::Reader;
+use crate::store::{ROLLOUTS, Reader};
 
 /// What starts the names of relman's own files in a local store.
 const OWN: &str = ".relman-";
@@ -22,7 +22,7 @@ pub fn check(
     all: bool,
 ) -> Result<((), String), Vec<Problem>> {
     let mut problems = Vec::new();
-    let tops: BTreeSet<String> = ["metadata", "log", "targets"]
+    let tops: BTreeSet<String> = ["metadata", "log", "targets", ROLLOUTS]
         .into_iter()
         .map(str::to_owned)
         .chain(released.iter().map(|r| r.tag.clone()))

@@ -11,7 +11,7 @@ use crate::hash::hex;
 use crate::io::{clock, process};
 use crate::store::lease::Holder;
 
-/// Whoever publishes.
+/// Whoever publishes, or drives a rollout.
 #[derive(Clone)]
 pub struct Identity {
     /// Person and machine, for people.
@@ -46,7 +46,10 @@ impl Identity {
     }
 
     /// This process running `command`, different from every other holder.
-    pub(super) fn holder(&self, command: &str) -> Result<Holder> {
+    ///
+    /// # Errors
+    /// A system without random bytes.
+    pub fn holder(&self, command: &str) -> Result<Holder> {
         let process = std::process::id();
         Ok(Holder {
             who: format!("{}, process {process}, relman {command}", self.who),
@@ -57,13 +60,16 @@ impl Identity {
     }
 
     /// Whether a holder cannot come back: its process on this very machine has ended.
-    pub(super) fn is_gone(&self, holder: &Holder) -> bool {
+    pub fn is_gone(&self, holder: &Holder) -> bool {
         holder.machine == self.machine && !Path::new(&format!("/proc/{}", holder.process)).exists()
     }
 }
 
-/// A name that nobody else has.
-pub(super) fn random() -> Result<String> {
+/// A name that nobody else has: 32 hexadecimal digits.
+///
+/// # Errors
+/// A system without random bytes.
+pub fn random() -> Result<String> {
     let mut bytes = [0u8; 16];
     crate::io::random::fill(&mut bytes)?;
     Ok(hex(&bytes))

@@ -1,0 +1,82 @@
+//! `relman fleet upgrade`, `resume`, `pause`, `abort`: a rollout, and what is wished of one.
+
+use super::ended::{answer, asked};
+use super::plan::{self, Planned};
+use super::wiring::{Wiring, chance};
+use crate::cli::args::{Cli, FleetAbortArgs, FleetPauseArgs, FleetResumeArgs, FleetUpgradeArgs};
+use crate::cli::project::start_dir;
+use crate::fleet::rollout;
+use crate::io::{ask, process};
+use crate::ui::{Answer, Progress};
+use crate::{Error, Result};
+
+/// `relman fleet upgrade`.
+pub fn upgrade(cli: &Cli, args: &FleetUpgradeArgs, progress: &mut Progress) -> Result<Answer> {
+    let Planned {
+        config,
+        hosts,
+        plan,
+    } = plan::make(cli, &args.plan, progress)?;
+    progress.end();
+    for line in plan::for_people(&plan).lines() {
+        progress.say(line);
+    }
+    let wiring = Wiring::with(cli, args.plan.store.store.as_deref(), config, hosts, false)?;
+    if plan.refusals.is_empty() && !args.yes {
+        agree(cli)?;
+    }
+    let environment = args.plan.env.as_str();
+    let chance = chance()?;
+    let ended = wiring.drive("fleet upgrade", environment, progress, |m| {
+        rollout::upgrade(m, plan, &chance)
+    })?;
+    Ok(answer(&ended, false))
+}
+
+/// Asks whether the plan is to be carried out.
+fn agree(cli: &Cli) -> Result<()> {
+    if cli.json || !process::can_ask() {
+        return Err(Error::usage("nobody is there to agree to the plan")
+            .hint("read it, then run the same command with --yes"));
+    }
+    match ask::line("carry this out? yes or no", "no")?.as_str() {
+        "yes" | "y" => Ok(()),
+        _ => Err(Error::failed(
+            "nothing was begun: the plan was not agreed to",
+        )),
+    }
+}
+
+/// `relman fleet resume`.
+pub fn resume(cli: &Cli, args: &FleetResumeArgs, progress: &mut Progress) -> Result<Answer> {
+    let bundle = match &args.bundle {
+        Some(file) => Some(start_dir(cli)?.join(file)),
+        None => None,
+    };
+    let wiring = Wiring::new(cli, &args.place, bundle, true)?;
+    let id = wiring.find(args.id.as_deref())?;
+    let ended = wiring.drive("fleet resume", id.environment(), progress, |m| {
+        rollout::resume(m, &id, args.take_over)
+    })?;
+    Ok(answer(&ended, false))
+}
+
+/// `relman fleet pause`.
+pub fn pause(cli: &Cli, args: &FleetPauseArgs, progress: &mut Progress) -> Result<Answer> {
+    let wiring = Wiring::new(cli, &args.place, None, false)?;
+    let id = wiring.find(args.id.as_deref())?;
+    let done = wiring.drive("fleet pause", id.environment(), progress, |m| {
+        rollout::pause(m, &id)
+    })?;
+    Ok(asked(&done))
+}
+
+/// `relman fleet abort`.
+pub fn abort(cli: &Cli, args: &FleetAbortArgs, progress: &mut Progress) -> Result<Answer> {
+    let wiring = Wiring::new(cli, &args.place, None, false)?;
+    let id = wiring.find(args.id.as_deref())?;
+    let done = wiring.drive("fleet abort", id.environment(), progress, |m| {
+        rollout::abort(m, &id, args.roll_back, args.take_over)
+    })?;
+    Ok(asked(&done))
+}
