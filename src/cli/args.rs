@@ -6,6 +6,10 @@ mod audit;
 mod backup;
 mod bundle;
 #[cfg(feature = "maintainer")]
+mod fleet;
+#[cfg(feature = "maintainer")]
+mod fleet_halt;
+#[cfg(feature = "maintainer")]
 mod gate;
 mod health;
 #[cfg(feature = "maintainer")]
@@ -38,6 +42,10 @@ pub use approve::ApproveArgs;
 pub use audit::AuditArgs;
 pub use backup::{BackupArgs, BackupCommand, BackupCreateArgs, BackupRestoreArgs};
 pub use bundle::BundleArgs;
+#[cfg(feature = "maintainer")]
+pub use fleet::{FleetArgs, FleetCommand};
+#[cfg(feature = "maintainer")]
+pub use fleet_halt::FleetHaltArgs;
 #[cfg(feature = "maintainer")]
 pub use gate::GateArgs;
 pub use health::{HealthArgs, StageArg};
@@ -183,6 +191,9 @@ pub enum Command {
     /// Copy a store to others, verifying everything; no keys are needed.
     Mirror(MirrorArgs),
     #[cfg(feature = "maintainer")]
+    /// Many nodes over the operator's ssh.
+    Fleet(FleetArgs),
+    #[cfg(feature = "maintainer")]
     /// Watch other people's logs: cosign what only grows, and say so over HTTP.
     Witness(WitnessArgs),
     #[cfg(feature = "maintainer")]
@@ -246,6 +257,8 @@ impl Command {
             Command::Docs(_) => "docs",
             Command::Repo(_) => "repo",
             Command::Mirror(_) => "mirror",
+            #[cfg(feature = "maintainer")]
+            Command::Fleet(args) => args.command.name(),
             #[cfg(feature = "maintainer")]
             Command::Witness(_) => "witness",
             #[cfg(feature = "maintainer")]

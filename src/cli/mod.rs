@@ -16,6 +16,8 @@ mod docs;
 #[cfg(feature = "maintainer")]
 mod exchange;
 #[cfg(feature = "maintainer")]
+mod fleet;
+#[cfg(feature = "maintainer")]
 mod gate;
 mod health;
 #[cfg(feature = "maintainer")]
@@ -169,6 +171,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Docs(args) => docs::run(cli, args),
         Command::Repo(args) => repo::run(cli, args),
         Command::Mirror(args) => mirror::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Fleet(args) => fleet::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Witness(args) => witness::run(cli, args),
         #[cfg(feature = "maintainer")]
