@@ -97,6 +97,7 @@ fn a_halt_of_another_environment_is_no_halt_of_this_one() {
     let testnet = node_of(node.project.copy(), "testnet");
     testnet.run("install").exits(0);
     node.project.relman(&["audit"]).exits(3);
+    node.project.relman(&["docs"]).exits(0);
     node.project
         .relman(&["repo", "status"])
         .exits(1)

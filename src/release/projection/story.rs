@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use crate::Result;
 use crate::attest::Statement;
 use crate::hash::Sha256;
 use crate::log::TreeHead;
@@ -16,6 +15,7 @@ use crate::release::leaf::{AttestationKind, Leaf, OverrideLeaf, ReleaseLeaf, Yan
 use crate::release::tag::Tag;
 use crate::release::view::View;
 use crate::store::Reader;
+use crate::{Kind, Result};
 
 /// A release and what was said of it.
 #[derive(Clone, Debug)]
@@ -145,8 +145,17 @@ impl Story {
                     for moved in moves(store, &view.policy, leaf)? {
                         story.moved(told, leaf.time, moved);
                     }
-                    for halted in halts(store, &view.policy, leaf)? {
-                        story.halted(told, leaf.time, halted);
+                    match halts(store, &view.policy, leaf) {
+                        Ok(all) => {
+                            for halted in all {
+                                story.halted(told, leaf.time, halted);
+                            }
+                        }
+                        // It stays in the log, and stops nobody from reading the rest.
+                        Err(e) if e.kind() == Kind::Refused => {
+                            story.leave_out(told.index, "what it halts cannot be told");
+                        }
+                        Err(e) => return Err(e),
                     }
                 }
                 (Some(leaf), None) => story.enter(told, leaf),
