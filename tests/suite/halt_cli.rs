@@ -2,6 +2,7 @@
 //! ends it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -307,7 +308,22 @@ fn where_the_stores_keys_are_elsewhere_the_signed_halt_waits_for_them() {
     let document = project.relman(&words).exits(0).json();
     assert_eq!(document["outcome"], "waiting");
     assert_eq!(document["data"]["file"], out);
-    halt(&project).exits(1).says(&["waits", "relman sign"]);
+    assert_eq!(document["data"]["missing"], json!(["snapshot"]));
+    // Whoever is on call has that key and no other.
+    let own = project.beside("own");
+    fs::create_dir(&own).expect("a directory");
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).expect("a mode");
+    fs::copy(
+        project.secrets().join("halt-mainnet"),
+        own.join("halt-mainnet"),
+    )
+    .expect("a copy");
+    let own = own.to_string_lossy().into_owned();
+    let mut words = words.to_vec();
+    words.extend(["--secret-keys", &own]);
+    let document = project.relman(&words).exits(0).json();
+    let missing = json!(["publisher", "log", "snapshot", "timestamp"]);
+    assert_eq!(document["data"]["missing"], missing);
     fs::rename(&elsewhere, &snapshot).expect("it can be moved");
     project
         .relman(&["import", &out])

@@ -1,7 +1,7 @@
 //! `relman fleet halt`: any one on-call key stops new installs in an environment. Nothing of the fleet is asked: each
 //! node honours it by itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::cli::args::{Cli, FleetHaltArgs};
 use crate::cli::desk::{Desk, Settled};
 use crate::cli::project::{keyring, start_dir, store_and_root};
 use crate::cli::sign;
-use crate::io::keyring::Chosen;
+use crate::io::keyring::{Chosen, Keyring};
 use crate::io::{clock, proposals};
 use crate::keys::PublicKey;
 use crate::release::ceremony::{Base, Exchange, Proposal, Signing};
@@ -81,21 +81,44 @@ fn here(cli: &Cli, args: &FleetHaltArgs, progress: &mut Progress) -> Result<Answ
         return planned(&exchange, &base);
     }
     let signing = sign_it(&mut exchange.proposal, &base, keys)?;
-    let settled = desk.keep(exchange, signing)?;
-    let Settled::Waiting { id, .. } = &settled else {
+    let missing = missing(&desk.keyring)?;
+    if !missing.is_empty() {
+        return file_alone(cli, args, &exchange, &base, &signing, &missing);
+    }
+    let signed = exchange.clone();
+    let settled = match desk.keep(exchange, signing) {
+        Ok(settled) => settled,
+        Err(e) => {
+            let path = write(cli, args, &signed)?;
+            return Err(e.hint(format!(
+                "it is signed; publish it from another place: relman import {}",
+                path.display()
+            )));
+        }
+    };
+    let Settled::Waiting { .. } = &settled else {
         let next = format!(
             "nodes of {} install nothing more once they see it\n",
             args.env
         );
         return Ok(sign::answer(settled, &next));
     };
-    let exchange = desk.proposals.load(id)?;
-    let exchange = exchange.ok_or_else(|| Error::bug("a proposal that waits is gone"))?;
-    let (path, next) = write(cli, args, &exchange)?;
+    let path = write(cli, args, &signed)?;
     let mut answer = sign::answer(settled, "");
     answer.data["file"] = json!(path);
-    answer.text.push_str(&next);
+    answer.text.push_str(&next(&path));
     Ok(answer)
+}
+
+/// The keys of the store that a publication wants and that are not here.
+fn missing(keyring: &Keyring) -> Result<Vec<&'static str>> {
+    let mut missing = Vec::new();
+    for purpose in ["publisher", "log", "snapshot", "timestamp"] {
+        if keyring.all(purpose)?.is_empty() {
+            missing.push(purpose);
+        }
+    }
+    Ok(missing)
 }
 
 /// For a store that is only read here: the signed file is all that comes of it.
@@ -131,20 +154,34 @@ fn elsewhere(cli: &Cli, args: &FleetHaltArgs) -> Result<Answer> {
         return planned(&exchange, &base);
     }
     let signing = sign_it(&mut exchange.proposal, &base, keys.as_ref())?;
-    let (path, next) = write(cli, args, &exchange)?;
-    let demands = exchange.proposal.demands(&base)?;
-    let id = &exchange.proposal.id;
-    let data = json!({ "id": id, "state": "waiting", "file": path, "signing": signing,
-        "demands": demands, "lacks": null });
+    file_alone(cli, args, &exchange, &base, &signing, &[])
+}
+
+/// The signed file is all that comes of it.
+fn file_alone(
+    cli: &Cli,
+    args: &FleetHaltArgs,
+    exchange: &Exchange,
+    base: &Base,
+    signing: &Signing,
+    missing: &[&str],
+) -> Result<Answer> {
+    let path = write(cli, args, exchange)?;
+    let demands = exchange.proposal.demands(base)?;
     let mut out: String = signing
         .signed
         .iter()
         .map(|line| format!("signed {}\n", text::line(line)))
         .collect();
-    for demand in demands {
+    for demand in &demands {
         out.push_str(&format!("  {}\n", text::line(&demand.line())));
     }
-    Ok(Answer::named("waiting", data, out + &next))
+    if !missing.is_empty() {
+        out.push_str(&format!("not at hand: the {} key\n", missing.join(", ")));
+    }
+    let data = json!({ "id": exchange.proposal.id, "state": "waiting", "file": path, "signing": signing,
+        "demands": demands, "lacks": null, "missing": missing });
+    Ok(Answer::named("waiting", data, out + &next(&path)))
 }
 
 fn sign_it(proposal: &mut Proposal, base: &Base, keys: &dyn Keys) -> Result<Signing> {
@@ -160,18 +197,21 @@ fn sign_it(proposal: &mut Proposal, base: &Base, keys: &dyn Keys) -> Result<Sign
 }
 
 /// Writes the file that whoever holds the store's keys imports.
-fn write(cli: &Cli, args: &FleetHaltArgs, exchange: &Exchange) -> Result<(PathBuf, String)> {
+fn write(cli: &Cli, args: &FleetHaltArgs, exchange: &Exchange) -> Result<PathBuf> {
     let name = match &args.out {
         Some(out) => out.clone(),
         None => format!("{}.json", exchange.proposal.id).into(),
     };
     let path = start_dir(cli)?.join(name);
     proposals::write(&path, exchange)?;
-    let next = format!(
+    Ok(path)
+}
+
+fn next(path: &Path) -> String {
+    format!(
         "NOTHING IS STOPPED YET: send {} to whoever holds the store's keys, who runs: relman import FILE\n",
         path.display()
-    );
-    Ok((path, next))
+    )
 }
 
 fn planned(exchange: &Exchange, base: &Base) -> Result<Answer> {
