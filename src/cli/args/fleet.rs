@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    FleetAbortArgs, FleetCollectArgs, FleetExplainArgs, FleetPauseArgs, FleetPlanArgs,
-    FleetReadinessArgs, FleetResumeArgs, FleetRollbackArgs, FleetStatusArgs, FleetStopArgs,
-    FleetUpgradeArgs,
+    FleetAbortArgs, FleetCollectArgs, FleetExplainArgs, FleetHaltArgs, FleetPauseArgs,
+    FleetPlanArgs, FleetReadinessArgs, FleetResumeArgs, FleetRollbackArgs, FleetStatusArgs,
+    FleetStopArgs, FleetUpgradeArgs,
 };
 
 /// `fleet`
@@ -47,6 +47,8 @@ pub enum FleetCommand {
     Stop(FleetStopArgs),
     /// Emergency: put back what an environment ran before, and start it node by node.
     Rollback(FleetRollbackArgs),
+    /// Stop new installs in an environment, by any one on-call key.
+    Halt(FleetHaltArgs),
 }
 
 impl FleetCommand {
@@ -66,6 +68,7 @@ impl FleetCommand {
             FleetCommand::Explain(_) => "fleet explain",
             FleetCommand::Stop(_) => "fleet stop",
             FleetCommand::Rollback(_) => "fleet rollback",
+            FleetCommand::Halt(_) => "fleet halt",
         }
     }
 }

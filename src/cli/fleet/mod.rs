@@ -5,6 +5,7 @@ mod check;
 mod collect;
 mod emergency;
 mod ended;
+mod halt;
 mod plan;
 mod readiness;
 mod rollout;
@@ -40,6 +41,7 @@ pub fn run(cli: &Cli, args: &FleetArgs, progress: &mut Progress) -> Result<Answe
         FleetCommand::Explain(args) => status::explain(cli, args, progress),
         FleetCommand::Stop(args) => emergency::stop(cli, args, progress),
         FleetCommand::Rollback(args) => emergency::rollback(cli, args, progress),
+        FleetCommand::Halt(args) => halt::run(cli, args, progress),
     }
 }
 
