@@ -78,6 +78,13 @@ impl PoweredDisk {
             end();
             does("umount", &[&self.at.to_string_lossy()]).then_some(())
         });
+        // A mount namespace that was made meanwhile has a copy of the mount for a moment; mounted again now, it would be
+        // the same filesystem still, and shut down.
+        let image = self.image.path().join("image");
+        super::wait_for("the end of a disk's last mount", || {
+            let used = Command::new("losetup").arg("-j").arg(&image).output();
+            used.expect("losetup runs").stdout.is_empty().then_some(())
+        });
         self.turn_on();
     }
 }

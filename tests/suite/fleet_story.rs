@@ -4,7 +4,7 @@
 //! Every story ends the same way: each node runs a verified release, and the record tells the truth.
 
 use std::fs;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -31,6 +31,22 @@ fn rolling(more: &str) -> Setup {
     }
 }
 
+fn tar(arguments: &[&str]) -> String {
+    let output = Command::new("tar").args(arguments).output();
+    Run::of(output.expect("tar runs")).exits(0).stdout
+}
+
+/// Waits until a machine that was booted takes visitors.
+fn takes_visitors(fleet: &Fleet, i: usize) {
+    wait_for("sshd", || {
+        let run = fleet
+            .node(i)
+            .machine
+            .run(&["systemctl", "is-active", "ssh"]);
+        (run.stdout.trim() == "active").then_some(())
+    });
+}
+
 impl Fleet {
     fn upgrade(&self, tag: &str) -> Run {
         self.relman(&["fleet", "upgrade", tag, "--env", "local", "--yes", "--json"])
@@ -41,11 +57,19 @@ impl Fleet {
         self.nodes().iter().map(|node| node.current()).collect()
     }
 
-    /// Each node runs the verified bytes of a release, this one if one is named, and the newest record says of each
-    /// what it is.
+    /// Each node runs the verified bytes of a release, this one if one is named, and the record of the rollout to it
+    /// says of each what it is.
     #[track_caller]
     fn tells_the_truth(&self, wanted: Option<&str>) {
         let document = self.relman(&["fleet", "status", "--json"]).exits(0).json();
+        // Clocks stand still, so none is newer than another.
+        let rollouts = document["data"]["rollouts"].as_array().expect("rollouts");
+        let found = rollouts.iter().find(|r| match wanted {
+            Some(tag) => r["tag"] == tag || (r["kind"] == "rollback" && r["tag"].is_null()),
+            None => true,
+        });
+        let id = found.expect("a rollout")["id"].as_str().expect("an id");
+        let document = self.relman(&["fleet", "status", id, "--json"]).exits(0).json();
         let record = &document["data"]["record"];
         for node in self.nodes() {
             let status = node.relman(&["status", "--json"]).json();
@@ -76,7 +100,9 @@ impl Fleet {
 #[ignore = "wants root, systemd-nspawn, mmdebstrap, ip and ssh"]
 fn the_testnets_way_from_the_agreement_to_the_archive_of_journals() {
     let project = two_releases("story-testnet");
-    project.relman(&["promote", TAG, "--to", "testnet"]).exits(0);
+    project
+        .relman(&["promote", TAG, "--to", "testnet"])
+        .exits(0);
     let setup = Setup {
         environment: "testnet",
         rules: format!("rehearse = true\n{QUICK}"),
@@ -86,10 +112,10 @@ fn the_testnets_way_from_the_agreement_to_the_archive_of_journals() {
     fleet.install_everywhere(TAG);
     let plan = ["fleet", "plan", SECOND, "--env", "testnet"];
     // Nobody has agreed to it: every node says so, and so does the operator's own look.
-    fleet.relman(&plan).exits(3).says(&[
-        "refused: check",
-        "refused: n6: it would not install phase2",
-    ]);
+    fleet
+        .relman(&plan)
+        .exits(3)
+        .says(&["refused: check", "refused: n6: it would not install phase2"]);
     fleet
         .project
         .relman(&["promote", SECOND, "--to", "testnet"])
@@ -98,7 +124,11 @@ fn the_testnets_way_from_the_agreement_to_the_archive_of_journals() {
         .relman(&plan)
         .exits(0)
         .says(&["all are stopped", "wave 1: n1", "takes "]);
-    assert_eq!(fleet.current(), vec![Some(TAG.to_owned()); COUNT], "a plan changes nothing");
+    assert_eq!(
+        fleet.current(),
+        vec![Some(TAG.to_owned()); COUNT],
+        "a plan changes nothing"
+    );
     fleet
         .relman(&["fleet", "upgrade", SECOND, "--env", "testnet", "--yes"])
         .exits(0)
@@ -110,17 +140,24 @@ fn the_testnets_way_from_the_agreement_to_the_archive_of_journals() {
         .says(&["(100.0 %), 6 node(s)", "at least two thirds"]);
 
     // Receipts count once the nodes' keys are in the policy; the journals come in any case.
-    let collect = ["fleet", "collect", "--env", "testnet", "--since", "2020-01-01T00:00:00Z"];
+    let collect = [
+        "fleet",
+        "collect",
+        "--env",
+        "testnet",
+        "--since",
+        "2020-01-01T00:00:00Z",
+    ];
     let archive = fleet.operators("all.tar.gz");
     let out = archive.display().to_string();
     fleet
         .relman(&[&collect[..], &["--out", &out]].concat())
         .exits(4)
         .says(&["problem: n1: its receipts were refused"]);
-    let list = fleet.run(&["tar", "-tzf", &out]).stdout;
+    let list = tar(&["-tzf", &out]);
     assert_eq!(list.lines().count(), COUNT + 1, "{list}");
-    let journal = fleet.run(&["sh", "-c", &format!("tar -xzOf {out} --wildcards '*/n4.log'")]);
-    assert!(journal.stdout.contains("rpc"), "{journal:?}");
+    let journal = tar(&["-xzOf", &out, "--wildcards", "*/n4.log"]);
+    assert!(journal.contains("timed starts"), "{journal}");
     for node in fleet.nodes() {
         let key = node.relman(&["receipts", "key", "--json"]).exits(0).json();
         let line = key["data"]["public"].as_str().expect("a key").to_owned();
@@ -129,7 +166,7 @@ fn the_testnets_way_from_the_agreement_to_the_archive_of_journals() {
         let file = file.display().to_string();
         fleet
             .project
-            .relman(&["root", "add", "node", &file, "--person", &node.name])
+            .relman(&["root", "add", "node", &file, "--person", &node.name, "--yes"])
             .exits(0);
     }
     let second = fleet.operators("again.tar.gz").display().to_string();
@@ -266,7 +303,7 @@ fn a_node_whose_power_or_link_goes_in_mid_install_is_waited_for_or_named_and_cat
     has_begun(&fleet, 2);
     fleet.cut_power(2);
     fleet.boot(2);
-    fleet.node(2).takes_visitors();
+    takes_visitors(&fleet, 2);
     let_go(&fleet, 2);
     let ended = first.wait().expect("a child");
     if !ended.success() {
@@ -311,7 +348,9 @@ fn everything_stops_at_once_and_goes_back_even_without_the_store_and_with_a_sile
     let store = fleet.project.store();
     let away = fleet.project.beside("away");
     fs::rename(&store, &away).expect("it can be moved");
-    let run = fleet.relman(&["fleet", "rollback", "--env", "local"]).exits(4);
+    let run = fleet
+        .relman(&["fleet", "rollback", "--env", "local"])
+        .exits(4);
     run.says(&["n4"]);
     for i in [1, 2, 3, 5, 6] {
         assert_eq!(fleet.node(i).current().as_deref(), Some(TAG));
@@ -322,7 +361,7 @@ fn everything_stops_at_once_and_goes_back_even_without_the_store_and_with_a_sile
     fleet.cut_power(4);
     fleet.mend_link(4);
     fleet.boot(4);
-    fleet.node(4).takes_visitors();
+    takes_visitors(&fleet, 4);
     fleet.relman(&["fleet", "resume"]).exits(0);
     fleet.tells_the_truth(Some(TAG));
 }
@@ -339,7 +378,10 @@ fn nodes_that_trust_another_root_or_get_other_bytes_refuse_and_nothing_is_begun(
     let run = fleet.upgrade(SECOND).exits(3);
     run.says(&["n5"]);
     assert_eq!(fleet.current(), vec![Some(TAG.to_owned()); COUNT]);
-    fleet.node(5).machine.write("/etc/relman/root.json", &honest);
+    fleet
+        .node(5)
+        .machine
+        .write("/etc/relman/root.json", &honest);
     // Whoever stands between the nodes and the store gives them other bytes; the operator's own copy is good.
     let archive = fs::read_dir(fleet.project.store().join("targets"))
         .expect("targets")
@@ -358,7 +400,10 @@ fn nodes_that_trust_another_root_or_get_other_bytes_refuse_and_nothing_is_begun(
     let run = fleet
         .relman(&["fleet", "plan", SECOND, "--env", "local", "--store", &good])
         .exits(3);
-    run.says(&["refused: n1: it would not install", "refused: n6: it would not install"]);
+    run.says(&[
+        "refused: n1: it would not install",
+        "refused: n6: it would not install",
+    ]);
     fs::write(&archive, bytes).expect("a file");
     fleet.upgrade(SECOND).exits(0);
     fleet.tells_the_truth(Some(SECOND));
