@@ -98,9 +98,10 @@ pub fn judge(seen: &Seen, own: &str, file: &str) -> Row {
     if let Some(check) = &seen.check {
         match node_findings(check) {
             Ok(found) => row.findings.extend(found.into_iter().map(|mut finding| {
-                finding
-                    .hint
-                    .get_or_insert_with(|| there(node, "node check"));
+                finding.hint = Some(match finding.hint {
+                    Some(hint) => format!("on {}: {hint}", node.name),
+                    None => there(node, "node check"),
+                });
                 finding
             })),
             Err(why) => row.find(node, "check", why, by_itself(check, "node check")),

@@ -162,7 +162,8 @@ pub(super) fn refusal(log: &str, others: &str, destination: &str) -> Refusal {
             .map_or(String::new(), |(file, _)| format!("-f {} ", quote(file)));
         return lasting(format!(
             "the host shows another key than the one that is known: it sent {}, known is {}; somebody may be in between; \
-             compare with `ssh-keygen -lf` on its own console first; hint: ssh-keygen {file}-R {}",
+             compare with `ssh-keygen -lf` on its own console before anything is changed (ssh-keygen -R); \
+             hint: ssh-keygen -l {file}-F {}",
             shown(sent),
             shown(place.unwrap_or("in known_hosts")),
             quote(part("Host key for ", " has changed").unwrap_or(host))
@@ -317,7 +318,7 @@ mod tests {
         for wanted in [
             "it sent SHA256:abc,",
             "ED25519 key in /etc/known:3",
-            "hint: ssh-keygen -f '/etc/known' -R '[10.0.0.1]:22'",
+            "hint: ssh-keygen -l -f '/etc/known' -F '[10.0.0.1]:22'",
         ] {
             assert!(found.why.contains(wanted), "{wanted}: {}", found.why);
         }
