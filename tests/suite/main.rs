@@ -27,7 +27,6 @@ mod environment_waits_cli;
 mod example;
 mod fault_cli;
 mod fleet_ssh;
-mod fleet_sshd;
 mod gate_cargo_cli;
 mod gate_cli;
 mod gate_cut_cli;
