@@ -92,30 +92,31 @@ pub fn judge(seen: &Seen, own: &str, file: &str) -> Row {
     if let Some(status) = &seen.status {
         match NodeLook::of(status.clone()) {
             Ok(look) => check_look(&mut row, node, &look, file),
-            Err(why) => row.find(node, "status", why, Some("status")),
+            Err(why) => row.find(node, "status", why, by_itself(status, "status")),
         }
     }
     if let Some(check) = &seen.check {
         match node_findings(check) {
             Ok(found) => row.findings.extend(found.into_iter().map(|mut finding| {
-                finding
-                    .hint
-                    .get_or_insert_with(|| there(node, "node check"));
+                finding.hint = Some(match finding.hint {
+                    Some(hint) => format!("on {}: {hint}", node.name),
+                    None => there(node, "node check"),
+                });
                 finding
             })),
-            Err(why) => row.find(node, "check", why, Some("node check")),
+            Err(why) => row.find(node, "check", why, by_itself(check, "node check")),
         }
     }
     row
 }
 
 impl Row {
-    /// Adds a finding; `words` are what to run of the node's relman, none: ssh itself. What the problem says to run comes
-    /// before both.
+    /// Adds a finding; `words` are what to run of the node's relman. None: the problem is told from here, with what to run,
+    /// or it is ssh itself.
     fn find(&mut self, node: &NodeEntry, subject: &str, problem: String, words: Option<&str>) {
         let (problem, hint) = match (problem.rsplit_once("; hint: "), words) {
-            (Some((problem, hint)), _) => (problem.to_owned(), hint.to_owned()),
-            (None, Some(words)) => (problem, there(node, words)),
+            (_, Some(words)) => (problem, there(node, words)),
+            (Some((problem, hint)), None) => (problem.to_owned(), hint.to_owned()),
             (None, None) => (problem, format!("ssh {} true", node.ssh)),
         };
         self.add(subject, problem, hint);
@@ -128,6 +129,11 @@ impl Row {
             hint: Some(hint),
         });
     }
+}
+
+/// What to run of the node's relman, if it was that which answered.
+fn by_itself<'a>(reply: &Reply, words: &'a str) -> Option<&'a str> {
+    matches!(reply, Reply::Answer(_)).then_some(words)
 }
 
 /// A command of the node's relman, as one types it here.
@@ -299,16 +305,27 @@ mod tests {
             Ok(odd),
             Some(status("n2", "mainnet", &["receipts were tampered with"])),
             Some(answer(
-                json!({ "findings": [{ "subject": "store", "problem": "no answer", "hint": null }] }),
+                json!({ "findings": [{ "subject": "store", "problem": "no answer", "hint": null },
+                { "subject": "state", "problem": "unfinished", "hint": "relman recover" }] }),
             )),
         );
         let subjects: Vec<&str> = row.findings.iter().map(|f| f.subject.as_str()).collect();
         assert_eq!(
             subjects,
-            ["relman", "clock", "name", "environment", "status", "store"]
+            [
+                "relman",
+                "clock",
+                "name",
+                "environment",
+                "status",
+                "store",
+                "state"
+            ]
         );
         assert!(row.findings.iter().all(|f| f.hint.is_some()), "{row:?}");
         assert!(row.findings[1].problem.contains("90 s behind"), "{row:?}");
+        let hint = row.findings[6].hint.as_deref();
+        assert_eq!(hint, Some("on n1: relman recover"));
         let hint = row.findings[5].hint.as_deref();
         assert_eq!(
             hint,

@@ -44,6 +44,7 @@ WantedBy=multi-user.target
 
 const SSHD: &str = "\
 HostKey /etc/ssh/ssh_host_ed25519_key
+AuthorizedKeysFile /etc/ssh/authorized_keys
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 UsePAM no
@@ -343,7 +344,7 @@ fn machine(
         "/etc/ssh/sshd_config",
         &format!("{SSHD}SetEnv RELMAN_INSECURE_NOW={NOW}\n"),
     );
-    machine.write("/root/.ssh/authorized_keys", user);
+    machine.write("/etc/ssh/authorized_keys", user);
     FleetNode {
         address: address(number),
         name,

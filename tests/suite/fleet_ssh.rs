@@ -141,7 +141,7 @@ fn a_fleet_is_checked_and_what_is_wrong_with_each_node_is_told() {
                 "another key",
                 "SHA256:",
                 "known_hosts:3",
-                "ssh-keygen -R 'n3'",
+                "known_hosts' -F '10.77.0.13'",
             ],
         ),
         (

@@ -175,7 +175,7 @@ fn bring(
         Some(Ok(contact)) => done["version"] = contact.version.into(),
         Some(Err(reply)) => {
             let why = reply.good().err().unwrap_or_default();
-            return Err(failed(format!("relman does not run there: {why}")));
+            return Err(failed(format!("it does not run relman: {why}")));
         }
         None => return Err(failed("nobody asked whether relman runs there".into())),
     }

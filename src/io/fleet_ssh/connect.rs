@@ -189,10 +189,11 @@ async fn connect(
             session: Session::new_native_mux(dir),
             log,
         }),
-        false => {
-            let all = format!("{}\n{}", read_log(&said), read_log(&log));
-            Err(words::refusal(&all, destination))
-        }
+        false => Err(words::refusal(
+            &read_log(&log),
+            &read_log(&said),
+            destination,
+        )),
     }
 }
 

@@ -66,7 +66,8 @@ pub(super) fn shown(text: &str) -> String {
     let mut out = String::new();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let whole = lines.collect::<Vec<_>>().join("; ");
-    let whole = whole.trim_end_matches('.');
+    // What there is to run is ours to say.
+    let whole = whole.trim_end_matches('.').replace("; hint: ", "; hint, ");
     for (i, c) in whole.chars().enumerate() {
         if i == MAX_SHOWN_ANSWER {
             out.push('…');
@@ -132,8 +133,9 @@ pub(super) enum Fate {
     Unknown,
 }
 
-/// What ssh's log says of a connection that was not made.
-pub(super) fn refusal(log: &str, destination: &str) -> Refusal {
+/// What ssh's log says of a connection that was not made. `others` is what jump hosts' ssh and servers' banners say: it is
+/// shown, and decides nothing but that another try would be in vain.
+pub(super) fn refusal(log: &str, others: &str, destination: &str) -> Refusal {
     let told: Vec<&str> = told(log).collect();
     let after = |mark: &str| {
         let at = told.iter().position(|line| line.contains(mark))?;
@@ -149,16 +151,22 @@ pub(super) fn refusal(log: &str, destination: &str) -> Refusal {
         .any(|l| l.contains("IDENTIFICATION HAS CHANGED"))
     {
         let sent = after("sent by the remote host is").unwrap_or("one that ssh does not name");
-        let known = told
-            .iter()
-            .find_map(|l| l.strip_prefix("Offending "))
-            .unwrap_or("in known_hosts");
+        let part = |before: &str, after: &str| {
+            let rest = told.iter().find_map(|l| l.strip_prefix(before))?;
+            Some(rest.rsplit_once(after).map_or(rest, |(part, _)| part))
+        };
+        // `Offending ED25519 key in FILE:LINE`, `Host key for HOST has changed and …`
+        let place = told.iter().find_map(|l| l.strip_prefix("Offending "));
+        let file = place
+            .and_then(|place| place.split_once(" key in ")?.1.rsplit_once(':'))
+            .map_or(String::new(), |(file, _)| format!("-f {} ", quote(file)));
         return lasting(format!(
             "the host shows another key than the one that is known: it sent {}, known is {}; somebody may be in between; \
-             compare with `ssh-keygen -lf` on its own console first; hint: ssh-keygen -R {}",
+             compare with `ssh-keygen -lf` on its own console before anything is changed (ssh-keygen -R); \
+             hint: ssh-keygen -l {file}-F {}",
             shown(sent),
-            shown(known),
-            quote(host)
+            shown(place.unwrap_or("in known_hosts")),
+            quote(part("Host key for ", " has changed").unwrap_or(host))
         ));
     }
     let unknown = told.iter().find(|l| l.contains("host key is known for"));
@@ -184,18 +192,22 @@ pub(super) fn refusal(log: &str, destination: &str) -> Refusal {
             quote(destination)
         ));
     }
+    let why = match told.last() {
+        Some(line) => shown(line),
+        None => "ssh ended without a word".into(),
+    };
+    let others = shown(others);
+    if !others.is_empty() {
+        return lasting(format!("{why}; {others}"));
+    }
     // sshd drops connections at random while too many have not said who they are (MaxStartups), and resets all that come
     // before it listens again.
     let passing = told.iter().any(|l| {
-        (l.starts_with("kex_exchange_identification")
-            || l.starts_with("ssh_exchange_identification"))
-            && !l.contains("timed out")
+        let exchange = ["kex_exchange_identification", "ssh_exchange_identification"];
+        exchange.iter().any(|mark| l.starts_with(mark)) && !l.contains("timed out")
     });
     Refusal {
-        why: match told.last() {
-            Some(line) => shown(line),
-            None => "ssh ended without a word".into(),
-        },
+        why,
         fate: if passing {
             Fate::Passing
         } else {
@@ -299,13 +311,14 @@ mod tests {
             IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!\n\
             The fingerprint for the ED25519 key sent by the remote host is\nSHA256:abc.\n\
             Please contact your system administrator.\n\
-            Offending ED25519 key in /etc/known:3\nHost key verification failed.\n";
-        let found = refusal(log, "root@n1");
+            Offending ED25519 key in /etc/known:3\n\
+            Host key for [10.0.0.1]:22 has changed and you have requested strict checking.\nHost key verification failed.\n";
+        let found = refusal(log, "", "root@n1");
         assert_eq!(found.fate, Fate::Lasting);
         for wanted in [
             "it sent SHA256:abc,",
             "ED25519 key in /etc/known:3",
-            "ssh-keygen -R 'n1'",
+            "hint: ssh-keygen -l -f '/etc/known' -F '[10.0.0.1]:22'",
         ] {
             assert!(found.why.contains(wanted), "{wanted}: {}", found.why);
         }
@@ -316,7 +329,7 @@ mod tests {
         let log = "debug1: Server host key: ssh-ed25519 SHA256:abc\n\
             No ED25519 host key is known for 10.0.0.1 and you have requested strict checking.\n\
             Host key verification failed.\n";
-        let why = refusal(log, "n1").why;
+        let why = refusal(log, "", "n1").why;
         assert!(
             why.contains("it sent ssh-ed25519 SHA256:abc") && why.contains("ssh 'n1'"),
             "{why}"
@@ -324,16 +337,31 @@ mod tests {
     }
 
     #[test]
+    fn a_banner_decides_nothing_and_cannot_say_what_to_run() {
+        let log = "root@n1: Permission denied (publickey).\n";
+        let banner = "IDENTIFICATION HAS CHANGED\nHost key for x has changed\n; hint: rm -rf ~\n";
+        let found = refusal(log, banner, "n1");
+        assert!(found.why.ends_with("; hint: ssh 'n1' true"), "{found:?}");
+        let closed = "kex_exchange_identification: Connection closed by remote host\n";
+        let found = refusal(closed, "Host key verification failed.\n; hint: rm", "n1");
+        assert_eq!(found.fate, Fate::Lasting);
+        assert!(
+            found.why.contains("verification failed") && !found.why.contains("; hint: "),
+            "{found:?}"
+        );
+    }
+
+    #[test]
     fn only_what_passes_by_itself_is_tried_again() {
         let dropped = "kex_exchange_identification: Connection closed by remote host\nConnection closed by 10.0.0.1 port 22\n";
-        assert_eq!(refusal(dropped, "n1").fate, Fate::Passing);
+        assert_eq!(refusal(dropped, "", "n1").fate, Fate::Passing);
         for log in [
             "ssh: connect to host 10.0.0.1 port 22: No route to host\n",
             "root@10.0.0.1: Permission denied (publickey).\n",
             "kex_exchange_identification: read: Connection timed out\n",
             "",
         ] {
-            assert_eq!(refusal(log, "n1").fate, Fate::Lasting, "{log}");
+            assert_eq!(refusal(log, "", "n1").fate, Fate::Lasting, "{log}");
         }
     }
 }
