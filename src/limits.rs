@@ -406,3 +406,9 @@ pub const MAX_NODE_TALK_LEN: u64 = 65_536;
 pub const MAX_NODE_CLOCK_SKEW_SECONDS: u64 = 5;
 /// A relman that is brought to a node.
 pub const MAX_RELMAN_LEN: u64 = 256 * 1024 * 1024;
+/// Seconds that `relman node stop` waits for a change that is under way to end.
+pub const MAX_STOP_WAIT_SECONDS: u64 = 180;
+/// Seconds that all questions of `relman node chain` may take.
+pub const MAX_CHAIN_LOOK_SECONDS: u64 = 20;
+/// Lines of a daemon that `relman node journal` prints, in bytes.
+pub const MAX_JOURNAL_STREAM_LEN: u64 = 256 * 1024 * 1024;

@@ -8,6 +8,8 @@ mod bundle;
 #[cfg(feature = "maintainer")]
 mod fleet;
 #[cfg(feature = "maintainer")]
+mod fleet_after;
+#[cfg(feature = "maintainer")]
 mod fleet_plan;
 #[cfg(feature = "maintainer")]
 mod fleet_rollout;
@@ -18,6 +20,7 @@ mod health;
 pub mod key;
 mod log;
 mod node;
+mod node_daemon;
 #[cfg(feature = "maintainer")]
 mod promote;
 #[cfg(feature = "maintainer")]
@@ -46,6 +49,8 @@ pub use bundle::BundleArgs;
 #[cfg(feature = "maintainer")]
 pub use fleet::{FleetArgs, FleetBootstrapArgs, FleetCheckArgs, FleetCommand, FleetFileArgs};
 #[cfg(feature = "maintainer")]
+pub use fleet_after::{FleetCollectArgs, FleetReadinessArgs};
+#[cfg(feature = "maintainer")]
 pub use fleet_plan::FleetPlanArgs;
 #[cfg(feature = "maintainer")]
 pub use fleet_rollout::{
@@ -60,6 +65,7 @@ pub use node::{
     DoctorArgs, InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
     NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs, StatusArgs,
 };
+pub use node_daemon::{NodeChainArgs, NodeJournalArgs, NodeStartArgs, NodeStopArgs};
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 #[cfg(feature = "maintainer")]
@@ -183,7 +189,7 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// What this node did and refused, signed; and the way of that into the log.
     Receipts(ReceiptsArgs),
-    /// This node's configuration and units.
+    /// This node's configuration, units and daemon.
     Node(NodeGroupArgs),
     /// Replay the log and check every signature, digest and version in the store.
     Audit(AuditArgs),

@@ -28,6 +28,7 @@ mod log;
 mod matrix;
 mod mirror;
 mod node;
+mod node_daemon;
 mod node_group;
 mod project;
 #[cfg(feature = "maintainer")]

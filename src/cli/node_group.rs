@@ -1,4 +1,4 @@
-//! `relman node init`, `check`, `release` and `units`: a node's configuration and its units.
+//! `relman node init`, `check`, `release` and `units`: a node's configuration and its units; `node_daemon` has the others.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use super::args::{
     NodeReleaseArgs, NodeUnitsArgs,
 };
 use super::node::{How, read, with_node};
+use super::node_daemon;
 use super::project::start_dir;
 use crate::io::{doctor, durable, process, service_systemd};
 use crate::node::check::Finding;
@@ -25,6 +26,10 @@ pub fn run(cli: &Cli, args: &NodeGroupArgs, progress: &mut Progress) -> Result<A
         NodeCommand::Check(args) => check(cli, args, progress),
         NodeCommand::Release(args) => release(cli, args, progress),
         NodeCommand::Units(args) => units(cli, args),
+        NodeCommand::Stop(args) => node_daemon::stop(cli, args, progress),
+        NodeCommand::Start(args) => node_daemon::start(cli, args, progress),
+        NodeCommand::Chain(args) => node_daemon::chain(cli, args, progress),
+        NodeCommand::Journal(args) => node_daemon::journal(cli, args),
     }
 }
 

@@ -110,11 +110,13 @@ pub fn judge(seen: &Seen, own: &str, file: &str) -> Row {
 }
 
 impl Row {
-    /// Adds a finding; `words` are what to run of the node's relman, none: ssh itself.
+    /// Adds a finding; `words` are what to run of the node's relman, none: ssh itself. What the problem says to run comes
+    /// before both.
     fn find(&mut self, node: &NodeEntry, subject: &str, problem: String, words: Option<&str>) {
-        let hint = match words {
-            Some(words) => there(node, words),
-            None => format!("ssh {} true", node.ssh),
+        let (problem, hint) = match (problem.rsplit_once("; hint: "), words) {
+            (Some((problem, hint)), _) => (problem.to_owned(), hint.to_owned()),
+            (None, Some(words)) => (problem, there(node, words)),
+            (None, None) => (problem, format!("ssh {} true", node.ssh)),
         };
         self.add(subject, problem, hint);
     }
@@ -321,6 +323,11 @@ mod tests {
         let row = judged(Err(Reply::Unreachable("no route".into())), None, None);
         assert!(!row.reached);
         assert_eq!(row.findings[0].subject, "ssh");
+        let missing = "no relman there; hint: relman fleet bootstrap n1".to_owned();
+        let row = judged(Err(Reply::Foreign(missing)), None, None);
+        assert_eq!(row.findings[0].problem, "no relman there");
+        let hint = row.findings[0].hint.as_deref();
+        assert_eq!(hint, Some("relman fleet bootstrap n1"));
         for (status, check) in [
             (Some(answer(json!({}))), None),
             (None, Some(answer(json!({ "node": "n1" })))),

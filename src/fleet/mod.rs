@@ -8,6 +8,7 @@
 //! | `look` | what a node's answers say about it |
 //! | `budget` | how many nodes, and how much weight, may be down |
 //! | `plan` | waves, preconditions, cost: what an upgrade would do, before it does it |
+//! | `readiness` | which weight runs which release |
 //! | `notice` | what people are told |
 //! | `record` | the durable record of a rollout |
 //! | `records`, `ledger` | where records are kept; the operator's copy and the store's |
@@ -30,6 +31,7 @@ pub mod network_gate;
 pub mod notice;
 pub mod pick;
 pub mod plan;
+pub mod readiness;
 pub mod record;
 pub mod records;
 pub mod rollout;

@@ -203,7 +203,7 @@ impl Hands {
         let Some((path, length)) = &self.bundle else {
             return Err(format!(
                 "it has no way to the store (bundle = true), and no bundle was given; \
-                 make one: relman bundle TAG --environment {} --out FILE",
+                 hint: relman bundle TAG --environment {} --out FILE",
                 node.environment
             ));
         };

@@ -9,6 +9,7 @@ pub mod batches;
 pub mod build;
 pub mod clock;
 mod collect;
+pub mod daemon_log;
 mod dir_sink;
 pub mod doctor;
 pub mod drafts;
@@ -26,6 +27,8 @@ pub mod hashing;
 pub mod herald;
 #[cfg(any(feature = "maintainer", feature = "object-store"))]
 pub mod identity;
+#[cfg(feature = "maintainer")]
+pub mod journals;
 #[cfg(feature = "maintainer")]
 pub mod kept;
 #[cfg(feature = "maintainer")]

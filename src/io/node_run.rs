@@ -166,7 +166,10 @@ pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
 }
 
 /// Reads a pipe to its end in the background and keeps the beginning.
-fn collect<R: Read + Send + 'static>(pipe: Option<R>, limit: u64) -> mpsc::Receiver<Vec<u8>> {
+pub(crate) fn collect<R: Read + Send + 'static>(
+    pipe: Option<R>,
+    limit: u64,
+) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut kept = Vec::new();

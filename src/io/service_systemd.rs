@@ -89,7 +89,12 @@ impl Service for SystemdService {
 
     fn stop(&self, at_once: bool) -> Result<Stop> {
         let state = self.state()?;
-        if state.stopped || (state.failed && state.pid.is_none()) {
+        if state.stopped {
+            return Ok(Stop::Idle);
+        }
+        if state.failed && state.pid.is_none() {
+            // Stopped from now on, and no longer one that crashed and is to be started again.
+            self.forget_failures();
             return Ok(Stop::Idle);
         }
         let deadline = match at_once {

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use self::main_process::{MainProcess, Standing};
 use super::Node;
+use super::config::probe::ProbeConfig;
 use super::host::{Found, Process, Service};
 use super::probe::judge::State;
 use super::probe::look::Subject;
@@ -57,11 +58,20 @@ pub(super) struct Wanted<'a> {
 impl Node<'_> {
     /// Waits until the version is healthy or the deadline says that it is not.
     pub(super) fn check_health(&self, wanted: &Wanted) -> Result<HealthReport> {
+        self.check_health_by(wanted, &self.config.probes)
+    }
+
+    /// [`Node::check_health`] with these probes beside the built-in ones.
+    pub(super) fn check_health_by(
+        &self,
+        wanted: &Wanted,
+        configured: &[ProbeConfig],
+    ) -> Result<HealthReport> {
         let (Some(service), Some(binary)) = (self.service, self.config.service_binary()) else {
             return self.check_paths(wanted);
         };
         let digest = self.service_digest(wanted, &binary.name)?;
-        let (process, mut probes) = self.wait_until_healthy(service, digest)?;
+        let (process, mut probes) = self.wait_until_healthy(service, digest, configured)?;
         let stable = self.config.health.stable.as_secs();
         let mut checked = format!(
             "process {} runs {} and stayed up {stable} s",
@@ -176,6 +186,7 @@ impl Node<'_> {
         &self,
         service: &dyn Service,
         digest: Sha256,
+        configured: &[ProbeConfig],
     ) -> Result<(Process, Vec<ProbeReport>)> {
         let health = &self.config.health;
         let begin = self.host.uptime();
@@ -183,7 +194,7 @@ impl Node<'_> {
         let looks = self.host.looks();
         let mut main = MainProcess::new(service, self.host, digest, health.timeout);
         let mut rounds: Option<(Process, Rounds)> = None;
-        let longest = self.config.probes.iter().map(|p| p.pace.deadline).max();
+        let longest = configured.iter().map(|p| p.pace.deadline).max();
         // Probes that take turns in being healthy do not keep anybody waiting for ever.
         let limit = health.timeout + health.stable + longest.unwrap_or_default() * 2;
         let mut pause = PAUSES.0;
@@ -199,7 +210,7 @@ impl Node<'_> {
                             rounds.restart(subject(), now);
                         }
                         none => {
-                            let made = Rounds::new(&self.config.probes, &*looks, subject(), now);
+                            let made = Rounds::new(configured, &*looks, subject(), now);
                             *none = Some((process.clone(), made));
                         }
                     }

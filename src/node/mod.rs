@@ -7,8 +7,10 @@
 
 pub mod activate;
 pub mod backup;
+pub mod chain;
 pub mod check;
 pub mod config;
+pub mod daemon;
 pub mod doctor;
 mod floor;
 pub mod health;

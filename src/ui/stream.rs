@@ -27,7 +27,15 @@ impl Lines {
     /// # Errors
     /// It cannot be written.
     pub fn print(&mut self, text: &str) -> Result<ControlFlow<()>> {
-        told(self.out.write_all(text.as_bytes()))
+        self.write(text.as_bytes())
+    }
+
+    /// [`Lines::print`] for bytes that are somebody's file, and go out as they are.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<ControlFlow<()>> {
+        told(self.out.write_all(bytes))
     }
 
     /// Brings everything out.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -23,7 +23,9 @@ pub enum Fault {
 
 /// A running server; it stops when dropped.
 pub struct Server {
-    port: u16,
+    address: SocketAddr,
+    /// Where it listens, if not in our own network.
+    namespace: Option<PathBuf>,
     shared: Arc<Shared>,
 }
 
@@ -38,7 +40,18 @@ impl Server {
     /// Serves the files below `root`.
     pub fn start(root: PathBuf) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let port = listener.local_addr().expect("it has an address").port();
+        Self::serve(root, listener)
+    }
+
+    /// Serves the files below `root` to whoever reaches `listener`, which is in another network namespace.
+    pub fn serve_in(root: PathBuf, listener: TcpListener, namespace: &Path) -> Server {
+        let mut server = Self::serve(root, listener);
+        server.namespace = Some(namespace.to_owned());
+        server
+    }
+
+    fn serve(root: PathBuf, listener: TcpListener) -> Server {
+        let address = listener.local_addr().expect("it has an address");
         let shared = Arc::new(Shared {
             root,
             faults: Mutex::default(),
@@ -56,12 +69,16 @@ impl Server {
                 thread::spawn(move || stream.and_then(|stream| served.answer(stream)));
             }
         });
-        Server { port, shared }
+        Server {
+            address,
+            namespace: None,
+            shared,
+        }
     }
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address)
     }
 
     /// From now on a path misbehaves, and it alone.
@@ -152,6 +169,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shared.ends.store(true, Ordering::SeqCst);
         // The listener looks at it when somebody comes.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let knock = || TcpStream::connect(self.address);
+        let _ = match &self.namespace {
+            Some(namespace) => super::network::inside(namespace, knock),
+            None => knock(),
+        };
     }
 }

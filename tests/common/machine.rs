@@ -1,6 +1,7 @@
 //! A machine of its own: Debian with systemd as process 1, booted by systemd-nspawn in a directory.
 //!
-//! It has a loopback network and nothing else, and ends when it is dropped. Power can be cut at any time.
+//! It has a loopback network and nothing else, or a place on a bridge, and ends when it is dropped. Power can be cut at any
+//! time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,16 @@ exec \"$@\"";
 pub struct Machine {
     dir: TempDir,
     binds: Vec<(PathBuf, &'static str)>,
+    plug: Option<Plug>,
     running: Option<Running>,
+}
+
+/// Where a machine is plugged in.
+struct Plug {
+    /// A network namespace, as `nsenter --net=` takes it.
+    namespace: PathBuf,
+    bridge: String,
+    name: String,
 }
 
 struct Running {
@@ -53,8 +63,25 @@ impl Machine {
         Machine {
             dir,
             binds,
+            plug: None,
             running: None,
         }
+    }
+
+    /// Plugs it, by the name that it has for itself, into a bridge of a network namespace: its `host0` is the bridge's
+    /// [`Machine::wire`].
+    pub fn plugged_into(mut self, namespace: &Path, bridge: &str, name: &str) -> Machine {
+        self.plug = Some(Plug {
+            namespace: namespace.to_owned(),
+            bridge: bridge.to_owned(),
+            name: name.to_owned(),
+        });
+        self
+    }
+
+    /// The interface of the bridge's side, for a machine of that (short) name.
+    pub fn wire(name: &str) -> String {
+        format!("vb-{name}")
     }
 
     /// A path of the machine as the host sees it.
@@ -75,9 +102,17 @@ impl Machine {
         assert!(self.running.is_none(), "it is on already");
         let log = fs::File::create(self.dir.path().join("console")).expect("a file");
         let mut nspawn = Command::new("sh");
+        nspawn.args(["-c", INTO_A_GROUP, "sh", &self.group()]);
+        match &self.plug {
+            None => nspawn.args(["systemd-nspawn", "--private-network"]),
+            Some(plug) => nspawn
+                .arg("nsenter")
+                .arg(format!("--net={}", plug.namespace.display()))
+                .args(["systemd-nspawn", "--machine", &plug.name])
+                .arg(format!("--network-bridge={}", plug.bridge)),
+        };
         nspawn
-            .args(["-c", INTO_A_GROUP, "sh", &self.group(), "systemd-nspawn"])
-            .args(["--quiet", "--boot", "--private-network", "--register=no"])
+            .args(["--quiet", "--boot", "--register=no"])
             .args(["--keep-unit", "--console=pipe", "--link-journal=no", "-D"])
             .arg(self.dir.path().join("root"));
         for (host, inside) in &self.binds {

@@ -1,10 +1,12 @@
 //! Helpers for the integration tests: waiting, a tiny HTTP client, cargo, the sample daemon.
 
 pub mod fake_agent;
+pub mod fleet_machines;
 pub mod http;
 pub mod http_script;
 pub mod http_server;
 pub mod machine;
+pub mod network;
 pub mod nginx;
 pub mod power;
 pub mod publication;

@@ -24,6 +24,8 @@ const PAGES: &[&str] = &[
     "docs/cli-authority.md",
     "docs/cli-backup.md",
     "docs/cli-evidence.md",
+    "docs/cli-fleet-plan.md",
+    "docs/cli-fleet-rollout.md",
     "docs/cli-health.md",
     "docs/cli-keys.md",
     "docs/cli-log.md",
@@ -42,6 +44,7 @@ const PAGES: &[&str] = &[
     "docs/policy.md",
     "docs/rebuild.md",
     "docs/receipts.md",
+    "docs/rollouts.md",
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
@@ -60,6 +63,8 @@ fn command_pages() -> String {
         "cli-authority",
         "cli-backup",
         "cli-evidence",
+        "cli-fleet-plan",
+        "cli-fleet-rollout",
         "cli-health",
         "cli-keys",
         "cli-log",
@@ -140,12 +145,19 @@ fn every_command_and_option_is_on_the_page_of_commands() {
     let mut problems = Vec::new();
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();
-        let heading = format!("\n## {name}\n");
-        let Some((_, rest)) = text.split_once(&heading) else {
+        // What is too long for one section has one for each command below it.
+        let below = format!("{name} ");
+        let section: String = text
+            .split("\n## ")
+            .filter(|part| {
+                let heading = part.lines().next().unwrap_or_default();
+                heading == name || heading.starts_with(&below)
+            })
+            .collect();
+        if section.is_empty() {
             problems.push(format!("{name} has no section"));
             continue;
-        };
-        let section = rest.split("\n## ").next().unwrap_or(rest);
+        }
         for option in options(command) {
             if !section.contains(&format!("--{option}")) {
                 problems.push(format!("{name} says nothing of --{option}"));

@@ -17,7 +17,7 @@ const PROBES: &str = "\
 [[probe]]\nname = \"log\"\nkind = \"journal\"\nlevel = \"error\"\ninterval_ms = 200\nsamples = 5\n";
 
 /// A node whose daemon is `timed`, a block every 100 ms, and which is not started yet.
-fn node(name: &str) -> Node {
+pub fn node(name: &str) -> Node {
     let project = Project::uninitialised(name);
     let build = format!(
         "mkdir -p out && cp {} out/timed && cat prog.sh >> out/timed",
@@ -61,7 +61,7 @@ fn fails(node: &Node, fail: &str) {
 }
 
 /// The clock is the real one: looks and log lines have times.
-fn run(node: &Node, words: &str) -> Run {
+pub fn run(node: &Node, words: &str) -> Run {
     node.run_at("", words)
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod hostile;
 mod kill;
+mod race;
 mod unit;
 
 use bench::{BAD, Bench, ONE, TWO};

@@ -226,6 +226,7 @@ fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
     let mut text = fs::read_to_string(&path).expect("the configuration");
     text.push_str(
         "\n[health.rpc]\nurl = \"http://127.0.0.1:24101/rpc\"\ncookie_file = \"/var/lib/timed/.cookie\"\n[[probe]]\nname = \"height\"\nkind = \"rpc\"\npreset = \"height-grows\"\ndeadline_seconds = 20\n\
+         [[probe]]\nname = \"log\"\nkind = \"journal\"\nlevel = \"error\"\n\
          [data]\ndir = \"/var/lib/timed\"\nprotect = [\"signed\"]\n",
     );
     fs::write(&path, text).expect("the configuration");
@@ -241,6 +242,17 @@ fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
     assert_eq!(node.data("marker"), "one");
     assert_eq!(node.data("signed"), "two", "what was signed stays known");
     node.relman(&["receipts", "verify"]).exits(0);
+
+    // What the daemon says goes through the real journal, as JSON: an error since its start is found, one
+    // before that is not held against it.
+    let conf = node.machine.path("/etc/timed/testnet-1.conf");
+    let good = fs::read_to_string(&conf).expect("the daemon's configuration");
+    fs::write(&conf, format!("{good}fail = error-lines=1\n")).expect("the daemon's configuration");
+    node.systemctl(&["restart", UNIT]).exits(0);
+    node.relman(&["health"]).exits(1).says(&["log", "error"]);
+    fs::write(&conf, good).expect("the daemon's configuration");
+    node.systemctl(&["restart", UNIT]).exits(0);
+    node.relman(&["health"]).exits(0);
 
     // What the operator has stopped is not started behind his back.
     node.relman(&["rollback", "--to", SECOND, "--emergency"])
@@ -309,4 +321,65 @@ fn power_that_is_cut_in_the_middle_of_a_swap_brings_the_daemon_up_on_whole_bytes
     node.systemctl(&["start", UNIT]).exits(0);
     node.runs(TAG);
     assert_eq!(node.status()["data"]["unfinished"], Value::Null);
+}
+
+#[test]
+#[ignore = "wants root, systemd-nspawn and mmdebstrap"]
+fn a_unit_that_was_stopped_stays_stopped_even_if_it_had_crashed_and_starts_when_told() {
+    let node = Node::new("systemd-stop");
+    let path = node.machine.path("/etc/relman/node.toml");
+    let mut text = fs::read_to_string(&path).expect("the configuration");
+    text.push_str("\n[health.rpc]\nurl = \"http://127.0.0.1:24101/rpc\"\ncookie_file = \"/var/lib/timed/.cookie\"\n");
+    fs::write(&path, text).expect("the configuration");
+    node.relman(&["install", TAG]).exits(0);
+    let chain = node.relman(&["node", "chain", "--at", "0", "--json"]);
+    let chain = chain.exits(0).json();
+    assert_eq!(chain["data"]["network"], "regtest", "{chain:#}");
+    assert_eq!(
+        chain["data"]["problems"],
+        serde_json::json!([]),
+        "{chain:#}"
+    );
+    let since = "2020-01-01T00:00:00Z";
+    let lines = node.relman(&["node", "journal", "--since", since]).exits(0);
+    assert!(lines.stdout.contains("timed["), "{lines:?}");
+
+    let stopped = node.relman(&["node", "stop", "--json"]).exits(0).json();
+    assert_eq!(stopped["data"]["how"], "graceful", "{stopped:#}");
+    assert_eq!(node.property("ActiveState"), "inactive");
+    // An operator's stop outlasts the next upgrade.
+    node.relman(&["install", SECOND, "--force"])
+        .exits(0)
+        .says(&["is left so"]);
+    assert_eq!(node.property("ActiveState"), "inactive");
+    node.relman(&["node", "start"]).exits(0);
+    node.runs(SECOND);
+
+    // A unit that failed for good is stopped as well: the next upgrade does not start it.
+    let dropin = "/etc/systemd/system/timed@testnet-1.service.d/once.conf";
+    let dir = node
+        .machine
+        .path("/etc/systemd/system/timed@testnet-1.service.d");
+    fs::create_dir_all(dir).expect("a directory");
+    node.machine.write(dropin, "[Service]\nRestart=no\n");
+    node.systemctl(&["daemon-reload"]).exits(0);
+    node.systemctl(&["kill", "--signal=SIGKILL", UNIT]).exits(0);
+    crate::common::wait_for("the unit's failure", || {
+        (node.property("ActiveState") == "failed").then_some(())
+    });
+    let stopped = node.relman(&["node", "stop", "--json"]).exits(0).json();
+    assert_eq!(stopped["data"]["how"], "idle", "{stopped:#}");
+    assert_eq!(node.property("ActiveState"), "inactive");
+    node.relman(&["rollback"]).exits(0).says(&["is left so"]);
+    assert_eq!(node.property("ActiveState"), "inactive");
+
+    // A name that no unit has is no daemon that does not run.
+    let text = fs::read_to_string(&path).expect("the configuration");
+    fs::write(&path, text.replace(UNIT, "timed@nowhere-1.service")).expect("the configuration");
+    node.machine
+        .run(&["rm", "-rf", "/etc/systemd/system/timed@.service"]);
+    node.systemctl(&["daemon-reload"]).exits(0);
+    node.relman(&["node", "stop"])
+        .exits(1)
+        .says(&["does not exist"]);
 }

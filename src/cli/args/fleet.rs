@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    FleetAbortArgs, FleetExplainArgs, FleetPauseArgs, FleetPlanArgs, FleetResumeArgs,
-    FleetRollbackArgs, FleetStatusArgs, FleetStopArgs, FleetUpgradeArgs,
+    FleetAbortArgs, FleetCollectArgs, FleetExplainArgs, FleetPauseArgs, FleetPlanArgs,
+    FleetReadinessArgs, FleetResumeArgs, FleetRollbackArgs, FleetStatusArgs, FleetStopArgs,
+    FleetUpgradeArgs,
 };
 
 /// `fleet`
@@ -42,6 +43,10 @@ pub enum FleetCommand {
     Stop(FleetStopArgs),
     /// Emergency: put back what an environment ran before, and start it node by node.
     Rollback(FleetRollbackArgs),
+    /// Take in all nodes' receipts, and put what their daemons wrote into one archive.
+    Collect(FleetCollectArgs),
+    /// Which weight of an environment runs which release, verified.
+    Readiness(FleetReadinessArgs),
 }
 
 impl FleetCommand {
@@ -59,6 +64,8 @@ impl FleetCommand {
             FleetCommand::Explain(_) => "fleet explain",
             FleetCommand::Stop(_) => "fleet stop",
             FleetCommand::Rollback(_) => "fleet rollback",
+            FleetCommand::Collect(_) => "fleet collect",
+            FleetCommand::Readiness(_) => "fleet readiness",
         }
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::{NodeChainArgs, NodeJournalArgs, NodeStartArgs, NodeStopArgs};
+
 /// Where a node is configured.
 #[derive(Debug, Args)]
 pub struct NodeArgs {
@@ -111,6 +113,14 @@ pub enum NodeCommand {
     Release(NodeReleaseArgs),
     /// The systemd units that recover this node before its daemon starts.
     Units(NodeUnitsArgs),
+    /// Stop the daemon at once, so that it stays stopped.
+    Stop(NodeStopArgs),
+    /// Start the daemon, if what is installed is whole.
+    Start(NodeStartArgs),
+    /// Where the daemon's chain stands, by its own RPC.
+    Chain(NodeChainArgs),
+    /// Print what the daemon wrote since then.
+    Journal(NodeJournalArgs),
 }
 
 impl NodeCommand {
@@ -121,6 +131,10 @@ impl NodeCommand {
             NodeCommand::Check(_) => "node check",
             NodeCommand::Release(_) => "node release",
             NodeCommand::Units(_) => "node units",
+            NodeCommand::Stop(_) => "node stop",
+            NodeCommand::Start(_) => "node start",
+            NodeCommand::Chain(_) => "node chain",
+            NodeCommand::Journal(_) => "node journal",
         }
     }
 }

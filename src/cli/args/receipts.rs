@@ -61,7 +61,7 @@ pub struct ReceiptsExportArgs {
     /// Only receipts from this number on.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub since: u64,
-    /// The file to write.
+    /// The file to write; - is stdout.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// The node.

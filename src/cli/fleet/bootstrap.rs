@@ -152,26 +152,16 @@ fn bring(
     if args.dry_run {
         return Ok(done);
     }
-    for (step, path, bytes, mode) in [
-        (
-            steps.root,
-            &new.root_path,
-            &brought.root,
-            durable::MODE_FILE,
-        ),
-        (steps.config, &node.config, &new.config, durable::MODE_FILE),
-        (
-            steps.relman,
-            &node.relman,
-            &brought.relman,
-            durable::MODE_PROGRAM,
-        ),
+    for (step, path, bytes, program) in [
+        (steps.root, &new.root_path, &brought.root, false),
+        (steps.config, &node.config, &new.config, false),
+        (steps.relman, &node.relman, &brought.relman, true),
     ] {
         if step != Step::Same {
             let file = Placing {
                 path: path.clone(),
                 bytes: Arc::clone(bytes),
-                mode,
+                program,
                 replace: step == Step::Replaced,
             };
             hosts

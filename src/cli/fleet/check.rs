@@ -97,10 +97,10 @@ fn for_people(rows: &[Row]) -> String {
             text::line(row.version.as_deref().unwrap_or("-")),
             row.clock_ahead_milliseconds
                 .map_or("-".into(), |ms| format!("{:+} s", ms / 1_000)),
-            match (row.reached, row.findings.len()) {
-                (true, 0) => "ok".to_owned(),
-                (true, count) => format!("{count} finding(s)"),
-                (false, _) => "not reached".to_owned(),
+            match row.findings.len() {
+                0 => "ok".to_owned(),
+                _ if !row.reached => "no answer".to_owned(),
+                count => format!("{count} finding(s)"),
             },
         ]
     }));

@@ -2,9 +2,11 @@
 
 mod bootstrap;
 mod check;
+mod collect;
 mod emergency;
 mod ended;
 mod plan;
+mod readiness;
 mod rollout;
 mod status;
 mod wiring;
@@ -36,6 +38,8 @@ pub fn run(cli: &Cli, args: &FleetArgs, progress: &mut Progress) -> Result<Answe
         FleetCommand::Explain(args) => status::explain(cli, args, progress),
         FleetCommand::Stop(args) => emergency::stop(cli, args, progress),
         FleetCommand::Rollback(args) => emergency::rollback(cli, args, progress),
+        FleetCommand::Collect(args) => collect::run(cli, args, progress),
+        FleetCommand::Readiness(args) => readiness::run(cli, args, progress),
     }
 }
 

@@ -27,6 +27,7 @@ use crate::release::view::View;
 use crate::trust::memory::Memory;
 use crate::trust::policy::Purpose;
 use crate::trust::refresh::StoreMetadata;
+use crate::ui::stream::Lines;
 use crate::ui::{Answer, Progress, text};
 use crate::{Error, Kind, Result};
 
@@ -169,6 +170,13 @@ fn policy(config: &NodeConfig, root: &[u8]) -> Result<ReleasePolicy> {
 }
 
 fn export(cli: &Cli, args: &ReceiptsExportArgs) -> Result<Answer> {
+    let to_stdout = args.out.as_os_str() == "-";
+    if to_stdout && cli.json {
+        return Err(
+            Error::usage("with --out - stdout is the receipts, and no JSON document")
+                .hint("leave --json out, or name a file"),
+        );
+    }
     let config = read(cli, &args.node)?;
     let (bytes, chain) = own(&config)?;
     // What does not verify is the alarm's business, not the collector's.
@@ -192,6 +200,13 @@ fn export(cli: &Cli, args: &ReceiptsExportArgs) -> Result<Answer> {
             out.push(b'\n');
         }
         (count, head) = (count + 1, Some(receipt.deployment.sequence));
+    }
+    if to_stdout {
+        // Whoever asks again and again for what is new is told so by an end without a line.
+        let mut lines = Lines::stdout();
+        let _ = lines.write(&out)?;
+        lines.end()?;
+        return Ok(Answer::said());
     }
     let Some(head) = head else {
         return Err(Error::failed(format!(

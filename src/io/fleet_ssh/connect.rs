@@ -150,7 +150,7 @@ async fn connect(ssh: &SshConfig, sockets: &Path, destination: &str) -> Result<O
         .spawn()
         .map_err(|e| {
             lasting(format!(
-                "cannot run ssh: {e}; install it: apt-get install openssh-client"
+                "cannot run ssh: {e}; hint: apt-get install openssh-client"
             ))
         })?;
     // It goes to the background once it is let in. Its own timeout ends with the exchange of keys.

@@ -31,18 +31,22 @@ have=$(sha256sum <\"$t\")
 [ \"${have%% *}\" = \"$3\" ] || { echo \"it arrived with sha256 ${have%% *}, sent was $3\" >&2; exit 1; }
 chmod \"$2\" \"$t\"
 sync \"$t\"
+[ \"$5\" = file ] || case $(\"$t\" --version) in
+    'relman '*) ;;
+    *) echo 'it is no relman for this machine' >&2; exit 1;;
+esac
 case $4 in replace) mv -f \"$t\" \"$1\";; *) ln \"$t\" \"$1\";; esac
 sync \"$dir/\"";
 
-/// A file for a node.
+/// A file for a node. A program has to be a relman that runs there before it gets its name.
 #[derive(Clone, Debug)]
 pub struct Placing {
     /// Its absolute path there.
     pub path: String,
     /// All of it.
     pub bytes: Arc<[u8]>,
-    /// Permission bits.
-    pub mode: u32,
+    /// Whether it is a program.
+    pub program: bool,
     /// Whether it takes the place of one that is there.
     pub replace: bool,
 }
@@ -80,10 +84,13 @@ impl SshHosts {
     /// Why it is not, in words; also where one is there that is not to be replaced.
     pub fn place(&self, node: &NodeEntry, file: &Placing) -> Result<(), String> {
         let digest = Sha256::of(&file.bytes).to_string();
-        let mode = format!("{:o}", file.mode);
+        let (mode, kind) = match file.program {
+            true => ("755", "program"),
+            false => ("644", "file"),
+        };
         let how = if file.replace { "replace" } else { "new" };
         let become_words = node.become_command.iter().map(String::as_str);
-        let arguments = [file.path.as_str(), &mode, &digest, how];
+        let arguments = [file.path.as_str(), mode, &digest, how, kind];
         let words_all = become_words
             .chain(["sh", "-c", PLACE, "sh"])
             .chain(arguments);
@@ -142,10 +149,11 @@ mod tests {
 
     use super::*;
 
-    fn place(path: &str, bytes: &[u8], digest: Sha256, how: &str) -> (bool, String) {
+    fn place(path: &str, bytes: &[u8], digest: Sha256, how: [&str; 2]) -> (bool, String) {
         let digest = digest.to_string();
         let mut child = Command::new("sh")
-            .args(["-c", PLACE, "sh", path, "755", &digest, how])
+            .args(["-c", PLACE, "sh", path, "755", &digest])
+            .args(how)
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -160,20 +168,29 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("it's new/relman");
         let name = path.to_str().unwrap();
-        let (done, said) = place(name, b"damaged", Sha256::of(b"whole"), "new");
+        let (done, said) = place(name, b"damaged", Sha256::of(b"whole"), ["new", "file"]);
         assert!(!done && said.contains("it arrived with sha256"), "{said}");
         assert_eq!(
             std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
             0
         );
 
-        assert!(place(name, b"whole", Sha256::of(b"whole"), "new").0);
+        assert!(place(name, b"whole", Sha256::of(b"whole"), ["new", "file"]).0);
         assert_eq!(std::fs::read(&path).unwrap(), b"whole");
-        let (done, said) = place(name, b"other", Sha256::of(b"other"), "new");
+        let (done, said) = place(name, b"other", Sha256::of(b"other"), ["new", "file"]);
         assert!(!done && said.contains("exists"), "{said}");
         assert_eq!(std::fs::read(&path).unwrap(), b"whole");
-        assert!(place(name, b"other", Sha256::of(b"other"), "replace").0);
+        assert!(place(name, b"other", Sha256::of(b"other"), ["replace", "file"]).0);
         assert_eq!(std::fs::read(&path).unwrap(), b"other");
+        for (program, runs) in [
+            ("#!/bin/sh\necho relman 1\n", true),
+            ("#!/bin/sh\necho timed 1\n", false),
+        ] {
+            let digest = Sha256::of(program.as_bytes());
+            let (done, said) = place(name, program.as_bytes(), digest, ["replace", "program"]);
+            assert_eq!(done, runs, "{said}");
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"#!/bin/sh\necho relman 1\n");
         assert_eq!(
             std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
             1

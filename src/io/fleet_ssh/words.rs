@@ -1,5 +1,6 @@
 //! Room `io`: what is said to a node's shell, and what is said to people of what ssh and nodes said. Text in, text out; every
-//! word for a shell is quoted, whatever is in it, and every word from a node is made harmless.
+//! word for a shell is quoted, whatever is in it, and every word from a node is made harmless. What there is to run ends a
+//! line as `; hint: …`.
 
 use crate::fleet::config::NodeEntry;
 use crate::limits::MAX_SHOWN_ANSWER;
@@ -65,6 +66,7 @@ pub(super) fn shown(text: &str) -> String {
     let mut out = String::new();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let whole = lines.collect::<Vec<_>>().join("; ");
+    let whole = whole.trim_end_matches('.');
     for (i, c) in whole.chars().enumerate() {
         if i == MAX_SHOWN_ANSWER {
             out.push('…');
@@ -91,7 +93,7 @@ pub(super) fn older(node: &NodeEntry, what: &str, version: Option<&str>) -> Stri
     let version = version.map_or("of an unknown version".into(), shown);
     format!(
         "its relman ({version}, this one is {}) does not know what it was asked: {}; \
-         bring a newer one: relman fleet bootstrap {} --replace --binary FILE --config node.toml --root root.json",
+         hint: relman fleet bootstrap {} --replace --binary FILE --config node.toml --root root.json",
         env!("CARGO_PKG_VERSION"),
         shown(what),
         node.name
@@ -105,7 +107,7 @@ pub(super) fn missing(node: &NodeEntry, code: i32, talk: &str) -> String {
         _ => "is not there",
     };
     format!(
-        "{} {why} ({}); bring one: relman fleet bootstrap {} --binary FILE --config node.toml --root root.json",
+        "{} {why} ({}); hint: relman fleet bootstrap {} --binary FILE --config node.toml --root root.json",
         node.relman,
         failed(code, talk),
         node.name
@@ -143,7 +145,7 @@ pub(super) fn refusal(log: &str, destination: &str) -> Refusal {
             .unwrap_or("in known_hosts");
         return lasting(format!(
             "the host shows another key than the one that is known: it sent {}, known is {}; somebody may be in between; \
-             compare with `ssh-keygen -lf` on its own console, and only if it is right: ssh-keygen -R {}",
+             compare with `ssh-keygen -lf` on its own console first; hint: ssh-keygen -R {}",
             shown(sent),
             shown(known),
             quote(host)
@@ -155,7 +157,7 @@ pub(super) fn refusal(log: &str, destination: &str) -> Refusal {
             .lines()
             .find_map(|l| l.trim().strip_prefix("debug1: Server host key: "));
         return lasting(format!(
-            "{}; it sent {}; compare with `ssh-keygen -lf` on its own console, and if it is right take it: ssh {}",
+            "{}; it sent {}; compare with `ssh-keygen -lf` on its own console first; hint: ssh {}",
             shown(line),
             shown(sent.unwrap_or("one that ssh does not name")),
             quote(destination)
@@ -163,7 +165,7 @@ pub(super) fn refusal(log: &str, destination: &str) -> Refusal {
     }
     if let Some(line) = told.iter().rev().find(|l| l.contains("Permission denied")) {
         return lasting(format!(
-            "{}; try it by hand: ssh {} true",
+            "{}; hint: ssh {} true",
             shown(line),
             quote(destination)
         ));

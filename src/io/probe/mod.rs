@@ -16,6 +16,8 @@ use super::node_run;
 use crate::node::config::probe::Endpoint;
 use crate::node::probe::{FileFrom, FilePart, Look, Looks, Ran, Reply, Seen, UnitLog, Wire};
 
+pub(super) use self::log::is_blind;
+
 type Answer = (u64, Result<Seen, String>);
 
 /// Threads that look.

@@ -165,13 +165,15 @@ pub struct LineRules {
 pub struct Names(BTreeMap<&'static str, String>);
 
 /// Every name and its default, which is `timed`'s.
-pub const NAMES: [(&str, &str); 17] = [
+pub const NAMES: [(&str, &str); 19] = [
     ("height", "getblockcount"),
     ("block_hash", "getblockhash"),
     ("block", "getblock"),
     ("block_phase", "$.phase"),
     ("finalized", "Finalized"),
     ("peers", "getpeerinfo"),
+    ("network_info", "getnetworkinfo"),
+    ("network", "$.network"),
     ("consensus", "getconsensusinfo"),
     ("consensus_state", "$.state"),
     ("producing", "producing"),

@@ -295,6 +295,11 @@ fn of_entry(entry: &Map<String, Value>) -> Line {
     line
 }
 
+/// When a line of a log file says that it was written.
+pub fn written_at(text: &str) -> Option<Timestamp> {
+    of_text(text).at
+}
+
 fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
