@@ -10,6 +10,8 @@ mod fleet;
 #[cfg(feature = "maintainer")]
 mod fleet_after;
 #[cfg(feature = "maintainer")]
+mod fleet_halt;
+#[cfg(feature = "maintainer")]
 mod fleet_plan;
 #[cfg(feature = "maintainer")]
 mod fleet_rollout;
@@ -50,6 +52,8 @@ pub use bundle::BundleArgs;
 pub use fleet::{FleetArgs, FleetBootstrapArgs, FleetCheckArgs, FleetCommand, FleetFileArgs};
 #[cfg(feature = "maintainer")]
 pub use fleet_after::{FleetCollectArgs, FleetReadinessArgs};
+#[cfg(feature = "maintainer")]
+pub use fleet_halt::FleetHaltArgs;
 #[cfg(feature = "maintainer")]
 pub use fleet_plan::FleetPlanArgs;
 #[cfg(feature = "maintainer")]

@@ -84,7 +84,7 @@ pub fn rollback(cli: &Cli, args: &RollbackArgs, progress: &mut Progress) -> Resu
         at_once: args.emergency,
         ..How::default()
     };
-    let report = with_node(&config, how, progress, |node| {
+    let report = with_node_alone(&config, how, progress, |node| {
         node.rollback(args.to.as_deref(), &options)
     })?;
     Ok(changed(&config, &report))
@@ -97,7 +97,7 @@ pub fn recover(cli: &Cli, args: &RecoverArgs, progress: &mut Progress) -> Result
         booting: args.boot,
         ..How::default()
     };
-    let found = with_node(&config, how, progress, |node| match args.boot {
+    let found = with_node_alone(&config, how, progress, |node| match args.boot {
         true => node.recover_before_start(),
         false => node.recover().map(BeforeStart::Recovered),
     })?;
@@ -197,6 +197,17 @@ pub(super) fn with_node<T>(
     work: impl FnOnce(&Node) -> Result<T>,
 ) -> Result<T> {
     let releases = NodeReleases::new(config, how.dry_run)?;
+    with_releases(config, how, &releases, progress, work)
+}
+
+/// [`with_node`] for what asks no store.
+pub(super) fn with_node_alone<T>(
+    config: &NodeConfig,
+    how: How,
+    progress: &mut Progress,
+    work: impl FnOnce(&Node) -> Result<T>,
+) -> Result<T> {
+    let releases = NodeReleases::without_store(config);
     with_releases(config, how, &releases, progress, work)
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::{Cli, NodeChainArgs, NodeJournalArgs, NodeStartArgs, NodeStopArgs};
-use super::node::{How, read, with_node};
+use super::node::{How, read, with_node_alone};
 use crate::io::{daemon_log, service};
 use crate::ui::{Answer, Progress, stream::Lines, text};
 use crate::{Error, Result};
@@ -15,7 +15,7 @@ pub fn stop(cli: &Cli, args: &NodeStopArgs, progress: &mut Progress) -> Result<A
         at_once: args.at_once,
         ..How::looking()
     };
-    let stopped = with_node(&config, how, progress, |node| node.stop_for_good())?;
+    let stopped = with_node_alone(&config, how, progress, |node| node.stop_for_good())?;
     let process = stopped
         .pid
         .map_or(String::new(), |pid| format!(", process {pid}"));
@@ -44,7 +44,7 @@ pub fn stop(cli: &Cli, args: &NodeStopArgs, progress: &mut Progress) -> Result<A
 /// `relman node start`.
 pub fn start(cli: &Cli, args: &NodeStartArgs, progress: &mut Progress) -> Result<Answer> {
     let config = read(cli, &args.node)?;
-    let started = with_node(&config, How::default(), progress, |node| {
+    let started = with_node_alone(&config, How::default(), progress, |node| {
         node.start_verified()
     })?;
     let mut out = String::new();
@@ -73,7 +73,7 @@ pub fn start(cli: &Cli, args: &NodeStartArgs, progress: &mut Progress) -> Result
 /// `relman node chain`.
 pub fn chain(cli: &Cli, args: &NodeChainArgs, progress: &mut Progress) -> Result<Answer> {
     let config = read(cli, &args.node)?;
-    let mut data = with_node(&config, How::looking(), progress, |node| {
+    let mut data = with_node_alone(&config, How::looking(), progress, |node| {
         node.chain(args.at)
     })?;
     let mut out = String::new();

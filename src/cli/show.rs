@@ -49,7 +49,7 @@ pub fn list(cli: &Cli, args: &StoreArgs) -> Result<Answer> {
     let mut view = View::open(store.as_ref(), &fetch, &cache, &root, now)?;
     let environments = environments(store.as_ref(), &Base::of(&mut view)?)?;
     let (rows, mut notes) = rows(store.as_ref(), &view)?;
-    notes.extend(environments.iter().filter_map(EnvironmentStanding::warning));
+    notes.extend(environments.iter().flat_map(EnvironmentStanding::warnings));
     let mut drafts = match (&args.store, Project::find(cli)) {
         (None, Ok(project)) => LocalDrafts::new(project.work_dir().join("drafts")).tags()?,
         _ => Vec::new(),

@@ -257,18 +257,3 @@ impl Hands {
         )
     }
 }
-
-impl Drop for SshHosts {
-    fn drop(&mut self) {
-        let slots = std::mem::take(
-            &mut *self
-                .hands
-                .slots
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
-        // Closing needs the runtime's sockets.
-        let _inside = self.runtime.enter();
-        drop(slots);
-    }
-}

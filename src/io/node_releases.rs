@@ -67,6 +67,11 @@ impl NodeReleases {
         Ok(Self::of(store, config, dry_run))
     }
 
+    /// For what asks no store and must not wait for its settings to be right: a rollback, a stop.
+    pub fn without_store(config: &NodeConfig) -> Self {
+        Self::of(Box::new(LocalStore::new(&config.state)), config, true)
+    }
+
     /// The same, from a bundle instead of the node's store: no check is another one.
     ///
     /// # Errors

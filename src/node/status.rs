@@ -16,6 +16,7 @@ use super::record::{FileRecord, Origin, differences};
 use super::release::NodeKnows;
 use crate::error::{Error, Result};
 use crate::hash::Sha256;
+use crate::release::halt::Halt;
 use crate::release::standing::Term;
 
 /// The node as it is.
@@ -41,6 +42,8 @@ pub struct Status {
     pub agreed: Option<String>,
     /// Whether what is current is another than what was agreed on; none where nobody agrees.
     pub drift: Option<bool>,
+    /// The halt that stops installs in the environment, as far as this node knows.
+    pub halted: Option<Halt>,
     /// The security floor.
     pub minimum: Option<String>,
     /// The newest whole backup, and how many there are.
@@ -193,6 +196,12 @@ impl Node<'_> {
         if let (Some(true), Some(agreed)) = (drift, &agreed) {
             warnings.push(drift_words(agreed, current.as_deref(), &history));
         }
+        let halted = known.as_ref().and_then(|known| {
+            let halt = known.metadata.halt.as_ref();
+            let halt = halt.map_err(|e| problems.push(e.to_string())).ok()?;
+            warnings.extend(halt.as_ref().map(|halt| halt.line(&[])));
+            halt.clone()
+        });
         let backups = self.backup_status(&mut problems);
         if history.malformed > 0 {
             problems.push(format!(
@@ -210,6 +219,7 @@ impl Node<'_> {
             backups,
             agreed,
             drift,
+            halted,
             minimum,
             current: current_status,
             binaries,

@@ -20,6 +20,7 @@ pub mod edges;
 pub mod environment;
 pub mod fsck;
 pub mod gate;
+pub mod halt;
 pub mod installation;
 pub mod leaf;
 pub mod lockfile;

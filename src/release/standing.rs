@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ceremony::{Base, Demand, Exchange, Holder};
+use super::halt;
 use super::publish::PEOPLE_MEMBER;
 use super::state;
 use super::view::View;
@@ -19,7 +20,7 @@ use crate::trust::schema::Role;
 use crate::trust::verify::Signers;
 use crate::trust::{TrustError, Verified};
 
-pub use environments::{EnvironmentStanding, all as environments};
+pub use environments::{EnvironmentStanding, HaltStanding, all as environments};
 pub use keys::KeyTerm;
 pub use known::{KnownKey, Validity, known_keys};
 pub use mirrors::MirrorStanding;
@@ -128,10 +129,13 @@ impl Standing {
             .map(|exchange| proposal(exchange, &base, now))
             .collect();
         let head = view.history.checkpoint.head();
-        let mut warnings: Vec<String> = roles.iter().filter_map(|r| r.term.warning(now)).collect();
+        // A halt does not end by its role's expiry, nor does anything else.
+        let terms = roles.iter().map(|role| &role.term);
+        let terms = terms.filter(|term| halt::environment_of(&term.role).is_none());
+        let mut warnings: Vec<String> = terms.filter_map(|term| term.warning(now)).collect();
         warnings.extend(keys.iter().map(|key| key.warning(now)));
         warnings.extend(aging(view, now));
-        warnings.extend(environments.iter().filter_map(EnvironmentStanding::warning));
+        warnings.extend(environments.iter().flat_map(EnvironmentStanding::warnings));
         warnings.extend(proposals.iter().flat_map(WaitingProposal::warnings));
         Ok(Standing {
             roles,

@@ -8,7 +8,7 @@ use super::error::TrustError;
 use super::schema::{Role, Root, Snapshot, Targets, Timestamp};
 use super::select::{self, Found};
 use super::state::{
-    Clock, Expired, RootStage, SnapshotStage, TargetsStage, TimestampStage, Update,
+    Clock, Expired, Expiry, RootStage, SnapshotStage, TargetsStage, TimestampStage, Update,
     withdraws_online_keys,
 };
 use super::verify::Verified;
@@ -54,6 +54,23 @@ impl Fetch for StoreMetadata<'_> {
     fn fetch(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         self.0.read(&format!("metadata/{name}"), limit)
     }
+}
+
+/// How a role of targets is taken: by [`TargetsStage::update`], or whenever it expires.
+type Updater = fn(
+    &mut TargetsStage,
+    &[u8],
+    &str,
+    &str,
+) -> std::result::Result<Arc<Verified<Targets>>, TrustError>;
+
+fn whenever(
+    stage: &mut TargetsStage,
+    bytes: &[u8],
+    role: &str,
+    delegator: &str,
+) -> std::result::Result<Arc<Verified<Targets>>, TrustError> {
+    stage.take(bytes, role, delegator, Expiry::Report)
 }
 
 /// A refreshed view of the repository; delegated roles are loaded as they are asked for.
@@ -108,7 +125,7 @@ fn run<'a>(
     let timestamp = driver.timestamp(root.finish(clock)?)?;
     let snapshot = driver.snapshot(timestamp.finish()?)?;
     let mut stage = snapshot.finish()?;
-    let targets = driver.targets(&mut stage, "targets", "root")?;
+    let targets = driver.targets(&mut stage, "targets", "root", TargetsStage::update)?;
     Ok(Refreshed {
         stage,
         fetch,
@@ -157,6 +174,14 @@ impl Refreshed<'_> {
         self.load(name, "targets")
     }
 
+    /// [`Refreshed::role`] of a role that only ever forbids: see [`TargetsStage::take`].
+    ///
+    /// # Errors
+    /// As there, but for expiry.
+    pub fn role_whenever(&mut self, name: &str) -> Result<Arc<Verified<Targets>>> {
+        self.load_by(name, "targets", whenever)
+    }
+
     /// Searches target `path` from the top-level role on (TUF 1.0, section 5.6.7).
     ///
     /// # Errors
@@ -166,12 +191,21 @@ impl Refreshed<'_> {
     }
 
     fn load(&mut self, role: &str, delegator: &str) -> Result<Arc<Verified<Targets>>> {
+        self.load_by(role, delegator, TargetsStage::update)
+    }
+
+    fn load_by(
+        &mut self,
+        role: &str,
+        delegator: &str,
+        update: Updater,
+    ) -> Result<Arc<Verified<Targets>>> {
         let mut driver = Driver {
             fetch: self.fetch,
             cache: self.cache,
             notes: std::mem::take(&mut self.notes),
         };
-        let loaded = driver.targets(&mut self.stage, role, delegator);
+        let loaded = driver.targets(&mut self.stage, role, delegator, update);
         self.notes = driver.notes;
         loaded
     }
@@ -341,18 +375,19 @@ impl Driver<'_> {
         stage: &mut TargetsStage,
         role: &str,
         delegator: &str,
+        update: Updater,
     ) -> Result<Arc<Verified<Targets>>> {
         if let Some(known) = stage.get(role, delegator) {
             return Ok(known);
         }
         if let Some(bytes) = stage.bytes(role).map(<[u8]>::to_vec) {
-            return Ok(stage.update(&bytes, role, delegator)?);
+            return Ok(update(stage, &bytes, role, delegator)?);
         }
         let wanted = stage.wanted(role)?;
         let (version, length) = (wanted.version, wanted.length);
         let name = file_name(role);
         if let Some(bytes) = self.cache.load(&name)? {
-            match stage.update(&bytes, role, delegator) {
+            match update(stage, &bytes, role, delegator) {
                 Ok(taken) => return Ok(taken),
                 Err(error) if self.fetch.is_none() => return Err(error.into()),
                 Err(error) => self.note(&name, Err(error)),
@@ -360,7 +395,7 @@ impl Driver<'_> {
         }
         let version = stage.root().consistent_snapshot.then_some(version);
         let bytes = self.fetch_listed::<Targets>(role, version, length, "snapshot")?;
-        let taken = stage.update(&bytes, role, delegator)?;
+        let taken = update(stage, &bytes, role, delegator)?;
         self.cache.save(&name, &bytes)?;
         Ok(taken)
     }

@@ -77,6 +77,12 @@ impl Core {
     /// As [`Core::fresh`], for the version that is now final; what is let pass is noted.
     fn settle<T: Role>(&mut self, role: &str, signed: &T) -> Result<()> {
         self.fresh(role, signed)?;
+        self.note(role, signed);
+        Ok(())
+    }
+
+    /// Notes it, if it has expired.
+    fn note<T: Role>(&mut self, role: &str, signed: &T) {
         if self.expired(role, signed).is_some() {
             self.expired.push(Expired {
                 role: role.into(),
@@ -84,7 +90,6 @@ impl Core {
                 expires: signed.expires(),
             });
         }
-        Ok(())
     }
 }
 
@@ -431,6 +436,21 @@ impl TargetsStage {
         role: &str,
         delegator: &str,
     ) -> Result<Arc<Verified<Targets>>> {
+        self.take(bytes, role, delegator, self.core.clock.expiry)
+    }
+
+    /// [`TargetsStage::update`], with an expiry of its own: that of a role which only ever forbids is told and not
+    /// refused, since what it says must not end by it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take(
+        &mut self,
+        bytes: &[u8],
+        role: &str,
+        delegator: &str,
+        expiry: Expiry,
+    ) -> Result<Arc<Verified<Targets>>> {
         let name = format!("{role}.json");
         let wanted = self.wanted(role)?;
         bounded_by::<Targets>(wanted, bytes)?;
@@ -463,7 +483,10 @@ impl TargetsStage {
             });
         }
         if !self.roles.contains_key(role) {
-            self.core.settle(role, &*new)?;
+            if expiry == Expiry::Enforce {
+                self.core.fresh(role, &*new)?;
+            }
+            self.core.note(role, &*new);
         }
         let new = Arc::new(new);
         self.roles.insert(role.to_owned(), Arc::clone(&new));

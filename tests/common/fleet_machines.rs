@@ -6,6 +6,7 @@
 //! where `fleet.toml` is. Clocks of relman stand still at [`NOW`] on both sides.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,7 @@ use super::http_server::Server;
 use super::machine::Machine;
 use super::network::{self, BRIDGE, Network};
 use super::relman::{NOW, Project, Run};
-use super::{timed, wait_for};
+use super::timed;
 
 /// How many machines there are where nobody says otherwise.
 pub const COUNT: usize = 6;
@@ -102,13 +103,16 @@ impl Fleet {
     /// Six machines that are up, for the releases of `project`.
     pub fn new(project: Project, setup: &Setup) -> Fleet {
         let network = Network::new();
-        let server = Server::serve_in(project.store(), network.listen(), &network.namespace());
+        let namespace = network.namespace();
+        let server = Server::serve(project.store(), network.listen(), move |address| {
+            network::inside(&namespace, || drop(TcpStream::connect(address)));
+        });
         let operator = project.beside("operator");
         fs::create_dir(&operator).expect("a directory");
         let user = make_key(&operator.join("id"));
         let nodes = std::thread::scope(|threads| {
             let make = |i: usize| machine(i, &network, &user, &server, &project, setup);
-            let made: Vec<_> = (1..=COUNT)
+            let made: Vec<_> = (1..=setup.count)
                 .map(|i| threads.spawn(move || make(i)))
                 .collect();
             let made = made.into_iter();
@@ -155,15 +159,6 @@ impl Fleet {
         let run = Run::of(self.command(arguments).output().expect("relman runs"));
         assert!(!matches!(run.code, Some(70 | 101)), "{run:#?}");
         run
-    }
-
-    /// Another program of the operator's, on the machines' network.
-    pub fn run(&self, argv: &[&str]) -> Run {
-        let mut command = Command::new(argv[0]);
-        command
-            .args(&argv[1..])
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        Run::of(self.network.command(&command).output().expect("it runs"))
     }
 
     /// The operator's hands, as `fleet.toml` is now; use them [`Fleet::inside`].
@@ -243,7 +238,7 @@ impl Fleet {
         );
         let mut known = String::new();
         let mut toml = format!(
-            "[ssh]\nconfig = \"{}/ssh_config\"\nconnect_timeout_seconds = 4\nalive_timeout_seconds = 3\n\n[[environment]]\nname = \"{}\"\n{}\n",
+            "[ssh]\nconfig = \"{}/ssh_config\"\nconnect_timeout_seconds = 15\nalive_timeout_seconds = 6\n\n[[environment]]\nname = \"{}\"\n{}\n",
             dir.display(),
             setup.environment,
             setup.rules
@@ -296,14 +291,6 @@ impl FleetNode {
     pub fn runs(&self) -> bool {
         let run = self.machine.run(&["systemctl", "is-active", &self.unit()]);
         run.stdout.trim() == "active"
-    }
-
-    /// Waits until its sshd takes visitors.
-    pub fn takes_visitors(&self) {
-        wait_for("sshd", || {
-            let run = self.machine.run(&["systemctl", "is-active", "ssh"]);
-            (run.stdout.trim() == "active").then_some(())
-        });
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -24,8 +24,8 @@ pub enum Fault {
 /// A running server; it stops when dropped.
 pub struct Server {
     address: SocketAddr,
-    /// Where it listens, if not in our own network.
-    namespace: Option<PathBuf>,
+    /// Connects to it.
+    knock: Box<dyn Fn(SocketAddr) + Send + Sync>,
     shared: Arc<Shared>,
 }
 
@@ -40,17 +40,15 @@ impl Server {
     /// Serves the files below `root`.
     pub fn start(root: PathBuf) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        Self::serve(root, listener)
+        Self::serve(root, listener, |address| drop(TcpStream::connect(address)))
     }
 
-    /// Serves the files below `root` to whoever reaches `listener`, which is in another network namespace.
-    pub fn serve_in(root: PathBuf, listener: TcpListener, namespace: &Path) -> Server {
-        let mut server = Self::serve(root, listener);
-        server.namespace = Some(namespace.to_owned());
-        server
-    }
-
-    fn serve(root: PathBuf, listener: TcpListener) -> Server {
+    /// Serves the files below `root` to whoever reaches `listener`; `knock` connects to it, from wherever that can be done.
+    pub fn serve(
+        root: PathBuf,
+        listener: TcpListener,
+        knock: impl Fn(SocketAddr) + Send + Sync + 'static,
+    ) -> Server {
         let address = listener.local_addr().expect("it has an address");
         let shared = Arc::new(Shared {
             root,
@@ -71,7 +69,7 @@ impl Server {
         });
         Server {
             address,
-            namespace: None,
+            knock: Box::new(knock),
             shared,
         }
     }
@@ -169,10 +167,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shared.ends.store(true, Ordering::SeqCst);
         // The listener looks at it when somebody comes.
-        let knock = || TcpStream::connect(self.address);
-        let _ = match &self.namespace {
-            Some(namespace) => super::network::inside(namespace, knock),
-            None => knock(),
-        };
+        (self.knock)(self.address);
     }
 }

@@ -92,3 +92,34 @@ fn no_client_takes_a_name_of_mainnet_from_testnet() {
         client.refuses(verdict, Why::Foreign, "mainnet's name, listed by testnet");
     });
 }
+
+#[test]
+#[ignore = "needs python-tuf, tuf-js and tuftool: run tests/judges/setup"]
+fn a_halt_is_one_more_delegated_target_to_every_client() {
+    let project = Project::founded("judge-halt");
+    let root = project.key("root.json");
+    project.release(TAGS[0]);
+    for environment in ["testnet", "mainnet"] {
+        project.relman(&["promote", TAGS[0], "--to", environment]);
+    }
+    let key = project.new_key("halt-mainnet");
+    let add = [
+        "root",
+        "add",
+        "halt-mainnet",
+        &key,
+        "--person",
+        "dora",
+        "--yes",
+    ];
+    project.relman(&add);
+    let reason = "blocks are lost every minute";
+    project.relman(&["fleet", "halt", "--env", "mainnet", "--reason", reason]);
+    let [halt, mainnet] = ["halt-mainnet", "mainnet"].map(current);
+    judged(
+        &project,
+        &root,
+        "halt-mainnet",
+        &[&halt, &mainnet, &archive(TAGS[0])],
+    );
+}

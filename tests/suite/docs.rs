@@ -26,6 +26,8 @@ const PAGES: &[&str] = &[
     "docs/cli-evidence.md",
     "docs/cli-fleet-plan.md",
     "docs/cli-fleet-rollout.md",
+    "docs/cli-fleet-halt.md",
+    "docs/cli-fleet.md",
     "docs/cli-health.md",
     "docs/cli-keys.md",
     "docs/cli-log.md",
@@ -35,8 +37,10 @@ const PAGES: &[&str] = &[
     "docs/cli.md",
     "docs/conformance.md",
     "docs/environments.md",
+    "docs/fleet.md",
     "docs/formats.md",
     "docs/gates.md",
+    "docs/halt.md",
     "docs/health.md",
     "docs/http.md",
     "docs/judges.md",
@@ -65,6 +69,8 @@ fn command_pages() -> String {
         "cli-evidence",
         "cli-fleet-plan",
         "cli-fleet-rollout",
+        "cli-fleet-halt",
+        "cli-fleet",
         "cli-health",
         "cli-keys",
         "cli-log",
@@ -145,7 +151,7 @@ fn every_command_and_option_is_on_the_page_of_commands() {
     let mut problems = Vec::new();
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();
-        // What is too long for one section has one for each command below it.
+        // A large one has sections on several pages, of its own or of the commands below it.
         let below = format!("{name} ");
         let section: String = text
             .split("\n## ")

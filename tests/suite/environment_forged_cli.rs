@@ -49,7 +49,7 @@ fn forge(project: &Project, environment: &str, tag: &str, change: impl FnOnce(&m
 }
 
 /// Has the log have a metadata file.
-fn log(project: &Project, thief: &Thief, name: &str, bytes: &[u8]) {
+pub fn log(project: &Project, thief: &Thief, name: &str, bytes: &[u8]) {
     let leaf = Leaf::Metadata(MetadataLeaf {
         files: BTreeMap::from([(name.to_owned(), Sha256::of(bytes))]),
         time: NOW.parse().unwrap(),

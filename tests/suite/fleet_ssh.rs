@@ -279,6 +279,19 @@ fn a_connection_is_kept_between_requests_and_made_anew_when_it_has_died() {
 
 #[test]
 #[ignore = "wants root, systemd-nspawn, mmdebstrap, ip and ssh"]
+fn a_node_whose_power_was_cut_is_not_reached_and_answers_once_it_is_on_again() {
+    let mut fleet = Fleet::new(two_releases("fleet-power"), &few(1));
+    fleet.install(1, TAG);
+    fleet.cut_power(1);
+    let reply = ask(&fleet, 1, None, &Request::Status);
+    assert!(matches!(reply, Reply::Unreachable(_)), "{reply:?}");
+    fleet.boot(1);
+    assert!(look(&fleet, 1).expect("a status").runs(TAG));
+    assert!(fleet.node(1).runs());
+}
+
+#[test]
+#[ignore = "wants root, systemd-nspawn, mmdebstrap, ip and ssh"]
 fn a_node_without_a_way_to_the_store_is_sent_a_bundle() {
     let fleet = Fleet::new(two_releases("fleet-bundle"), &few(1));
     let node = fleet.node(1);
@@ -380,7 +393,7 @@ fn a_new_node_is_given_relman_a_trust_root_and_its_configuration_and_nothing_of_
     assert!(!node.machine.path("/opt/it's/relman").exists());
     bootstrap(own, root, &[])
         .exits(0)
-        .says(&["n2: relman 0.1.0 new", "is there already"]);
+        .says(&["n1: relman 0.1.0 new", "n2: relman 0.1.0 new"]);
     for node in fleet.nodes() {
         let relman = node.machine.path("/opt/it's/relman");
         assert_eq!(

@@ -33,6 +33,8 @@ mod gate_cargo_cli;
 mod gate_cli;
 mod gate_cut_cli;
 mod gate_yard_cli;
+mod halt_attack_cli;
+mod halt_cli;
 mod health;
 mod health_cli;
 mod house;

@@ -79,7 +79,9 @@ fn a_daemon_is_stopped_whatever_else_is_broken_and_started_only_as_what_was_veri
     fs::write(&root, good).expect("a file");
     node.run("node start").exits(0).says(&["was started on n1"]);
 
-    // What is not what was verified is never started.
+    // What is not what was verified is never started; settings of a store are nothing to a stop.
+    node.configure("https://127.0.0.1:1", "local");
+    add(&node, "[http]\nca = \"missing.pem\"\n");
     node.run("node stop").exits(0);
     flip(&node.path(&format!("state/versions/{TAG}/timed")));
     node.run("node start")

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{
-    FleetAbortArgs, FleetCollectArgs, FleetExplainArgs, FleetPauseArgs, FleetPlanArgs,
-    FleetReadinessArgs, FleetResumeArgs, FleetRollbackArgs, FleetStatusArgs, FleetStopArgs,
-    FleetUpgradeArgs,
+    FleetAbortArgs, FleetCollectArgs, FleetExplainArgs, FleetHaltArgs, FleetPauseArgs,
+    FleetPlanArgs, FleetReadinessArgs, FleetResumeArgs, FleetRollbackArgs, FleetStatusArgs,
+    FleetStopArgs, FleetUpgradeArgs,
 };
 
 /// `fleet`
@@ -27,6 +27,10 @@ pub enum FleetCommand {
     Bootstrap(FleetBootstrapArgs),
     /// What an upgrade would do, what it costs and what forbids it; changes nothing.
     Plan(FleetPlanArgs),
+    /// Take in all nodes' receipts, and put what their daemons wrote into one archive.
+    Collect(FleetCollectArgs),
+    /// Which weight of an environment runs which release, verified.
+    Readiness(FleetReadinessArgs),
     /// Carry a plan out, node after node, and stop at the first failure.
     Upgrade(FleetUpgradeArgs),
     /// Go on with a rollout that was paused, held or left by a killed driver; on any machine.
@@ -43,10 +47,8 @@ pub enum FleetCommand {
     Stop(FleetStopArgs),
     /// Emergency: put back what an environment ran before, and start it node by node.
     Rollback(FleetRollbackArgs),
-    /// Take in all nodes' receipts, and put what their daemons wrote into one archive.
-    Collect(FleetCollectArgs),
-    /// Which weight of an environment runs which release, verified.
-    Readiness(FleetReadinessArgs),
+    /// Stop new installs in an environment, by any one on-call key.
+    Halt(FleetHaltArgs),
 }
 
 impl FleetCommand {
@@ -56,6 +58,8 @@ impl FleetCommand {
             FleetCommand::Check(_) => "fleet check",
             FleetCommand::Bootstrap(_) => "fleet bootstrap",
             FleetCommand::Plan(_) => "fleet plan",
+            FleetCommand::Collect(_) => "fleet collect",
+            FleetCommand::Readiness(_) => "fleet readiness",
             FleetCommand::Upgrade(_) => "fleet upgrade",
             FleetCommand::Resume(_) => "fleet resume",
             FleetCommand::Pause(_) => "fleet pause",
@@ -64,8 +68,7 @@ impl FleetCommand {
             FleetCommand::Explain(_) => "fleet explain",
             FleetCommand::Stop(_) => "fleet stop",
             FleetCommand::Rollback(_) => "fleet rollback",
-            FleetCommand::Collect(_) => "fleet collect",
-            FleetCommand::Readiness(_) => "fleet readiness",
+            FleetCommand::Halt(_) => "fleet halt",
         }
     }
 }

@@ -5,6 +5,7 @@ mod check;
 mod collect;
 mod emergency;
 mod ended;
+mod halt;
 mod plan;
 mod readiness;
 mod rollout;
@@ -30,6 +31,8 @@ pub fn run(cli: &Cli, args: &FleetArgs, progress: &mut Progress) -> Result<Answe
         FleetCommand::Check(args) => check::run(cli, args, progress),
         FleetCommand::Bootstrap(args) => bootstrap::run(cli, args, progress),
         FleetCommand::Plan(args) => plan::run(cli, args, progress),
+        FleetCommand::Collect(args) => collect::run(cli, args, progress),
+        FleetCommand::Readiness(args) => readiness::run(cli, args, progress),
         FleetCommand::Upgrade(args) => rollout::upgrade(cli, args, progress),
         FleetCommand::Resume(args) => rollout::resume(cli, args, progress),
         FleetCommand::Pause(args) => rollout::pause(cli, args, progress),
@@ -38,8 +41,7 @@ pub fn run(cli: &Cli, args: &FleetArgs, progress: &mut Progress) -> Result<Answe
         FleetCommand::Explain(args) => status::explain(cli, args, progress),
         FleetCommand::Stop(args) => emergency::stop(cli, args, progress),
         FleetCommand::Rollback(args) => emergency::rollback(cli, args, progress),
-        FleetCommand::Collect(args) => collect::run(cli, args, progress),
-        FleetCommand::Readiness(args) => readiness::run(cli, args, progress),
+        FleetCommand::Halt(args) => halt::run(cli, args, progress),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli::args::{Cli, LogShowArgs};
 use crate::cli::project::store_and_root;
 use crate::io::clock;
 use crate::limits::MAX_SHOWN_ENTRIES;
-use crate::release::chronicle::{Filter, Move, Told, moves, tell};
+use crate::release::chronicle::{Filter, Halted, Move, Told, halts, moves, tell};
 use crate::release::leaf::Leaf;
 use crate::release::view::View;
 use crate::store::Reader;
@@ -72,6 +72,7 @@ struct Shown<'a> {
     told: &'a Told,
     witnessed: Option<Timestamp>,
     moves: Vec<Move>,
+    halts: Vec<Halted>,
 }
 
 struct Shelf<'a> {
@@ -98,6 +99,22 @@ impl Shelf<'_> {
         }
     }
 
+    fn shown<'a>(&self, told: &'a Told) -> Result<Shown<'a>> {
+        let halts = match &told.leaf {
+            Some(Leaf::Metadata(leaf)) => halts(self.store, &self.view.policy, leaf),
+            _ => Ok(Vec::new()),
+        };
+        Ok(Shown {
+            told,
+            witnessed: told.witnessed(self.store, self.view)?,
+            moves: self.moves(told)?,
+            halts: match halts {
+                Err(e) if e.kind() == Kind::Failed => return Err(e),
+                other => other.unwrap_or_default(),
+            },
+        })
+    }
+
     fn each(
         &self,
         filter: &Filter,
@@ -114,11 +131,7 @@ impl Shelf<'_> {
             }
             count.shown += 1;
             count.bad += usize::from(told.problem.is_some());
-            on(Shown {
-                told,
-                witnessed: told.witnessed(self.store, self.view)?,
-                moves: self.moves(told)?,
-            })
+            on(self.shown(told)?)
         })?;
         Ok(count)
     }
@@ -210,12 +223,7 @@ impl Shelf<'_> {
             if told.index < index {
                 return Ok(ControlFlow::Continue(()));
             }
-            let shown = Shown {
-                told,
-                witnessed: told.witnessed(self.store, self.view)?,
-                moves: self.moves(told)?,
-            };
-            answer = Some(self.whole(&shown)?);
+            answer = Some(self.whole(&self.shown(told)?)?);
             Ok(ControlFlow::Break(()))
         })?;
         answer.ok_or_else(|| Error::bug(format!("entry {index} was not told")))
@@ -323,7 +331,9 @@ fn what(shown: &Shown) -> String {
             m.environment, m.current.tag, m.version
         )
     });
-    let moved: Vec<String> = moved.collect();
+    let halted = shown.halts.iter();
+    let halted = halted.map(|halted| halted.halt.line(&halted.people));
+    let moved: Vec<String> = moved.chain(halted).collect();
     match moved.is_empty() {
         true => shown.told.what(),
         false => moved.join("; "),
@@ -377,6 +387,8 @@ fn value(shown: &Shown) -> Value {
         "release": told.leaf.as_ref().and_then(Leaf::tag),
         "what": what(shown),
         "moves": moves,
+        "halts": shown.halts.iter().map(|halted| json!({ "halt": halted.halt, "signed": halted.people }))
+            .collect::<Vec<_>>(),
         "leaf_hash": told.leaf_hash,
     })
 }

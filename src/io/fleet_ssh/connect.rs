@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::Hands;
-use super::words::{self, Refusal};
+use super::words::{self, Fate, Refusal};
 use crate::fleet::config::SshConfig;
 use crate::limits::MAX_NODE_TALK_LEN;
 
@@ -69,15 +69,29 @@ impl Slot {
         }
         let mut tries = 0;
         loop {
-            match connect(&hands.ssh, &hands.sockets, &self.destination).await {
+            let refusal = match self.once(hands, "INFO").await {
                 Ok(open) => return Ok(Arc::clone(place.insert(Arc::new(open)))),
-                Err(refusal) if refusal.passing && tries + 1 < TRIES => {
+                Err(refusal) => refusal,
+            };
+            match refusal.fate {
+                Fate::Passing if tries + 1 < TRIES => {
                     tries += 1;
                     sleep(PAUSE * tries).await;
                 }
-                Err(refusal) => return Err(refusal.why),
+                // Which key an unknown host has is told to those alone who look closely.
+                Fate::Unknown => {
+                    return match self.once(hands, "DEBUG1").await {
+                        Ok(open) => Ok(Arc::clone(place.insert(Arc::new(open)))),
+                        Err(refusal) => Err(refusal.why),
+                    };
+                }
+                _ => return Err(refusal.why),
             }
         }
+    }
+
+    async fn once(&self, hands: &Hands, level: &str) -> Result<Open, Refusal> {
+        connect(&hands.ssh, &hands.sockets, &self.destination, level).await
     }
 
     /// Lets go of a connection, unless there is another one by now.
@@ -122,7 +136,6 @@ fn options(ssh: &SshConfig) -> Vec<String> {
         "RemoteCommand=none",
         "RequestTTY=no",
         "ConnectionAttempts=1",
-        "LogLevel=DEBUG1",
     ]
     .into_iter()
     .map(str::to_owned)
@@ -135,17 +148,22 @@ fn options(ssh: &SshConfig) -> Vec<String> {
     .collect()
 }
 
-async fn connect(ssh: &SshConfig, sockets: &Path, destination: &str) -> Result<Open, Refusal> {
+async fn connect(
+    ssh: &SshConfig,
+    sockets: &Path,
+    destination: &str,
+    level: &str,
+) -> Result<Open, Refusal> {
     let lasting = |why: String| Refusal {
         why,
-        passing: false,
+        fate: Fate::Lasting,
     };
     let dir = tempfile::Builder::new()
         .prefix("relman-ssh-")
         .tempdir_in(sockets)
         .map_err(|e| lasting(format!("cannot make a directory for ssh's socket: {e}")))?;
-    let log = dir.path().join("log");
-    let mut master = master(ssh, &dir, &log, destination)
+    let (log, said) = (dir.path().join("log"), dir.path().join("said"));
+    let mut master = master(ssh, &dir, destination, level)
         .map_err(|e| lasting(format!("cannot write ssh's log: {e}")))?
         .spawn()
         .map_err(|e| {
@@ -171,27 +189,28 @@ async fn connect(ssh: &SshConfig, sockets: &Path, destination: &str) -> Result<O
             session: Session::new_native_mux(dir),
             log,
         }),
-        false => Err(words::refusal(&read_log(&log), destination)),
+        false => {
+            let all = format!("{}\n{}", read_log(&said), read_log(&log));
+            Err(words::refusal(&all, destination))
+        }
     }
 }
 
 fn master(
     ssh: &SshConfig,
     dir: &TempDir,
-    log: &Path,
     destination: &str,
+    level: &str,
 ) -> std::io::Result<Command> {
-    // What the ssh of a jump host says comes on stderr.
-    let said = std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(log)?;
+    // Banners, and what the ssh of a jump host says.
+    let said = File::create(dir.path().join("said"))?;
     let mut command = Command::new("ssh");
     command
         .args(["-M", "-N", "-f", "-T", "-S"])
         .arg(dir.path().join("master"))
         .arg("-E")
-        .arg(log);
+        .arg(dir.path().join("log"))
+        .args(["-o", &format!("LogLevel={level}")]);
     for option in options(ssh) {
         command.args(["-o", &option]);
     }

@@ -118,8 +118,18 @@ pub(super) fn missing(node: &NodeEntry, code: i32, talk: &str) -> String {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) why: String,
+    pub(super) fate: Fate,
+}
+
+/// What there is to expect of another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The same.
+    Lasting,
     /// The server has too many visitors, or is about to start: nothing was decided.
-    pub(super) passing: bool,
+    Passing,
+    /// Nobody knows the host's key.
+    Unknown,
 }
 
 /// What ssh's log says of a connection that was not made.
@@ -131,7 +141,7 @@ pub(super) fn refusal(log: &str, destination: &str) -> Refusal {
     };
     let lasting = |why: String| Refusal {
         why,
-        passing: false,
+        fate: Fate::Lasting,
     };
     let host = destination.rsplit('@').next().unwrap_or(destination);
     if told
@@ -156,12 +166,16 @@ pub(super) fn refusal(log: &str, destination: &str) -> Refusal {
         let sent = log
             .lines()
             .find_map(|l| l.trim().strip_prefix("debug1: Server host key: "));
-        return lasting(format!(
+        let why = format!(
             "{}; it sent {}; compare with `ssh-keygen -lf` on its own console first; hint: ssh {}",
             shown(line),
             shown(sent.unwrap_or("one that ssh does not name")),
             quote(destination)
-        ));
+        );
+        return Refusal {
+            why,
+            fate: Fate::Unknown,
+        };
     }
     if let Some(line) = told.iter().rev().find(|l| l.contains("Permission denied")) {
         return lasting(format!(
@@ -182,7 +196,11 @@ pub(super) fn refusal(log: &str, destination: &str) -> Refusal {
             Some(line) => shown(line),
             None => "ssh ended without a word".into(),
         },
-        passing,
+        fate: if passing {
+            Fate::Passing
+        } else {
+            Fate::Lasting
+        },
     }
 }
 
@@ -283,7 +301,7 @@ mod tests {
             Please contact your system administrator.\n\
             Offending ED25519 key in /etc/known:3\nHost key verification failed.\n";
         let found = refusal(log, "root@n1");
-        assert!(!found.passing);
+        assert_eq!(found.fate, Fate::Lasting);
         for wanted in [
             "it sent SHA256:abc,",
             "ED25519 key in /etc/known:3",
@@ -308,14 +326,14 @@ mod tests {
     #[test]
     fn only_what_passes_by_itself_is_tried_again() {
         let dropped = "kex_exchange_identification: Connection closed by remote host\nConnection closed by 10.0.0.1 port 22\n";
-        assert!(refusal(dropped, "n1").passing);
+        assert_eq!(refusal(dropped, "n1").fate, Fate::Passing);
         for log in [
             "ssh: connect to host 10.0.0.1 port 22: No route to host\n",
             "root@10.0.0.1: Permission denied (publickey).\n",
             "kex_exchange_identification: read: Connection timed out\n",
             "",
         ] {
-            assert!(!refusal(log, "n1").passing, "{log}");
+            assert_eq!(refusal(log, "n1").fate, Fate::Lasting, "{log}");
         }
     }
 }

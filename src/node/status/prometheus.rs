@@ -53,6 +53,13 @@ impl Status {
                 i64::from(drift),
             );
         }
+        if self.agreed.is_some() {
+            page.one(
+                "relman_node_halted",
+                "1 if installs in the environment are stopped, as far as this node knows.",
+                i64::from(self.halted.is_some()),
+            );
+        }
         if let Some(service) = &self.service {
             page.one(
                 "relman_node_daemon_up",

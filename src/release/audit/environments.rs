@@ -184,7 +184,10 @@ fn unchanged(evidence: &Evidence, current: &Current) -> CrateResult<()> {
 }
 
 /// A role whose signatures and digest were checked with all versions.
-fn read(store: &dyn Reader, path: &str) -> CrateResult<Targets> {
+///
+/// # Errors
+/// It is missing or malformed.
+pub fn read(store: &dyn Reader, path: &str) -> CrateResult<Targets> {
     let limit = MAX_TARGETS_LEN.max(MAX_LISTED_METADATA_LEN);
     let bytes = store.read(path, limit)?;
     let bytes = bytes.ok_or_else(|| Error::refused(format!("{path} is missing")))?;

@@ -7,6 +7,7 @@ mod at;
 pub mod crew;
 mod environments;
 mod eras;
+mod halts;
 mod judge;
 mod logged;
 mod prefix;
@@ -347,12 +348,19 @@ impl Auditor<'_> {
             }
         };
         self.releases(view, look, (&versions, &released, &then), audit, tell);
-        let found = environments::check(self.store, view, look, &versions);
-        let moves: Vec<String> = found
+        let mut found = environments::check(self.store, view, look, &versions);
+        let halts = halts::check(self.store, look, &versions);
+        found.problems.extend(halts.problems);
+        found.notes.extend(halts.notes);
+        found.files.extend(halts.files);
+        let mut moves: Vec<String> = found
             .moves
             .iter()
             .map(|(name, moves)| format!("{name} moved {moves} times"))
             .collect();
+        if halts.count > 0 {
+            moves.push(format!("{} halts", halts.count));
+        }
         let names = found.moves.keys().cloned();
         audit.cases.extend(names.map(|name| ("environments", name)));
         audit.report.warnings.extend(found.warnings);

@@ -10,6 +10,7 @@ use super::base::After;
 use super::{Base, Kind, Proposal, RoleDraft};
 use crate::hash::Sha256;
 use crate::release::config::safe_relative;
+use crate::release::halt;
 use crate::release::yank;
 use crate::trust::schema::{Role, Targets};
 use crate::trust::verify::Signers;
@@ -66,6 +67,7 @@ impl Proposal {
         }
         problems.extend(self.strange_roles(&after));
         problems.extend(yank::check(self, base, &after.targets)?);
+        problems.extend(halt::check(self, base)?);
         problems.extend(self.left_behind(base, &after));
         problems.extend(self.strange_files()?);
         problems.extend(self.strange_proofs());

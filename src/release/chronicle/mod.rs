@@ -23,7 +23,7 @@ use crate::store::Reader;
 use crate::{Error, Result};
 
 pub use filter::Filter;
-pub use moves::{Move, moves};
+pub use moves::{Halted, Move, halts, moves};
 
 /// The kind of an entry that is no leaf at all.
 pub const MALFORMED: &str = "malformed";

@@ -1,10 +1,11 @@
-//! What a metadata entry means for environments: which release each runs from then on. Pure.
+//! What a metadata entry means for environments: which release each runs from then on, and what was halted. Pure.
 
 use std::collections::BTreeMap;
 
 use crate::hash::Sha256;
 use crate::limits::{MAX_CURRENT_LEN, MAX_TARGETS_LEN};
 use crate::release::environment::{Current, target_name};
+use crate::release::halt::{self, Halt};
 use crate::release::leaf::MetadataLeaf;
 use crate::release::policy::ReleasePolicy;
 use crate::store::Reader;
@@ -18,8 +19,6 @@ const OTHERS: [&str; 4] = ["root", "targets", "snapshot", "timestamp"];
 /// The log comes before what it tells of.
 const AGAIN: &str =
     "somebody may be publishing: run it again; if it stays, see what else is missing: relman audit";
-/// What begins the roles that halt environments.
-const HALT: &str = "halt-";
 
 /// A version of an environment's role with which it was moved to a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +30,15 @@ pub struct Move {
     /// What it runs from then on.
     pub current: Current,
     /// Those who agreed, as policy names them, each once.
+    pub people: Vec<String>,
+}
+
+/// A halt of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halted {
+    /// What it says.
+    pub halt: Halt,
+    /// Those who signed it, as policy names them, each once.
     pub people: Vec<String>,
 }
 
@@ -48,28 +56,17 @@ pub fn moves(store: &dyn Reader, policy: &ReleasePolicy, leaf: &MetadataLeaf) ->
         let Some((version, role)) = environment_of(file) else {
             continue;
         };
-        let path = format!("metadata/{file}");
-        let missing =
-            || Error::refused(format!("{path} is in the log, and missing here")).hint(AGAIN);
-        let bytes = store.read(&path, MAX_TARGETS_LEN)?.ok_or_else(missing)?;
-        let is = Sha256::of(&bytes);
-        if is != *digest {
-            return Err(Error::refused(format!(
-                "{path} hashes to {is}, the log says {digest}"
-            )));
-        }
-        let parsed =
-            Unverified::<Targets>::parse(&bytes).map_err(|e| Error::from(e).under(path.clone()))?;
-        let Some(target) = parsed
-            .unverified_signed()
-            .targets
-            .get(&target_name(role))
-            .cloned()
-        else {
+        let parsed = logged(store, file, *digest)?;
+        let targets = &parsed.unverified_signed().targets;
+        let Some(target) = targets.get(&target_name(role)).cloned() else {
             continue;
         };
         let listed = Current::path_of(role, &target)?;
-        let missing = || Error::refused(format!("{listed} is listed by {path}, and missing here"));
+        let missing = || {
+            Error::refused(format!(
+                "{listed} is listed by metadata/{file}, and missing here"
+            ))
+        };
         let document = store.read(&listed, MAX_CURRENT_LEN)?.ok_or_else(missing)?;
         let current = Current::read(role, &target, &document)?;
         if current.version != version {
@@ -79,27 +76,82 @@ pub fn moves(store: &dyn Reader, policy: &ReleasePolicy, leaf: &MetadataLeaf) ->
             environment: role.to_owned(),
             version,
             current,
-            people: people(parsed, role, policy),
+            people: people(parsed, role, &Purpose::Environment(role.to_owned()), policy),
         });
     }
     Ok(found)
 }
 
-/// `7.mainnet.json`.
+/// The halts that an entry of the log brings, or lists again because their roles were signed anew.
+///
+/// # Errors
+/// As [`moves`].
+pub fn halts(
+    store: &dyn Reader,
+    policy: &ReleasePolicy,
+    leaf: &MetadataLeaf,
+) -> Result<Vec<Halted>> {
+    let mut found = Vec::new();
+    for (file, digest) in &leaf.files {
+        let Some((_, role)) = role_of(file) else {
+            continue;
+        };
+        let Some(environment) = halt::environment_of(role) else {
+            continue;
+        };
+        let parsed = logged(store, file, *digest)?;
+        let targets = &parsed.unverified_signed().targets;
+        let Some(target) = targets.get(&halt::target_name(environment)) else {
+            continue;
+        };
+        let halt = Halt::of(environment, target)?;
+        let purpose = Purpose::Halt(environment.to_owned());
+        found.push(Halted {
+            halt,
+            people: people(parsed, role, &purpose, policy),
+        });
+    }
+    Ok(found)
+}
+
+/// A role's file, as the log has it.
+fn logged(store: &dyn Reader, file: &str, digest: Sha256) -> Result<Unverified<Targets>> {
+    let path = format!("metadata/{file}");
+    let missing = || Error::refused(format!("{path} is in the log, and missing here")).hint(AGAIN);
+    let bytes = store.read(&path, MAX_TARGETS_LEN)?.ok_or_else(missing)?;
+    let is = Sha256::of(&bytes);
+    if is != digest {
+        return Err(Error::refused(format!(
+            "{path} hashes to {is}, the log says {digest}"
+        )));
+    }
+    Unverified::<Targets>::parse(&bytes).map_err(|e| Error::from(e).under(path))
+}
+
+/// `7.mainnet.json`, of an environment.
 fn environment_of(file: &str) -> Option<(u64, &str)> {
+    role_of(file).filter(|(_, role)| halt::environment_of(role).is_none())
+}
+
+/// `7.mainnet.json`, of an environment or of what halts one.
+fn role_of(file: &str) -> Option<(u64, &str)> {
     let (version, rest) = file.split_once('.')?;
     let role = rest.strip_suffix(".json")?;
     let plain = role.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let other = OTHERS.contains(&role) || role.starts_with(HALT) || role.is_empty();
+    let other = OTHERS.contains(&role) || role.is_empty();
     Some((version.parse().ok()?, role)).filter(|_| plain && !other)
 }
 
-/// Who signed, of those to whom policy gave a key of this environment, whenever.
-fn people(role: Unverified<Targets>, name: &str, policy: &ReleasePolicy) -> Vec<String> {
-    let purpose = Purpose::Environment(name.to_owned());
+/// Who signed, of those to whom policy gave a key for this purpose, whenever.
+fn people(
+    role: Unverified<Targets>,
+    name: &str,
+    purpose: &Purpose,
+    policy: &ReleasePolicy,
+) -> Vec<String> {
     let known = |id: &String| {
         let key = policy.policy().unchecked_key(id)?;
-        (key.entry.purpose == purpose).then(|| key.clone())
+        (key.entry.purpose == *purpose).then(|| key.clone())
     };
     let ids = role
         .signatures()

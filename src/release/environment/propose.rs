@@ -7,7 +7,8 @@ use super::current::{Current, Origin, announcement_path, override_path, target_n
 use super::evidence::{Evidence, Known};
 use super::rule::{Rule, check_reason};
 use crate::limits::{MAX_ANNOUNCEMENTS, MAX_SEARCHED_VERSIONS};
-use crate::release::ceremony::{Kind, Proposal, RoleDraft, StatementDraft};
+use crate::release::ceremony::{Base, Kind, Proposal, RoleDraft, StatementDraft};
+use crate::release::halt;
 use crate::release::leaf::{AnnouncementLeaf, Leaf, OverrideLeaf};
 use crate::release::publish::Publisher;
 use crate::release::state;
@@ -70,6 +71,7 @@ impl Promote<'_> {
         }
         let released = state::find(view.refreshed.targets(), self.tag)?;
         let present = view.refreshed.role(name)?;
+        let halted = halt::present(&Base::of(view)?, name).is_some();
         let mut role: Targets = Targets::clone(&present);
         publisher.renew(&mut role, name)?;
         let mut current = Current::new(name, role.version, &released);
@@ -83,7 +85,7 @@ impl Promote<'_> {
         );
         if let Some(target) = present.targets.get(&target_name(name)) {
             let runs = evidence.document(name, target)?;
-            if runs.tag == self.tag {
+            if runs.tag == self.tag && !halted {
                 return Err(Error::failed(format!("{name} runs {} already", self.tag)));
             }
             current.previous = Some(runs.step());
@@ -104,6 +106,9 @@ impl Promote<'_> {
             &format!("promote-{name}-{}", role.version),
             Kind::Promotion,
             &match &current.previous {
+                Some(previous) if previous.tag == self.tag => {
+                    format!("{name} goes on with {}, and its halt ends", self.tag)
+                }
                 Some(previous) => format!("{name} moves from {} to {}", previous.tag, self.tag),
                 None => format!("{name} runs {}, its first release", self.tag),
             },

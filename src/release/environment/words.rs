@@ -7,6 +7,7 @@ use super::evidence::{Evidence, Known};
 use super::sound::touched;
 use crate::Result;
 use crate::release::ceremony::{Base, FilesInMemory, Proposal};
+use crate::release::halt;
 use crate::release::leaf::{Leaf, OverrideLeaf};
 use crate::release::state;
 use crate::store::Reader;
@@ -31,6 +32,7 @@ pub fn meaning(proposal: &Proposal, base: &Base, files: &dyn Reader) -> Result<V
             None => lines.push(format!("{name} would run nothing")),
         }
     }
+    lines.extend(halt::meaning(proposal, base)?);
     Ok(lines)
 }
 

@@ -1,6 +1,7 @@
 //! What a leaf is and says, in words for people, and what it is about. Pure.
 
 use super::{Leaf, OverrideLeaf};
+use crate::release::halt;
 
 /// The kinds of leaves that this version knows, by their words.
 pub const KINDS: [&str; 10] = [
@@ -69,7 +70,7 @@ impl Leaf {
         }
     }
 
-    /// Whether it is about an environment, by itself or by a version of its role.
+    /// Whether it is about an environment, by itself, by a version of its role or of the one that halts it.
     pub fn is_about_environment(&self, name: &str) -> bool {
         match self {
             Leaf::Announcement(leaf) => leaf.environment == name,
@@ -77,7 +78,8 @@ impl Leaf {
             Leaf::Rollback(leaf) => leaf.environment == name,
             Leaf::Receipts(leaf) => leaf.environment == name,
             Leaf::Metadata(leaf) => leaf.files.keys().any(|file| {
-                let version = file.strip_suffix(&format!(".{name}.json"));
+                let of = |role: &str| file.strip_suffix(&format!(".{role}.json"));
+                let version = of(name).or_else(|| of(&halt::role_name(name)));
                 version.is_some_and(|version| version.parse::<u64>().is_ok())
             }),
             _ => false,

@@ -6,15 +6,16 @@ use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 
-use crate::Result;
 use crate::attest::Statement;
 use crate::hash::Sha256;
 use crate::log::TreeHead;
-use crate::release::chronicle::{Move, Told, moves, tell};
+use crate::release::chronicle::{Halted, Move, Told, halts, moves, tell};
+use crate::release::halt::Halt;
 use crate::release::leaf::{AttestationKind, Leaf, OverrideLeaf, ReleaseLeaf, YankLeaf};
 use crate::release::tag::Tag;
 use crate::release::view::View;
 use crate::store::Reader;
+use crate::{Kind, Result};
 
 /// A release and what was said of it.
 #[derive(Clone, Debug)]
@@ -61,6 +62,8 @@ pub enum Event {
     Promoted,
     /// An environment went back to what it ran before.
     RolledBack,
+    /// New installs of it are stopped.
+    Halted,
     /// It must not be used any more, or may be again.
     Yanked,
     /// The publisher says that nodes were put back.
@@ -77,6 +80,7 @@ impl Event {
             Event::Overridden => "rules set aside",
             Event::Promoted => "promoted",
             Event::RolledBack => "rolled back",
+            Event::Halted => "halted",
             Event::Yanked => "yank",
             Event::PutBack => "nodes put back",
             Event::Receipts => "receipts",
@@ -118,6 +122,7 @@ pub struct Story {
     pub deployments: Vec<Deployment>,
     /// Entries that are in no table, and why.
     pub left_out: Vec<(u64, String)>,
+    halts: Vec<Halt>,
 }
 
 impl Story {
@@ -132,12 +137,25 @@ impl Story {
             releases: Vec::new(),
             deployments: Vec::new(),
             left_out: Vec::new(),
+            halts: Vec::new(),
         };
         tell(view, &mut |told| {
             match (&told.leaf, &told.problem) {
                 (Some(Leaf::Metadata(leaf)), None) => {
                     for moved in moves(store, &view.policy, leaf)? {
                         story.moved(told, leaf.time, moved);
+                    }
+                    match halts(store, &view.policy, leaf) {
+                        Ok(all) => {
+                            for halted in all {
+                                story.halted(told, leaf.time, halted);
+                            }
+                        }
+                        // It stays in the log, and stops nobody from reading the rest.
+                        Err(e) if e.kind() == Kind::Refused => {
+                            story.leave_out(told.index, "what it halts cannot be told");
+                        }
+                        Err(e) => return Err(e),
                     }
                 }
                 (Some(leaf), None) => story.enter(told, leaf),
@@ -301,6 +319,28 @@ impl Story {
         });
     }
 
+    fn halted(&mut self, told: &Told, time: Timestamp, halted: Halted) {
+        let Halted { halt, people } = halted;
+        // A role that is only signed anew lists the same halt.
+        if self.halts.contains(&halt) {
+            return;
+        }
+        self.deployments.push(Deployment {
+            index: told.index,
+            time,
+            environment: Some(halt.environment.clone()),
+            event: Event::Halted,
+            tag: halt.tag.clone(),
+            previous: None,
+            by: people.join(", "),
+            details: format!(
+                "stops installs of version {}: {}",
+                halt.version, halt.reason
+            ),
+        });
+        self.halts.push(halt);
+    }
+
     fn moved(&mut self, told: &Told, time: Timestamp, moved: Move) {
         let Move {
             environment,
@@ -312,6 +352,10 @@ impl Story {
             .releases
             .iter()
             .any(|r| r.leaf.tag == current.tag && r.ran.contains_key(&environment));
+        let goes_on = current
+            .previous
+            .as_ref()
+            .is_some_and(|p| p.tag == current.tag);
         if let Some(release) = self.release(&current.tag) {
             release.ran.entry(environment.clone()).or_insert(time);
         }
@@ -319,12 +363,19 @@ impl Story {
         if let Some(at) = current.not_before {
             details.push(format!("not before {at}"));
         }
+        let ended = self.halts.iter().any(|halt| {
+            let step = current.previous.as_ref();
+            halt.environment == environment && step.is_some_and(|p| p.version == halt.version)
+        });
+        if ended {
+            details.push("ends a halt".into());
+        }
         details.extend(current.reason);
         self.deployments.push(Deployment {
             index: told.index,
             time,
             environment: Some(environment),
-            event: match ran_before {
+            event: match ran_before && !goes_on {
                 true => Event::RolledBack,
                 false => Event::Promoted,
             },

@@ -9,6 +9,7 @@ use crate::limits::{MAX_CURRENT_LEN, MAX_LISTED_METADATA_LEN, MAX_TLOG_PROOF_LEN
 use crate::log::TlogProof;
 use crate::release::ceremony::Base;
 use crate::release::environment::{Current, target_name};
+use crate::release::halt::{self, Halt};
 use crate::release::leaf::Leaf;
 use crate::release::state::{self, Yank};
 use crate::release::verify::signed_leaf;
@@ -35,13 +36,32 @@ pub struct EnvironmentStanding {
     pub previous: Option<String>,
     /// The release is yanked.
     pub yanked: Option<Yank>,
+    /// The halt that stops installs of it.
+    pub halted: Option<HaltStanding>,
+    /// Why its nodes install nothing: the role that halts it says what cannot be.
+    pub halt_problem: Option<String>,
+}
+
+/// A halt that is in force.
+#[derive(Clone, Debug, Serialize)]
+pub struct HaltStanding {
+    /// What it says.
+    #[serde(flatten)]
+    pub halt: Halt,
+    /// Who signed it.
+    pub signed_by: Vec<String>,
 }
 
 impl EnvironmentStanding {
     /// What to tell somebody, if anything.
-    pub fn warning(&self) -> Option<String> {
-        let (tag, yank) = (self.tag.as_ref()?, self.yanked.as_ref()?);
-        Some(format!("{} runs {tag}, which is {yank}", self.name))
+    pub fn warnings(&self) -> Vec<String> {
+        let yanked = self.tag.as_ref().zip(self.yanked.as_ref());
+        let yanked = yanked.map(|(tag, yank)| format!("{} runs {tag}, which is {yank}", self.name));
+        let halted = self.halted.as_ref();
+        let halted = halted.map(|halted| halted.halt.line(&halted.signed_by));
+        let wrong = self.halt_problem.as_ref();
+        let wrong = wrong.map(|why| format!("nodes of {} install nothing: {why}", self.name));
+        yanked.into_iter().chain(halted).chain(wrong).collect()
     }
 
     /// What it runs, in words for people.
@@ -55,6 +75,9 @@ impl EnvironmentStanding {
         }
         if let Some(from) = &self.not_before {
             words.push_str(&format!(", to be installed from {from} on"));
+        }
+        if self.halted.is_some() {
+            words.push_str(", HALTED: no node installs it");
         }
         words
     }
@@ -80,6 +103,16 @@ pub fn all(store: &dyn Reader, base: &Base) -> Result<Vec<EnvironmentStanding>> 
         };
         let document = document(store, name, role)?;
         let document = document.as_ref();
+        let halt = base.roles.get(&halt::role_name(name));
+        let stop = halt.map(|halt| (halt, halt::in_force(name, halt, role)));
+        let (halted, halt_problem) = match stop {
+            None | Some((_, Ok(None))) => (None, None),
+            Some((_, Err(e))) => (None, Some(e.to_string())),
+            Some((role, Ok(Some(halt)))) => {
+                let signed_by = halt::people(name, role, &base.policy);
+                (Some(HaltStanding { halt, signed_by }), None)
+            }
+        };
         out.push(EnvironmentStanding {
             name: name.to_owned(),
             version: role.version,
@@ -90,6 +123,8 @@ pub fn all(store: &dyn Reader, base: &Base) -> Result<Vec<EnvironmentStanding>> 
             yanked: released.and_then(|released| released.yanked),
             since: since.map(|at| at.to_string()),
             tag,
+            halted,
+            halt_problem,
         });
     }
     Ok(out)

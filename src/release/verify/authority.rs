@@ -1,16 +1,19 @@
 //! Checks 1, 2 and 7: is this release authorised for this network, now? Pure.
 
+use std::sync::Arc;
+
 use super::{Problem, Report, Subject, Verifier, problem, required};
 use crate::attest::dsse::short;
 use crate::hash::Sha256;
 use crate::limits::MAX_POLICY_LEN;
+use crate::release::halt::{self, Halt};
 use crate::release::policy::ReleasePolicy;
 use crate::release::state::{self, Released};
 use crate::release::yank;
-use crate::trust::TrustError;
 use crate::trust::policy::Pin;
 use crate::trust::refresh::{self, Fetch, Refreshed};
 use crate::trust::state::{Clock, Expired, Expiry};
+use crate::trust::{Targets, TrustError, Verified};
 use crate::{Error, Result as CrateResult};
 
 /// The environment that has no role in the metadata.
@@ -49,8 +52,43 @@ impl Authority<'_> {
                 role.version,
                 Sha256::of(role.bytes()),
             ));
+            if let Some((name, role)) = self.halt(environment)? {
+                roles.push((name, role.version, Sha256::of(role.bytes())));
+            }
         }
         Ok(roles)
+    }
+
+    /// The role that halts `environment`, where policy has one, and its name. A halt does not end because nobody signed
+    /// it anew.
+    pub fn halt(
+        &mut self,
+        environment: &str,
+    ) -> CrateResult<Option<(String, Arc<Verified<Targets>>)>> {
+        let known = self.policy.environment(environment);
+        if known.is_none_or(|known| known.halt.is_none()) {
+            return Ok(None);
+        }
+        let name = halt::role_name(environment);
+        let role = self.refreshed.role_whenever(&name)?;
+        Ok(Some((name, role)))
+    }
+
+    /// The halt that is in force in `environment`, in words.
+    ///
+    /// # Errors
+    /// Roles that cannot be had, or that contradict each other.
+    fn halted(&mut self, environment: &str) -> CrateResult<Option<(Halt, String)>> {
+        let Some((_, role)) = self.halt(environment)? else {
+            return Ok(None);
+        };
+        let runs = self.refreshed.role(environment)?;
+        let halted = halt::in_force(environment, &role, &runs)?;
+        Ok(halted.map(|halt| {
+            let people = halt::people(environment, &role, &self.policy);
+            let line = halt.line(&people);
+            (halt, line)
+        }))
     }
 }
 
@@ -191,16 +229,18 @@ fn named_by_environment(authority: &mut Authority, subject: &Subject) -> Result<
         .refreshed
         .role(subject.environment)
         .map_err(|e| problem(format!("{}.json", subject.environment), &e))?;
-    let strange = authority
-        .policy
-        .policy()
-        .check_delegated_role(subject.environment, &role);
+    let halt = authority
+        .halt(subject.environment)
+        .map_err(|e| problem(format!("{}.json", halt::role_name(subject.environment)), &e))?;
+    let roles = [(subject.environment.to_owned(), Arc::clone(&role))];
+    let mut strange = Vec::new();
+    for (name, role) in roles.into_iter().chain(halt) {
+        let found = authority.policy.policy().check_delegated_role(&name, &role);
+        let file = format!("{name}.json");
+        strange.extend(found.into_iter().map(|m| Problem::new(&file, m)));
+    }
     if !strange.is_empty() {
-        let subject = format!("{}.json", subject.environment);
-        return Err(strange
-            .into_iter()
-            .map(|m| Problem::new(&subject, m))
-            .collect());
+        return Err(strange);
     }
     match role.targets.get(&current).map(state::current_tag) {
         None => Err(none(format!(
@@ -217,29 +257,78 @@ fn named_by_environment(authority: &mut Authority, subject: &Subject) -> Result<
     }
 }
 
-/// Check 7: not yanked, and the log says nothing else.
-pub fn status(v: &Verifier, authority: &Authority, released: &Released, report: &mut Report) {
+/// Check 7: not yanked, not halted, and the log says nothing else of it.
+pub fn status(
+    v: &Verifier,
+    authority: &mut Authority,
+    subject: &Subject,
+    released: &Released,
+    report: &mut Report,
+) {
     let recorded = yank::recorded(v.store, &authority.policy, released);
-    let result = match (&released.yanked, recorded) {
-        (None, Ok(before)) if before.is_empty() => Ok(((), "not yanked".into())),
-        (None, Ok(_)) => Ok(((), "not yanked any more".into())),
-        (None, Err(e)) => Err(problem(released.archive_name(), &e)),
+    let mut problems = halted(v, authority, subject, report);
+    let detail = match (&released.yanked, recorded) {
+        (None, Ok(before)) if before.is_empty() => "not yanked",
+        (None, Ok(_)) => "not yanked any more",
+        (None, Err(e)) => {
+            problems.extend(problem(released.archive_name(), &e));
+            ""
+        }
         (Some(yank), recorded) => {
-            let mut problems = vec![Problem::new(
+            problems.push(Problem::new(
                 released.archive_name(),
                 match recorded.as_deref().ok().and_then(<[_]>::last) {
                     Some(last) => format!("is {yank}, by {} at {}", last.who, last.time),
                     None => format!("is {yank}"),
                 },
-            )];
+            ));
             problems.extend(
                 recorded
                     .err()
                     .iter()
                     .flat_map(|e| problem(released.archive_name(), e)),
             );
-            Err(problems)
+            ""
         }
     };
+    let result = match problems.is_empty() {
+        true => Ok(((), detail.into())),
+        false => Err(problems),
+    };
     report.enter("status", result);
+}
+
+/// Whether installs are stopped in the environment. Who asks for none is told of all that have stopped this release.
+fn halted(
+    v: &Verifier,
+    authority: &mut Authority,
+    subject: &Subject,
+    report: &mut Report,
+) -> Vec<Problem> {
+    if subject.environment != LOCAL {
+        let name = halt::target_name(subject.environment);
+        return match authority.halted(subject.environment) {
+            Ok(None) => Vec::new(),
+            Ok(Some((_, line))) => vec![Problem::new(
+                name,
+                format!("{line}; a newer version of it ends that, what runs goes on"),
+            )],
+            Err(e) => problem(name, &e),
+        };
+    }
+    if v.stop_at_first {
+        return Vec::new();
+    }
+    let names = authority.policy.environment_names();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    for name in names {
+        match authority.halted(&name) {
+            Ok(Some((halt, line))) if halt.tag == subject.tag => report.warnings.push(line),
+            Ok(_) => {}
+            Err(e) => report
+                .warnings
+                .push(format!("whether {name} is halted is unknown: {e}")),
+        }
+    }
+    Vec::new()
 }

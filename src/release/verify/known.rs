@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::Result;
 use crate::error::Context;
 use crate::release::environment::target_name;
+use crate::release::halt::{self, Halt};
 use crate::release::standing::{Limits, Term};
 use crate::release::state::{self, Yank};
 use crate::trust::refresh::{self, Cache};
@@ -18,6 +19,8 @@ pub struct Known {
     pub terms: Vec<Term>,
     /// The release that the environment has agreed on.
     pub agreed: Option<String>,
+    /// The halt that is in force in the environment; an error where its role says what cannot be.
+    pub halt: Result<Option<Halt>>,
     yanked: Vec<(String, Yank)>,
 }
 
@@ -51,13 +54,17 @@ impl Known {
             term("snapshot", r.snapshot().version, r.snapshot().expires),
             term("timestamp", r.timestamp().version, r.timestamp().expires),
         ];
-        let mut agreed = None;
+        let (mut agreed, mut halted) = (None, Ok(None));
         if let Some(name) = environment
             && let Ok(role) = r.role(name)
         {
             terms.push(term(name, role.version, role.expires));
             let target = role.targets.get(&target_name(name));
             agreed = target.and_then(state::current_tag);
+            // One that was never seen here, or that nobody may make any more, says nothing.
+            if let Ok(stop) = r.role_whenever(&halt::role_name(name)) {
+                halted = halt::in_force(name, &stop, &role);
+            }
         }
         let released = state::released(r.targets()).0;
         let yanked = released
@@ -66,6 +73,7 @@ impl Known {
         Ok(Some(Known {
             terms,
             agreed,
+            halt: halted,
             yanked: yanked.collect(),
         }))
     }

@@ -239,7 +239,7 @@ impl Run<'_, '_> {
         let known = made.as_ref().map(|(made, _)| made);
         let known = (known, logged.map(|leaf| leaf.time));
         let counted = policy::check(v, &authority, self.subject, &released, known, self.report);
-        authority::status(v, &authority, &released, self.report);
+        authority::status(v, &mut authority, self.subject, &released, self.report);
         if self.stopped() {
             return (None, None, witnessed);
         }
