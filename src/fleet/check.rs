@@ -193,7 +193,7 @@ fn check_clock(row: &mut Row, node: &NodeEntry, contact: &Contact) {
 
 fn check_look(row: &mut Row, node: &NodeEntry, look: &NodeLook, file: &str) {
     row.current = look.current.clone();
-    row.daemon = Some(look.daemon.clone());
+    row.daemon = Some(look.daemon);
     for (what, found, wanted) in [
         ("name", &look.name, &node.name),
         ("environment", &look.environment, &node.environment),

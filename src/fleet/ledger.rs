@@ -165,17 +165,27 @@ impl Ledger<'_> {
     /// # Errors
     /// Somebody else drives it. A place that cannot be reached is none.
     pub fn look(&self, copies: &mut Copies) -> Result<(), Unwritten> {
-        let places = [Some(self.local), self.store];
-        for (i, place) in places.into_iter().enumerate() {
-            let Some(Ok(Some((theirs, at)))) = place.map(|p| read(p, &copies.record.id)) else {
+        let Copies {
+            record,
+            local,
+            store,
+            fence,
+            ..
+        } = copies;
+        for (place, known) in [(Some(self.local), local), (self.store, store)] {
+            let Some(Ok(Some(found))) = place.map(|p| p.load(&record.id)) else {
                 continue;
             };
-            mine(&copies.fence, &theirs).map_err(Unwritten::Lost)?;
-            copies.record.adopt_wishes(&theirs);
-            match i {
-                0 => copies.local = Some(at),
-                _ => copies.store = Some(at),
+            // What is there is what was written from here.
+            if known.as_ref() == Some(&found.revision) {
+                continue;
             }
+            let Ok(theirs) = Record::parse(&found.bytes) else {
+                continue;
+            };
+            mine(fence, &theirs).map_err(Unwritten::Lost)?;
+            record.adopt_wishes(&theirs);
+            *known = Some(found.revision);
         }
         Ok(())
     }

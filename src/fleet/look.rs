@@ -44,6 +44,8 @@ pub struct NodeLook {
     pub agreed: Option<String>,
     /// Whole backups.
     pub backups: u64,
+    /// Why it takes no new release, as far as it knows.
+    pub halted: Option<String>,
     /// An operation that was cut off or is under way.
     pub unfinished: Option<String>,
     /// What `relman status` says is wrong.
@@ -90,6 +92,7 @@ impl NodeLook {
                 .collect(),
             agreed: text(&data["agreed"]),
             backups: data["backups"]["count"].as_u64().unwrap_or(0),
+            halted: halted(&data["halted"]),
             unfinished: unfinished(&data["unfinished"]),
             problems: data["problems"]
                 .as_array()
@@ -116,6 +119,11 @@ fn daemon(service: &Value) -> Daemon {
         (true, true) => Daemon::Verified,
         (true, false) => Daemon::Other,
     }
+}
+
+fn halted(halt: &Value) -> Option<String> {
+    let text = |key: &str| halt[key].as_str().unwrap_or("?").to_owned();
+    (!halt.is_null()).then(|| format!("by {}: {}", text("by"), text("reason")))
 }
 
 fn unfinished(journal: &Value) -> Option<String> {

@@ -168,6 +168,7 @@ mod tests {
             retained: Vec::new(),
             agreed: None,
             backups: 0,
+            halted: None,
             unfinished: None,
             problems: Vec::new(),
         }

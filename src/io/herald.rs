@@ -34,7 +34,7 @@ impl Heralds {
             let mut line = error.message().to_owned();
             for cause in error.causes() {
                 line.push_str(": ");
-                line.push_str(&cause);
+                line.push_str(cause);
             }
             line
         })

@@ -22,6 +22,7 @@ pub struct RecordDir {
     /// The store, which is never made here: one that is away, such as a disk that is not mounted, must not seem empty.
     store: Option<PathBuf>,
     dir: PathBuf,
+    mode: u32,
     end: &'static str,
     lock: PathBuf,
 }
@@ -32,6 +33,7 @@ impl RecordDir {
         RecordDir {
             store: Some(store.to_owned()),
             dir: store.join(DIR),
+            mode: durable::MODE_FILE,
             end: "",
             lock: store.join(STORE_LOCK),
         }
@@ -42,6 +44,8 @@ impl RecordDir {
         RecordDir {
             store: None,
             dir: work_dir.join(DIR),
+            // Who runs what is nobody else's business.
+            mode: durable::MODE_SECRET,
             end: LOCAL_END,
             lock: work_dir.join("rollouts.lock"),
         }
@@ -82,7 +86,7 @@ impl Records for RecordDir {
         if found.as_ref() != before {
             return Ok(Saved::Differs);
         }
-        durable::write_atomic(&self.path(id), bytes, durable::MODE_FILE)?;
+        durable::write_atomic(&self.path(id), bytes, self.mode)?;
         fault::point(&format!("rollout-written.{point}"));
         Ok(Saved::Done(revision(bytes)))
     }

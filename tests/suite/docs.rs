@@ -24,8 +24,9 @@ const PAGES: &[&str] = &[
     "docs/cli-authority.md",
     "docs/cli-backup.md",
     "docs/cli-evidence.md",
-    "docs/cli-fleet-halt.md",
     "docs/cli-fleet-plan.md",
+    "docs/cli-fleet-rollout.md",
+    "docs/cli-fleet-halt.md",
     "docs/cli-fleet.md",
     "docs/cli-health.md",
     "docs/cli-keys.md",
@@ -47,6 +48,7 @@ const PAGES: &[&str] = &[
     "docs/policy.md",
     "docs/rebuild.md",
     "docs/receipts.md",
+    "docs/rollouts.md",
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
@@ -65,8 +67,9 @@ fn command_pages() -> String {
         "cli-authority",
         "cli-backup",
         "cli-evidence",
-        "cli-fleet-halt",
         "cli-fleet-plan",
+        "cli-fleet-rollout",
+        "cli-fleet-halt",
         "cli-fleet",
         "cli-health",
         "cli-keys",
@@ -148,11 +151,14 @@ fn every_command_and_option_is_on_the_page_of_commands() {
     let mut problems = Vec::new();
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();
-        let heading = format!("\n## {name}\n");
-        // A large one has a section on several pages.
-        let sections = text.split(&heading).skip(1);
-        let section: String = sections
-            .filter_map(|rest| rest.split("\n## ").next())
+        // A large one has sections on several pages, of its own or of the commands below it.
+        let below = format!("{name} ");
+        let section: String = text
+            .split("\n## ")
+            .filter(|part| {
+                let heading = part.lines().next().unwrap_or_default();
+                heading == name || heading.starts_with(&below)
+            })
             .collect();
         if section.is_empty() {
             problems.push(format!("{name} has no section"));

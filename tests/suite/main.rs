@@ -26,6 +26,8 @@ mod environment_node_cli;
 mod environment_waits_cli;
 mod example;
 mod fault_cli;
+#[cfg(feature = "maintainer")]
+mod fleet_rollout_cli;
 mod fleet_ssh;
 mod fleet_story;
 mod gate_cargo_cli;

@@ -57,6 +57,7 @@ impl FakeHosts {
             history: vec!["phase1-sig-verify-0.9.0".into()],
             runs: true,
             busy: None,
+            halted: false,
             faults: Vec::new(),
             orders: 0,
         });

@@ -56,6 +56,8 @@ pub struct SimNode {
     pub history: Vec<String>,
     pub runs: bool,
     pub busy: Option<Busy>,
+    /// It knows that its environment was halted.
+    pub halted: bool,
     pub faults: Vec<Fault>,
     /// How often it was told to change.
     pub orders: u32,
@@ -122,6 +124,7 @@ impl SimNode {
             "service": service,
             "retained": retained,
             "rollback": self.history.last(),
+            "halted": self.halted.then(|| json!({ "by": "eve", "reason": "a fork" })),
             "unfinished": unfinished,
             "problems": [],
         })

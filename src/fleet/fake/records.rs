@@ -13,7 +13,6 @@ use crate::{Error, Result};
 #[derive(Clone, Default)]
 pub struct Fuse {
     left: Arc<AtomicUsize>,
-    passed: Arc<AtomicUsize>,
 }
 
 impl Fuse {
@@ -24,14 +23,8 @@ impl Fuse {
         fuse
     }
 
-    /// How many points were passed.
-    pub fn passed(&self) -> usize {
-        self.passed.load(Ordering::SeqCst)
-    }
-
     /// A point at which the driver may end, as by `kill -9`.
     pub fn point(&self) {
-        self.passed.fetch_add(1, Ordering::SeqCst);
         let left = self.left.load(Ordering::SeqCst);
         if left == 0 {
             return;

@@ -31,6 +31,7 @@ fn look(node: &NodeEntry) -> NodeLook {
         retained: Vec::new(),
         agreed: Some(TAG.into()),
         backups: 1,
+        halted: None,
         unfinished: None,
         problems: Vec::new(),
     }

@@ -34,10 +34,10 @@ pub fn stop(
     };
     let mut run = begin(m, work, nodes, chance)?;
     run.stop_now(nodes)?;
-    run.push()?;
-    run.others_yield();
-    let summary = format!("every daemon of {} was stopped at once", environment.name);
+    let summary = format!("every daemon of {} is stopped at once", environment.name);
     run.while_telling(Occasion::EmergencyStop, &summary, |run| {
+        run.push()?;
+        run.others_yield();
         run.stop_until_done(nodes)
     })?;
     run.conclude_stop();

@@ -117,7 +117,8 @@ impl Run<'_> {
             })
             .collect();
         if !up.is_empty() {
-            self.stop_until_done(&up)?;
+            // Once: whoever is not stopped by that is by the rollback itself, and nobody waits for it.
+            self.stop_now(&up)?;
         }
         self.tell_back(&looks)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Unit;
 
-use super::ask::{Truth, is_up};
+use super::ask::{Looks, Truth, is_up};
 use super::run::Run;
 use super::start::Started;
 use crate::Result;
@@ -66,6 +66,9 @@ impl Run<'_> {
         let Some((names, looks)) = self.within_budget(plan, names)? else {
             return Ok(());
         };
+        if self.is_halted(&looks)? {
+            return Ok(());
+        }
         self.up = looks
             .iter()
             .filter(|(name, look)| is_up(Some(look)) && !left_out(plan, name))
@@ -125,6 +128,21 @@ impl Run<'_> {
             self.start_moved(&starts)?;
         }
         Ok(())
+    }
+
+    /// Holds the rollout where a node knows that its environment was halted: the others learn it when they next ask the
+    /// store.
+    fn is_halted(&mut self, looks: &Looks) -> Result<bool> {
+        let halted = looks.iter().find_map(|(name, look)| {
+            let why = look.as_ref().ok()?.halted.clone()?;
+            Some(format!("{name} says that new installs are halted {why}"))
+        });
+        let Some(why) = halted else {
+            return Ok(false);
+        };
+        self.turn(State::Held, Some(&why));
+        self.write()?;
+        Ok(true)
     }
 
     fn may_start(&self, plan: &Plan, name: &str) -> bool {

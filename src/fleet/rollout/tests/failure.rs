@@ -159,6 +159,23 @@ fn a_host_that_is_no_relman_is_held_before_it_is_touched() {
 }
 
 #[test]
+fn nobody_is_moved_once_a_node_knows_of_a_halt() {
+    let case = case("stop");
+    case.hosts.with("n004", |n| n.halted = true);
+    let ended = case.upgrade(&case.desk()).unwrap();
+    assert_eq!(ended.record.state, State::Held);
+    let why = ended.record.reason.clone().unwrap();
+    assert!(
+        why.contains("n004") && why.contains("by eve: a fork"),
+        "{why}"
+    );
+    assert!(case.hosts.installed().is_empty());
+    case.hosts.with("n004", |n| n.halted = false);
+    let done = case.resume(&case.desk(), &ended.record.id).unwrap();
+    assert_eq!(done.record.state, State::Done);
+}
+
+#[test]
 fn a_partition_in_the_middle_holds_it_and_healing_lets_it_go_on() {
     let case = case("stop");
     let until = Duration::from_secs(5_000);
