@@ -230,13 +230,16 @@ impl Copy {
         (format!("metadata/{newest}.{role}.json"), newest)
     }
 
-    /// Path of a target as top-level targets or an environment lists it now.
+    /// Path of a target as top-level targets, an environment or what halts one lists it now.
     pub fn target(&self, name: &str) -> String {
         let listed = |role: &str| {
             let role = self.json(&self.newest(role).0);
             let digest = role["signed"]["targets"][name]["hashes"]["sha256"].as_str();
             digest.map(|digest| format!("targets/{digest}.{name}"))
         };
+        if let Some((role, _)) = name.split_once('.').filter(|_| name.starts_with("halt-")) {
+            return listed(role).expect(name);
+        }
         let mut roles = ["targets", "testnet", "mainnet"].iter();
         roles.find_map(|role| listed(role)).expect(name)
     }
