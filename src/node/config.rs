@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use backup::BackupConfig;
 use check::RawConfig;
+#[cfg(feature = "maintainer")]
 pub(crate) use check::is_plain_name;
 use doctor::DoctorConfig;
 
