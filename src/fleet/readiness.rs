@@ -119,7 +119,7 @@ fn runs(node: &NodeEntry, answer: &Result<NodeLook, String>) -> Result<String, S
         ));
     }
     let Some(tag) = &look.current else {
-        return Err("relman has installed nothing there".into());
+        return Err("nothing was installed there by relman".into());
     };
     match look.runs(tag) {
         true => Ok(tag.clone()),

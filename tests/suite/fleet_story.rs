@@ -69,7 +69,10 @@ impl Fleet {
             None => true,
         });
         let id = found.expect("a rollout")["id"].as_str().expect("an id");
-        let document = self.relman(&["fleet", "status", id, "--json"]).exits(0).json();
+        let document = self
+            .relman(&["fleet", "status", id, "--json"])
+            .exits(0)
+            .json();
         let record = &document["data"]["record"];
         for node in self.nodes() {
             let status = node.relman(&["status", "--json"]).json();
@@ -166,7 +169,9 @@ fn the_testnets_way_from_the_agreement_to_the_archive_of_journals() {
         let file = file.display().to_string();
         fleet
             .project
-            .relman(&["root", "add", "node", &file, "--person", &node.name, "--yes"])
+            .relman(&[
+                "root", "add", "node", &file, "--person", &node.name, "--yes",
+            ])
             .exits(0);
     }
     let second = fleet.operators("again.tar.gz").display().to_string();

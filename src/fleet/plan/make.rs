@@ -196,7 +196,7 @@ fn against(node: &NodeEntry, look: &NodeLook, facts: &Facts) -> Vec<(String, Opt
         },
         None if facts.choice.first_install => {}
         None => {
-            let why = "relman has installed nothing there, so it runs no known release; to begin with such nodes: --first-install".to_owned();
+            let why = "nothing was installed there by relman, so it runs no known release; to begin with such nodes: --first-install".to_owned();
             found.push((why, None));
         }
     }
