@@ -1,6 +1,5 @@
 //! Room `io`: who this process is, as a lease names its holder.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +7,7 @@ use jiff::Timestamp;
 use crate::Result;
 use crate::error::Context;
 use crate::hash::hex;
-use crate::io::{clock, process};
+use crate::io::{clock, node_process, process};
 use crate::store::lease::Holder;
 
 /// Whoever publishes, or drives a rollout.
@@ -61,7 +60,8 @@ impl Identity {
 
     /// Whether a holder cannot come back: its process on this very machine has ended.
     pub fn is_gone(&self, holder: &Holder) -> bool {
-        holder.machine == self.machine && !Path::new(&format!("/proc/{}", holder.process)).exists()
+        // What cannot be found out is not gone.
+        holder.machine == self.machine && matches!(node_process::process(holder.process), Ok(None))
     }
 }
 

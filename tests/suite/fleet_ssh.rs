@@ -219,7 +219,12 @@ fn a_connection_that_drops_in_mid_install_does_not_end_the_install_and_the_next_
         fs::remove_file(&begun).expect("it was there");
         let reply = std::thread::scope(|threads| {
             let asked = threads.spawn(|| ask(&fleet, 1, None, &request));
-            wait_for("the change to begin", || begun.exists().then_some(()));
+            wait_for("the change to begin", || {
+                (begun.exists() || asked.is_finished()).then_some(())
+            });
+            if !begun.exists() {
+                panic!("{wanted}: {:?}", asked.join());
+            }
             match cut {
                 true => fleet.cut_link(1),
                 false => drop(machine.run(&["sh", "-c", "kill -9 $(pidof sshd)"])),
@@ -242,6 +247,10 @@ fn a_connection_that_drops_in_mid_install_does_not_end_the_install_and_the_next_
             look(&fleet, 1)
                 .is_ok_and(|look| look.runs(wanted))
                 .then_some(())
+        });
+        // The receipt comes last, under the node's lock.
+        wait_for("its relman to end", || {
+            (machine.run(&["pidof", "relman"]).code != Some(0)).then_some(())
         });
     }
 }

@@ -68,7 +68,9 @@ impl Fleet {
             Some(tag) => r["tag"] == tag || (r["kind"] == "rollback" && r["tag"].is_null()),
             None => true,
         });
-        let id = found.expect("a rollout")["id"].as_str().expect("an id");
+        let id = found.or(rollouts.first()).expect("a rollout")["id"]
+            .as_str()
+            .expect("an id");
         let document = self
             .relman(&["fleet", "status", id, "--json"])
             .exits(0)
