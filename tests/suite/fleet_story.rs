@@ -366,7 +366,6 @@ fn everything_stops_at_once_and_goes_back_even_without_the_store_and_with_a_sile
     fs::rename(&away, &store).expect("it can be moved");
     // One that comes back after its power was cut has the rest done.
     fleet.cut_power(4);
-    fleet.mend_link(4);
     fleet.boot(4);
     takes_visitors(&fleet, 4);
     fleet.relman(&["fleet", "resume"]).exits(0);
