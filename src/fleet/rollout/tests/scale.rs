@@ -127,9 +127,11 @@ fn with_kills(seeds: std::ops::Range<u64>) {
         }
         let last = case.desk();
         case.light(&last, 0);
-        let found = case.record(&last).expect("a record");
-        if !found.is_over() {
-            record = Some(case.resume(&last, &found.id).unwrap().record);
+        match case.record(&last) {
+            Some(found) if found.is_over() => {}
+            Some(found) => record = Some(case.resume(&last, &found.id).unwrap().record),
+            // Killed before anybody else could know of it.
+            None => record = Some(case.upgrade(&last).unwrap().record),
         }
         to_the_end(&case, record.expect("an end"));
         case.all_run(NEW);
