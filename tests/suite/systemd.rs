@@ -243,6 +243,16 @@ fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
     assert_eq!(node.data("signed"), "two", "what was signed stays known");
     node.relman(&["receipts", "verify"]).exits(0);
 
+    // What the operator has stopped is not started behind his back.
+    node.relman(&["rollback", "--to", SECOND, "--emergency"])
+        .exits(0);
+    fs::remove_file(
+        node.machine
+            .path(&format!("/etc/systemd/system/{UNIT}.d/20-stubborn.conf")),
+    )
+    .expect("it was there");
+    node.systemctl(&["daemon-reload"]).exits(0);
+
     // What the daemon says goes through the real journal, as JSON: an error since its start is found, one
     // before that is not held against it.
     let conf = node.machine.path("/etc/timed/testnet-1.conf");
@@ -254,15 +264,6 @@ fn from_the_first_install_to_a_rollback_under_a_real_systemd() {
     node.systemctl(&["restart", UNIT]).exits(0);
     node.relman(&["health"]).exits(0);
 
-    // What the operator has stopped is not started behind his back.
-    node.relman(&["rollback", "--to", SECOND, "--emergency"])
-        .exits(0);
-    fs::remove_file(
-        node.machine
-            .path(&format!("/etc/systemd/system/{UNIT}.d/20-stubborn.conf")),
-    )
-    .expect("it was there");
-    node.systemctl(&["daemon-reload"]).exits(0);
     node.systemctl(&["stop", UNIT]).exits(0);
     node.relman(&["install", TAG])
         .exits(1)
