@@ -23,5 +23,7 @@ pub mod release;
 pub mod store;
 pub mod trust;
 pub mod ui;
+#[cfg(feature = "maintainer")]
+pub mod watch;
 
 pub use error::{Error, Kind, Result};

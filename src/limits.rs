@@ -412,3 +412,23 @@ pub const MAX_STOP_WAIT_SECONDS: u64 = 180;
 pub const MAX_CHAIN_LOOK_SECONDS: u64 = 20;
 /// Lines of a daemon that `relman node journal` prints, in bytes.
 pub const MAX_JOURNAL_STREAM_LEN: u64 = 256 * 1024 * 1024;
+/// `watch.toml`, also as the trust policy carries it.
+pub const MAX_WATCH_POLICY_LEN: u64 = 65_536;
+/// Signals of one watch policy.
+pub const MAX_WATCH_SIGNALS: usize = 128;
+/// Rows of a decision matrix, and exceptions to it.
+pub const MAX_WATCH_ROWS: usize = 128;
+/// A name in `watch.toml`, in bytes.
+pub const MAX_WATCH_NAME_LEN: usize = 64;
+/// A line of text in `watch.toml`, in bytes.
+pub const MAX_WATCH_TEXT_LEN: usize = 400;
+/// The longest time that a watch policy may speak of: 30 days.
+pub const MAX_WATCH_SECONDS: u64 = 30 * 86_400;
+/// Values of one signal of one node that are remembered, however long the window.
+pub const MAX_WATCH_POINTS: usize = 512;
+/// One line of a recording: what one look saw.
+pub const MAX_WATCH_LINE_LEN: u64 = 4 * 1_048_576;
+/// A recording that is replayed.
+pub const MAX_WATCH_RECORDING_LEN: u64 = 1_073_741_824;
+/// Characters of a reason that is kept with a look.
+pub const MAX_WATCH_WORDS: usize = 200;

@@ -29,16 +29,19 @@ const PATH_IO: [&str; 8] = [
     ".read_link()",
 ];
 /// The rooms; what lies below them all (`hash`, `keys`, `limits`, `store`, …) names none of them.
-const ROOMS: [&str; 10] = [
-    "trust", "log", "attest", "release", "node", "fleet", "io", "ui", "cli", "demo",
+const ROOMS: [&str; 11] = [
+    "trust", "log", "attest", "release", "node", "watch", "fleet", "io", "ui", "cli", "demo",
 ];
 
 /// The rooms that `room` must not name.
 fn forbidden(room: &str) -> &'static [&'static str] {
     match room {
-        "trust" | "log" | "attest" => &["release", "node", "fleet", "cli", "ui", "io", "demo"],
-        "release" => &["node", "fleet", "cli", "ui", "io", "demo"],
-        "node" => &["fleet", "cli", "ui", "io", "demo"],
+        "trust" | "log" | "attest" => &[
+            "release", "node", "watch", "fleet", "cli", "ui", "io", "demo",
+        ],
+        "release" => &["node", "watch", "fleet", "cli", "ui", "io", "demo"],
+        "node" => &["watch", "fleet", "cli", "ui", "io", "demo"],
+        "watch" => &["fleet", "cli", "ui", "io", "demo"],
         "fleet" => &["cli", "ui", "io", "demo"],
         "io" => &["cli", "ui"],
         "ui" => &["cli", "io"],

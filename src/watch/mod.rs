@@ -1,0 +1,22 @@
+//! Watch: what is measured of a network, when it is bad enough, and what is to be done then. Pure: samples and times come
+//! in, decisions go out; `io` fetches samples, `cli` shows and acts.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `policy` | `watch.toml`: signals, the decision matrix, exceptions |
+//! | `sample` | what one look saw of every node |
+//! | `network` | what the nodes' answers say about the network as a whole |
+//! | `series` | a signal's recent past, bounded |
+//! | `engine` | holds looks against the matrix, look by look |
+//! | `decision` | what the engine came to, and on which evidence |
+//! | `recording` | looks as lines of JSON, written and read again |
+
+pub mod decision;
+pub mod engine;
+pub mod network;
+pub mod policy;
+pub mod recording;
+pub mod sample;
+pub mod series;
+#[cfg(test)]
+mod tests;

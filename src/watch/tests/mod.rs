@@ -1,0 +1,1 @@
+//! Recorded incidents, and the matrix at work on them.
