@@ -86,7 +86,7 @@ impl Engine {
             .iter()
             .zip(&judged)
             .enumerate()
-            .map(|(place, (row, found))| self.state(place, row, found, look, at))
+            .map(|(place, (row, found))| self.state(place, row, found, look))
             .collect();
         Decision {
             at_ms: at,
@@ -140,9 +140,9 @@ impl Engine {
         }
     }
 
-    fn state(&self, place: usize, row: &Row, found: &Judged, look: &Look, at: i64) -> RowState {
+    fn state(&self, place: usize, row: &Row, found: &Judged, look: &Look) -> RowState {
         let memory = self.rows.get(place).copied().unwrap_or_default();
-        let held = memory.held_ms(at);
+        let held = memory.held_ms();
         let begun = memory.has_begun(row.samples);
         let due = |held: i64| {
             let over = row.steps.iter().filter(|s| ms(s.after_seconds) <= held);
@@ -157,7 +157,7 @@ impl Engine {
             without = without.max(found.alerted);
         }
         let (action, held_back_by) = match without {
-            Some(wanted) => self.after_exceptions(row, wanted, found, look, at),
+            Some(wanted) => self.after_exceptions(row, wanted, found, look),
             None => (None, Vec::new()),
         };
         let next = held.and_then(|held| {
