@@ -32,6 +32,8 @@ mod repo;
 #[cfg(feature = "maintainer")]
 pub mod root;
 #[cfg(feature = "maintainer")]
+mod watch;
+#[cfg(feature = "maintainer")]
 mod witness;
 
 use std::path::PathBuf;
@@ -78,6 +80,11 @@ pub use receipts::{
     ReceiptsArgs, ReceiptsCommand, ReceiptsExportArgs, ReceiptsShowArgs, ReceiptsVerifyArgs,
 };
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
+#[cfg(feature = "maintainer")]
+pub use watch::{
+    PolicyArgs, WatchArgs, WatchCheckArgs, WatchCommand, WatchDeclareArgs, WatchLiveArgs,
+    WatchReplayArgs,
+};
 #[cfg(feature = "maintainer")]
 pub use witness::WitnessArgs;
 
@@ -209,6 +216,9 @@ pub enum Command {
     /// Many nodes over the operator's ssh.
     Fleet(FleetArgs),
     #[cfg(feature = "maintainer")]
+    /// Watch a network, and say when it has to go back, by the decision matrix that everybody signed.
+    Watch(WatchArgs),
+    #[cfg(feature = "maintainer")]
     /// Watch other people's logs: cosign what only grows, and say so over HTTP.
     Witness(WitnessArgs),
     #[cfg(feature = "maintainer")]
@@ -274,6 +284,8 @@ impl Command {
             Command::Mirror(_) => "mirror",
             #[cfg(feature = "maintainer")]
             Command::Fleet(args) => args.command.name(),
+            #[cfg(feature = "maintainer")]
+            Command::Watch(args) => args.name(),
             #[cfg(feature = "maintainer")]
             Command::Witness(_) => "witness",
             #[cfg(feature = "maintainer")]

@@ -227,3 +227,19 @@ fn a_look_is_the_same_after_it_was_written_and_read() {
     assert!(Line::parse(b"{\"look\":{\"at_ms\":1,\"more\":2}}", 2).is_err());
     let _ = Look::default();
 }
+
+#[test]
+fn a_node_that_a_rollout_has_stopped_is_neither_crashed_nor_missed() {
+    let looks = film(3, 600, |second, look| {
+        if second >= 150 {
+            some(look, 2, |n| n.set("up", Ok(0.0)));
+            look.nodes
+                .values_mut()
+                .for_each(|n| n.chain.peers = Some(0));
+            look.away = names(3).into_iter().take(2).collect();
+        }
+    });
+    let decisions = decide(3, &looks);
+    assert_eq!(first(&decisions, "crashed-nodes", Observe), None);
+    assert_eq!(first(&decisions, "peers", Observe), None);
+}
