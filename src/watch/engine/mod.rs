@@ -146,11 +146,9 @@ impl Engine {
                     for node in expected {
                         let value = node_value(look, node, &signal.name, expected.len(), network);
                         if let Ok(value) = value {
-                            add(
-                                (Some(node.clone()), signal.name.clone()),
-                                signal.counter,
-                                value,
-                            );
+                            let from_zero = signal.source == Source::Journal;
+                            let key = (Some(node.clone()), signal.name.clone());
+                            add(key, signal.counter, from_zero, value);
                         }
                     }
                 }
