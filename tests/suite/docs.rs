@@ -34,6 +34,7 @@ const PAGES: &[&str] = &[
     "docs/cli-node.md",
     "docs/cli-records.md",
     "docs/cli-store.md",
+    "docs/cli-watch.md",
     "docs/cli.md",
     "docs/conformance.md",
     "docs/environments.md",
@@ -52,6 +53,7 @@ const PAGES: &[&str] = &[
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
+    "docs/watch.md",
     "docs/witness.md",
 ];
 
@@ -77,6 +79,7 @@ fn command_pages() -> String {
         "cli-node",
         "cli-records",
         "cli-store",
+        "cli-watch",
     ];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()
 }

@@ -77,6 +77,7 @@ mod timed;
 mod tuf_http;
 mod verify_cli;
 mod verify_http_cli;
+mod watch_cli;
 mod witness_cli;
 mod witness_client;
 mod witness_server;
