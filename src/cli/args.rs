@@ -71,7 +71,9 @@ pub use node::{
     DoctorArgs, InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
     NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs, StatusArgs,
 };
-pub use node_daemon::{NodeChainArgs, NodeJournalArgs, NodeStartArgs, NodeStopArgs};
+pub use node_daemon::{
+    NodeChainArgs, NodeJournalArgs, NodeSignalsArgs, NodeStartArgs, NodeStopArgs,
+};
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 #[cfg(feature = "maintainer")]

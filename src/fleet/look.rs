@@ -1,11 +1,15 @@
 //! What a node's answers say about it. Pure; nothing here is believed beyond what it says: an answer that lacks a member is
 //! an answer that says nothing.
 
+mod signals;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::host::{Document, Reply};
+
+pub use signals::{LogLook, SignalsLook, metrics_of};
 
 /// What runs as the daemon of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

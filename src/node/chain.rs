@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Node;
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const LATE: Duration = Duration::from_secs(2);
 
 /// What the daemon says of its chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     /// The network's name.
     pub network: Option<String>,

@@ -9,12 +9,18 @@
 //! | `series` | a signal's recent past, bounded |
 //! | `engine` | holds looks against the matrix, look by look |
 //! | `decision` | what the engine came to, and on which evidence |
+//! | `prometheus` | what a Prometheus server is asked, and what it says |
+//! | `alertmanager` | an Alertmanager's messages, and what fires |
+//! | `looker` | whoever looks |
 //! | `recording` | looks as lines of JSON, written and read again |
 
+pub mod alertmanager;
 pub mod decision;
 pub mod engine;
+pub mod looker;
 pub mod network;
 pub mod policy;
+pub mod prometheus;
 pub mod recording;
 pub mod sample;
 pub mod series;

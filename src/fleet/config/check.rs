@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::notify::RawNotify;
+use super::watch::{self, RawWatch};
 use super::{
     Environment, FleetConfig, NetworkGate, NodeEntry, OnFailure, SshConfig, Strategy, Window,
 };
@@ -30,6 +31,8 @@ pub(super) struct RawFleet {
     node: Vec<RawNode>,
     #[serde(default)]
     notify: Vec<RawNotify>,
+    #[serde(default)]
+    watch: RawWatch,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +113,8 @@ struct RawNode {
     #[serde(default = "one")]
     weight: u64,
     rpc: Option<String>,
+    metrics: Option<String>,
+    instance: Option<String>,
     config: Option<String>,
     relman: Option<String>,
     r#become: Option<Vec<String>>,
@@ -172,8 +177,10 @@ impl RawFleet {
                 ));
             }
         }
+        watch::unique_instances(&nodes, problems);
         FleetConfig {
             dir: dir.to_owned(),
+            watch: self.watch.check(dir, problems),
             ssh: self.ssh.check(dir, problems),
             nodes,
             notify,
@@ -388,14 +395,12 @@ impl RawNode {
                 ));
             }
         }
-        if let Some(rpc) = &self.rpc
-            && !rpc.starts_with("http://")
-            && !rpc.starts_with("https://")
-        {
-            problems.push(format!(
-                "node {name}: rpc is {rpc:?}, wanted an http:// or https:// address"
-            ));
-        }
+        watch::addresses(
+            &name,
+            [("rpc", &self.rpc), ("metrics", &self.metrics)],
+            self.instance.as_ref(),
+            problems,
+        );
         let become_command = self.r#become.unwrap_or_default();
         if become_command
             .iter()
@@ -411,6 +416,8 @@ impl RawNode {
             groups: self.groups,
             weight: self.weight,
             rpc: self.rpc,
+            metrics: self.metrics,
+            instance: self.instance,
             config,
             relman,
             become_command,
