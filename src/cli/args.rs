@@ -21,6 +21,8 @@ mod health;
 #[cfg(feature = "maintainer")]
 pub mod key;
 mod log;
+#[cfg(feature = "maintainer")]
+mod monitor;
 mod node;
 mod node_daemon;
 #[cfg(feature = "maintainer")]
@@ -65,6 +67,10 @@ pub use fleet_rollout::{
 pub use gate::GateArgs;
 pub use health::{HealthArgs, StageArg};
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
+#[cfg(feature = "maintainer")]
+pub use monitor::{
+    MonitorArgs, MonitorCommand, MonitorExport, MonitorExportArgs, MonitorRoutesArgs,
+};
 pub use node::{
     DoctorArgs, InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
     NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs, StatusArgs,
@@ -209,6 +215,9 @@ pub enum Command {
     /// Many nodes over the operator's ssh.
     Fleet(FleetArgs),
     #[cfg(feature = "maintainer")]
+    /// The watch policy for Prometheus, Alertmanager and Grafana.
+    Monitor(MonitorArgs),
+    #[cfg(feature = "maintainer")]
     /// Watch other people's logs: cosign what only grows, and say so over HTTP.
     Witness(WitnessArgs),
     #[cfg(feature = "maintainer")]
@@ -274,6 +283,8 @@ impl Command {
             Command::Mirror(_) => "mirror",
             #[cfg(feature = "maintainer")]
             Command::Fleet(args) => args.command.name(),
+            #[cfg(feature = "maintainer")]
+            Command::Monitor(args) => args.command.name(),
             #[cfg(feature = "maintainer")]
             Command::Witness(_) => "witness",
             #[cfg(feature = "maintainer")]

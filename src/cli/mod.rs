@@ -27,9 +27,13 @@ mod key;
 mod log;
 mod matrix;
 mod mirror;
+#[cfg(feature = "maintainer")]
+mod monitor;
 mod node;
 mod node_daemon;
 mod node_group;
+#[cfg(feature = "maintainer")]
+mod policy_file;
 mod project;
 #[cfg(feature = "maintainer")]
 mod promote;
@@ -173,6 +177,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Mirror(args) => mirror::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Fleet(args) => fleet::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Monitor(args) => monitor::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Witness(args) => witness::run(cli, args),
         #[cfg(feature = "maintainer")]

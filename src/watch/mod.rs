@@ -8,11 +8,13 @@
 //! | `network` | what the nodes' answers say about the network as a whole |
 //! | `series` | a signal's recent past, bounded |
 //! | `engine` | holds looks against the matrix, look by look |
+//! | `export` | the policy for Prometheus, Alertmanager and Grafana |
 //! | `decision` | what the engine came to, and on which evidence |
 //! | `recording` | looks as lines of JSON, written and read again |
 
 pub mod decision;
 pub mod engine;
+pub mod export;
 pub mod network;
 pub mod policy;
 pub mod recording;

@@ -64,6 +64,16 @@ impl Selector {
         }
     }
 
+    /// The metric's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The labels that it must have, with their values.
+    pub fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
     /// The sum of all series that it fits on a page.
     ///
     /// # Errors

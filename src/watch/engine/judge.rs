@@ -237,7 +237,7 @@ fn found(signal: &Signal, number: &Number) -> String {
 }
 
 /// A row's condition for people.
-pub(super) fn words(policy: &Policy, row: &Row) -> String {
+pub(in crate::watch) fn words(policy: &Policy, row: &Row) -> String {
     let condition = &row.condition;
     let unit = policy.signal(&condition.signal).map(|s| s.unit.as_str());
     let unit = unit.filter(|u| !u.is_empty()).map(|u| format!(" {u}"));

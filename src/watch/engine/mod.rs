@@ -5,6 +5,8 @@ mod exceptions;
 mod judge;
 mod memory;
 
+pub(super) use self::judge::words as condition_words;
+
 use std::collections::BTreeMap;
 
 use self::judge::Judged;
