@@ -21,6 +21,8 @@ mod health;
 #[cfg(feature = "maintainer")]
 pub mod key;
 mod log;
+#[cfg(feature = "maintainer")]
+mod monitor;
 mod node;
 mod node_daemon;
 #[cfg(feature = "maintainer")]
@@ -67,6 +69,10 @@ pub use fleet_rollout::{
 pub use gate::GateArgs;
 pub use health::{HealthArgs, StageArg};
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
+#[cfg(feature = "maintainer")]
+pub use monitor::{
+    MonitorArgs, MonitorCommand, MonitorExport, MonitorExportArgs, MonitorRoutesArgs,
+};
 pub use node::{
     DoctorArgs, InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
     NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs, StatusArgs,
@@ -221,6 +227,9 @@ pub enum Command {
     /// Watch a network, and say when it has to go back, by the decision matrix that everybody signed.
     Watch(WatchArgs),
     #[cfg(feature = "maintainer")]
+    /// The watch policy for Prometheus, Alertmanager and Grafana.
+    Monitor(MonitorArgs),
+    #[cfg(feature = "maintainer")]
     /// Watch other people's logs: cosign what only grows, and say so over HTTP.
     Witness(WitnessArgs),
     #[cfg(feature = "maintainer")]
@@ -288,6 +297,8 @@ impl Command {
             Command::Fleet(args) => args.command.name(),
             #[cfg(feature = "maintainer")]
             Command::Watch(args) => args.name(),
+            #[cfg(feature = "maintainer")]
+            Command::Monitor(args) => args.command.name(),
             #[cfg(feature = "maintainer")]
             Command::Witness(_) => "witness",
             #[cfg(feature = "maintainer")]

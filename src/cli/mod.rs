@@ -27,6 +27,8 @@ mod key;
 mod log;
 mod matrix;
 mod mirror;
+#[cfg(feature = "maintainer")]
+mod monitor;
 mod node;
 mod node_daemon;
 mod node_group;
@@ -179,6 +181,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Fleet(args) => fleet::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Watch(args) => watch::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Monitor(args) => monitor::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Witness(args) => witness::run(cli, args),
         #[cfg(feature = "maintainer")]

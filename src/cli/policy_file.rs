@@ -1,6 +1,8 @@
 //! Which watch policy a command works with, and who has agreed on it.
 
-use super::args::{Cli, PolicyArgs};
+use std::path::Path;
+
+use super::args::Cli;
 use super::project::{Project, start_dir};
 use crate::hash::Sha256;
 use crate::io::{clock, durable};
@@ -31,8 +33,8 @@ pub struct Chosen {
 ///
 /// # Errors
 /// Usage: there is none, or one with problems. Refused: the store does not verify.
-pub fn policy(cli: &Cli, args: &PolicyArgs, progress: &mut Progress) -> Result<Chosen> {
-    if let Some(file) = &args.policy {
+pub fn policy(cli: &Cli, file: Option<&Path>, progress: &mut Progress) -> Result<Chosen> {
+    if let Some(file) = file {
         let path = start_dir(cli)?.join(file);
         let text = read(&path)?.ok_or_else(|| {
             Error::usage(format!("there is no watch policy at {}", path.display()))
@@ -98,7 +100,15 @@ pub fn signed(project: &Project) -> Result<Option<String>> {
     Ok(view.policy.policy().document().watch.clone())
 }
 
-fn read(path: &std::path::Path) -> Result<Option<String>> {
+/// The text of the policy beside `relman.toml`, if there is one there.
+///
+/// # Errors
+/// I/O; it is too long or no text.
+pub fn text_in(dir: &Path) -> Result<Option<String>> {
+    read(&dir.join(FILE_NAME))
+}
+
+fn read(path: &Path) -> Result<Option<String>> {
     let Some(bytes) = durable::read_bounded(path, MAX_WATCH_POLICY_LEN)? else {
         return Ok(None);
     };

@@ -31,6 +31,7 @@ const PAGES: &[&str] = &[
     "docs/cli-health.md",
     "docs/cli-keys.md",
     "docs/cli-log.md",
+    "docs/cli-monitor.md",
     "docs/cli-node.md",
     "docs/cli-records.md",
     "docs/cli-store.md",
@@ -50,10 +51,12 @@ const PAGES: &[&str] = &[
     "docs/rebuild.md",
     "docs/receipts.md",
     "docs/rollouts.md",
+    "docs/runbook-matrix.md",
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
     "docs/watch.md",
+    "docs/troubleshooting.md",
     "docs/witness.md",
 ];
 
@@ -76,6 +79,7 @@ fn command_pages() -> String {
         "cli-health",
         "cli-keys",
         "cli-log",
+        "cli-monitor",
         "cli-node",
         "cli-records",
         "cli-store",

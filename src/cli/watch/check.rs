@@ -10,7 +10,7 @@ use crate::watch::policy::{Exception, Row, When};
 
 /// `relman watch check`.
 pub fn run(cli: &Cli, args: &WatchCheckArgs, progress: &mut Progress) -> Result<Answer> {
-    let chosen = policy(cli, &args.policy, progress)?;
+    let chosen = policy(cli, args.policy.policy.as_deref(), progress)?;
     let p = &chosen.policy;
     let mut out = format!(
         "{}, {}: {} signals, {} rows, {} exceptions\n",

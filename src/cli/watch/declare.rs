@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// `relman watch declare`.
 pub fn run(cli: &Cli, args: &WatchDeclareArgs, progress: &mut Progress) -> Result<Answer> {
-    let chosen = policy(cli, &args.policy, progress)?;
+    let chosen = policy(cli, args.policy.policy.as_deref(), progress)?;
     known(&chosen.policy, &args.signal)?;
     environment(&args.env)?;
     let why = args.why.clone().unwrap_or_default();

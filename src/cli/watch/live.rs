@@ -34,7 +34,7 @@ pub fn run(cli: &Cli, args: &WatchLiveArgs, progress: &mut Progress) -> Result<A
         .env
         .as_deref()
         .ok_or_else(|| Error::usage("no environment is named"))?;
-    let chosen = policy(cli, &args.policy, progress)?;
+    let chosen = policy(cli, args.policy.policy.as_deref(), progress)?;
     if args.act && !chosen.is_signed {
         return Err(Error::refused(format!(
             "{} is not signed, so nobody has agreed to act on it",

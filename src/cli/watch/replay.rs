@@ -31,7 +31,7 @@ pub fn run(cli: &Cli, args: &WatchReplayArgs, progress: &mut Progress) -> Result
                 .hint("leave one of them out"),
         );
     }
-    let chosen = policy(cli, &args.policy, progress)?;
+    let chosen = policy(cli, args.policy.policy.as_deref(), progress)?;
     let path = start_dir(cli)?.join(&args.recording);
     let mut lines = recordings::read(&path)?;
     let (_, first) = lines

@@ -5,6 +5,7 @@ mod exceptions;
 mod judge;
 mod memory;
 
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
