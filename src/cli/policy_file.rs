@@ -7,6 +7,7 @@ use super::project::{Project, start_dir};
 use crate::hash::Sha256;
 use crate::io::{clock, durable};
 use crate::limits::MAX_WATCH_POLICY_LEN;
+use crate::release::cut::Events;
 use crate::release::view::View;
 use crate::trust::memory::Memory;
 use crate::trust::refresh::StoreMetadata;

@@ -9,6 +9,13 @@ use crate::watch::engine::Engine;
 use crate::watch::looker::Looker;
 use crate::watch::policy::Action;
 
+/// What a rollout's gates ask.
+pub trait Guards {
+    /// Looks, unless it has within the policy's interval; `away` are nodes whose daemon is meant to be down. `now` is a
+    /// clock that never goes back.
+    fn look(&self, now: Duration, away: BTreeSet<String>) -> Option<Alarm>;
+}
+
 /// Watches an environment while a rollout goes on.
 pub struct Guard<'a> {
     engine: RefCell<Engine>,
@@ -38,25 +45,6 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// Looks, unless it has within the policy's interval; `away` are nodes whose daemon is meant to be down. `now` is a
-    /// clock that never goes back.
-    pub fn look(&self, now: Duration, away: BTreeSet<String>) -> Option<Alarm> {
-        let mut engine = self.engine.borrow_mut();
-        let interval = Duration::from_secs(engine.policy().interval_seconds);
-        let mut looked = self.looked.borrow_mut();
-        if let Some((at, alarm)) = &*looked
-            && now.saturating_sub(*at) < interval
-        {
-            return alarm.clone();
-        }
-        let nodes = engine.nodes().to_vec();
-        let mut look = self.looker.borrow_mut().look(&nodes, engine.policy());
-        look.away = away;
-        let alarm = self.alarm(&engine.look(&look));
-        *looked = Some((now, alarm.clone()));
-        alarm
-    }
-
     /// What wakes somebody also stops a rollout; what a patch or a look will do does not.
     fn alarm(&self, decision: &Decision) -> Option<Alarm> {
         let row = decision.strongest()?;
@@ -75,5 +63,24 @@ impl<'a> Guard<'a> {
             ),
             goes_back: action == Action::RollBack && self.is_signed,
         })
+    }
+}
+
+impl Guards for Guard<'_> {
+    fn look(&self, now: Duration, away: BTreeSet<String>) -> Option<Alarm> {
+        let mut engine = self.engine.borrow_mut();
+        let interval = Duration::from_secs(engine.policy().interval_seconds);
+        let mut looked = self.looked.borrow_mut();
+        if let Some((at, alarm)) = &*looked
+            && now.saturating_sub(*at) < interval
+        {
+            return alarm.clone();
+        }
+        let nodes = engine.nodes().to_vec();
+        let mut look = self.looker.borrow_mut().look(&nodes, engine.policy());
+        look.away = away;
+        let alarm = self.alarm(&engine.look(&look));
+        *looked = Some((now, alarm.clone()));
+        alarm
     }
 }

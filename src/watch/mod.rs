@@ -18,8 +18,8 @@
 pub mod alertmanager;
 pub mod decision;
 pub mod engine;
-pub mod looker;
 pub mod export;
+pub mod looker;
 pub mod network;
 pub mod policy;
 pub mod prometheus;

@@ -48,7 +48,11 @@ fn init_writes_the_guides_matrix_and_check_prints_it() {
     project
         .relman(&["watch", "check", "--policy", "broken.toml"])
         .exits(2)
-        .says(&["2 problem(s)", "row no-blocks: test is \"soon\"", "there is no signal \"heat\""]);
+        .says(&[
+            "2 problem(s)",
+            "row no-blocks: test is \"soon\"",
+            "there is no signal \"heat\"",
+        ]);
 }
 
 #[test]
@@ -64,7 +68,10 @@ fn a_recording_is_replayed_and_other_thresholds_decide_otherwise() {
         "it would have called for roll-back at 2026-02-02 02:45:00Z, by data-corruption",
     ]);
     let again = project.relman(&replay).exits(0);
-    assert_eq!(run.stdout, again.stdout, "the same looks give the same decisions");
+    assert_eq!(
+        run.stdout, again.stdout,
+        "the same looks give the same decisions"
+    );
     // What if one line were not enough?
     let patient = template().replace(
         "signal = \"log-corruption\"\ntake = \"increase\"\nwindow_seconds = 600\ntest = \"> 0\"",
@@ -75,12 +82,17 @@ fn a_recording_is_replayed_and_other_thresholds_decide_otherwise() {
         .relman(&[&replay[..], &["--policy", "patient.toml"]].concat())
         .exits(0)
         .says(&["it would have called for nothing"]);
-    let stream = project.relman(&[&replay[..], &["--json-lines"]].concat()).exits(0);
+    let stream = project
+        .relman(&[&replay[..], &["--json-lines"]].concat())
+        .exits(0);
     assert_eq!(stream.stdout.lines().count(), 40);
     let last: serde_json::Value =
         serde_json::from_str(stream.stdout.lines().last().expect("a line")).expect("JSON");
     assert_eq!(last["action"], "roll-back", "{last:#}");
-    let document = project.relman(&[&replay[..], &["--json"]].concat()).exits(0).json();
+    let document = project
+        .relman(&[&replay[..], &["--json"]].concat())
+        .exits(0)
+        .json();
     assert_eq!(document["data"]["strongest"]["row"], "data-corruption");
 }
 
@@ -122,11 +134,21 @@ fn what_a_person_declares_is_kept_until_it_is_withdrawn() {
         .exits(0)
         .says(&["is not declared"]);
     project
-        .relman(&["watch", "declare", "memory", "--env", "mainnet", "--why", "x"])
+        .relman(&[
+            "watch", "declare", "memory", "--env", "mainnet", "--why", "x",
+        ])
         .exits(2)
         .says(&["wanted one of vulnerability, ordinary-bug"]);
     project
-        .relman(&["watch", "declare", "vulnerability", "--env", "../x", "--why", "x"])
+        .relman(&[
+            "watch",
+            "declare",
+            "vulnerability",
+            "--env",
+            "../x",
+            "--why",
+            "x",
+        ])
         .exits(2);
 }
 
@@ -164,6 +186,9 @@ fn the_policy_that_the_root_keys_signed_counts_and_one_that_differs_does_not() {
         .says(&["there is no [[row]]"]);
     project.relman(&["root", "watch", "none", "--yes"]).exits(0);
     project.write("watch.toml", template());
-    project.relman(&["watch", "check"]).exits(0).says(&["not signed"]);
+    project
+        .relman(&["watch", "check"])
+        .exits(0)
+        .says(&["not signed"]);
     project.relman(&["audit"]).exits(0);
 }

@@ -5,6 +5,7 @@ use super::plan::{self, Planned};
 use super::wiring::{Wiring, chance};
 use crate::cli::args::{Cli, FleetAbortArgs, FleetPauseArgs, FleetResumeArgs, FleetUpgradeArgs};
 use crate::cli::project::start_dir;
+use crate::fleet::guard::Guards;
 use crate::fleet::rollout;
 use crate::io::{ask, process};
 use crate::ui::{Answer, Progress};
@@ -28,7 +29,7 @@ pub fn upgrade(cli: &Cli, args: &FleetUpgradeArgs, progress: &mut Progress) -> R
     let environment = args.plan.env.as_str();
     let chance = chance()?;
     let guard = wiring.guard(cli, environment, progress)?;
-    let guard = guard.as_ref();
+    let guard = guard.as_ref().map(|g| g as &dyn Guards);
     let ended = wiring.drive_guarded("fleet upgrade", environment, guard, progress, |m| {
         rollout::upgrade(m, plan, &chance)
     })?;
@@ -62,7 +63,7 @@ pub fn resume(cli: &Cli, args: &FleetResumeArgs, progress: &mut Progress) -> Res
         true => None,
         false => wiring.guard(cli, id.environment(), progress)?,
     };
-    let guard = guard.as_ref();
+    let guard = guard.as_ref().map(|g| g as &dyn Guards);
     let ended = wiring.drive_guarded("fleet resume", id.environment(), guard, progress, |m| {
         rollout::resume(m, &id, args.take_over)
     })?;

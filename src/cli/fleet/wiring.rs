@@ -8,7 +8,7 @@ use crate::cli::args::{Cli, FleetPlaceArgs};
 use crate::cli::policy_file;
 use crate::cli::project::{Project, start_dir};
 use crate::fleet::config::{FleetConfig, NodeEntry};
-use crate::fleet::guard::Guard;
+use crate::fleet::guard::{Guard, Guards};
 use crate::fleet::ledger::Ledger;
 use crate::fleet::record::{Record, RolloutId};
 use crate::fleet::records::Records;
@@ -130,7 +130,7 @@ impl Wiring {
         &self,
         command: &str,
         environment: &str,
-        guard: Option<&Guard<'_>>,
+        guard: Option<&dyn Guards>,
         progress: &mut Progress,
         work: impl FnOnce(&Machine<'_>) -> Result<T>,
     ) -> Result<T> {

@@ -21,7 +21,7 @@ mod upgrade;
 mod wishes;
 
 use super::config::{NodeEntry, Notify};
-use super::guard::Guard;
+use super::guard::Guards;
 use super::host::Hosts;
 use super::ledger::Ledger;
 use super::notice::Herald;
@@ -49,7 +49,7 @@ pub struct Machine<'a> {
     /// Whether another holder cannot come back.
     pub gone: &'a dyn Fn(&Holder) -> bool,
     /// Holds the network against the watch policy; none: nobody has one.
-    pub guard: Option<&'a Guard<'a>>,
+    pub guard: Option<&'a dyn Guards>,
     /// Shows the record after each write.
     pub say: &'a dyn Fn(&Record),
 }

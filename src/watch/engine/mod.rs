@@ -5,7 +5,6 @@ mod exceptions;
 mod judge;
 mod memory;
 
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
