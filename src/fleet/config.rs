@@ -186,14 +186,7 @@ impl FleetConfig {
             toml::from_str(text).or_usage(|| "fleet configuration is malformed".into())?;
         let mut problems = Vec::new();
         let config = raw.check(dir, &mut problems);
-        if problems.is_empty() {
-            return Ok(config);
-        }
-        let error = Error::usage(format!(
-            "fleet configuration has {} problem(s)",
-            problems.len()
-        ));
-        Err(problems.into_iter().fold(error, Error::caused_by))
+        Error::unless(problems, "fleet configuration", config)
     }
 
     /// The environment of that name.

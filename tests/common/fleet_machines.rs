@@ -25,23 +25,6 @@ pub const COUNT: usize = 6;
 /// Where nodes have their relman.
 pub const RELMAN: &str = "/usr/local/bin/relman";
 
-const UNIT: &str = "\
-[Unit]
-Description=TIME Coin daemon, %i
-StartLimitIntervalSec=0
-
-[Service]
-Type=notify
-NotifyAccess=all
-ExecStart=/usr/local/bin/timed --config /etc/timed/%i.conf
-Restart=on-failure
-RestartSec=200ms
-TimeoutStartSec=5s
-
-[Install]
-WantedBy=multi-user.target
-";
-
 const SSHD: &str = "\
 HostKey /etc/ssh/ssh_host_ed25519_key
 AuthorizedKeysFile /etc/ssh/authorized_keys
@@ -314,7 +297,7 @@ fn machine(
     );
     machine.write(RELMAN, "");
     machine.write("/etc/hostname", &format!("{name}\n"));
-    machine.write("/etc/systemd/system/timed@.service", UNIT);
+    machine.write("/etc/systemd/system/timed@.service", timed::UNIT);
     let peers: Vec<String> = (1..=setup.count)
         .filter(|i| *i != number)
         .map(|i| format!("{}:24101", address(i)))
