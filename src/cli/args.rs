@@ -34,6 +34,8 @@ pub mod root;
 #[cfg(feature = "maintainer")]
 mod witness;
 
+#[cfg(feature = "maintainer")]
+use std::cell::RefCell;
 use std::path::PathBuf;
 #[cfg(feature = "maintainer")]
 use std::rc::Rc;
@@ -42,6 +44,8 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "maintainer")]
 use crate::io::passphrase::Passphrases;
+#[cfg(feature = "maintainer")]
+use crate::release::halt::Change;
 
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
@@ -110,6 +114,10 @@ pub struct Cli {
     /// The passphrases of this run; no argument.
     #[arg(skip)]
     pub passphrases: Rc<Passphrases>,
+    #[cfg(feature = "maintainer")]
+    /// What this run did to halts; no argument.
+    #[arg(skip)]
+    pub halts: Rc<RefCell<Vec<Change>>>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
