@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::common::fleet_machines::{COUNT, Fleet, Setup, two_releases};
-use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree};
+use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree, files};
 use crate::common::wait_for;
 
 /// No waits but those that a story is about.
@@ -139,6 +139,16 @@ fn the_testnets_way_from_the_agreement_to_the_archive_of_journals() {
         .exits(0)
         .says(&["n6", "verified bytes run"]);
     fleet.tells_the_truth(Some(SECOND));
+    // What comes after it came by itself.
+    let gathered = files(&fleet.project.path(".relman/rollouts"));
+    let gathered: Vec<&String> = gathered
+        .iter()
+        .filter(|f| f.ends_with(".journals.tar.gz"))
+        .collect();
+    assert_eq!(gathered.len(), 1, "{gathered:?}");
+    let gathered = fleet.project.path(".relman/rollouts").join(gathered[0]);
+    let list = tar(&["-tzf", &gathered.display().to_string()]);
+    assert_eq!(list.lines().count(), COUNT + 1, "{list}");
     fleet
         .relman(&["fleet", "readiness", SECOND, "--env", "testnet"])
         .exits(0)

@@ -99,6 +99,11 @@ impl Wiring {
         nodes.into_iter().cloned().collect()
     }
 
+    /// A file that belongs to a rollout, beside this machine's records.
+    pub fn beside_records(&self, name: &str) -> PathBuf {
+        self.local.beside(name)
+    }
+
     /// The hosts.
     pub fn hosts(&self) -> &SshHosts {
         &self.hosts
