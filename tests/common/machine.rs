@@ -147,6 +147,16 @@ impl Machine {
         });
     }
 
+    /// Has it end in order, as its own `systemctl poweroff` does.
+    pub fn shut_down(&mut self) {
+        self.run(&["systemctl", "--no-block", "poweroff"]).exits(0);
+        let mut running = self.running.take().expect("it is on");
+        wait_for("the machine to end", || {
+            running.nspawn.try_wait().expect("a child can be asked")
+        });
+        self.disband();
+    }
+
     /// Name of its control group.
     fn group(&self) -> String {
         let name = self.dir.path().file_name().expect("a name");

@@ -10,6 +10,7 @@ mod plan;
 mod readiness;
 mod rollout;
 mod status;
+mod waiting;
 mod wiring;
 
 use std::path::PathBuf;
