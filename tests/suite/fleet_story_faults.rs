@@ -133,16 +133,9 @@ fn a_rollout_goes_through_partitions_an_sshd_that_hangs_and_a_full_disk_and_says
     );
     fleet.edit("patience_seconds = 20", "patience_seconds = 10");
     // Its releases are on a small disk of their own.
-    let mount = [
-        "mount",
-        "-t",
-        "tmpfs",
-        "-o",
-        "size=32m,mode=755",
-        "tmpfs",
-        "/var/lib/relman",
-    ];
-    fleet.node(4).machine.run(&mount).exits(0);
+    let mount =
+        "mkdir -p /var/lib/relman && mount -t tmpfs -o size=32m,mode=755 tmpfs /var/lib/relman";
+    fleet.node(4).machine.run(&["sh", "-c", mount]).exits(0);
     fleet.install_everywhere(TAG);
     an_older_relman_is_refused_by_name_and_replaced(&fleet);
 

@@ -164,7 +164,8 @@ impl Run<'_> {
                 Err(why) => self.enter(name, Step::Failed, Some(&why)),
             }
         }
-        self.write()
+        // Once some have gone, nobody sees any more which release was left.
+        self.settle_it()
     }
 
     /// The plan of the newest upgrade of this environment that moved anything.

@@ -140,6 +140,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Writes what nobody may decide a second time: in an emergency into the store as well, unless it did not answer.
+    ///
+    /// # Errors
+    /// As [`Run::write`].
+    pub fn settle_it(&mut self) -> Result<()> {
+        match self.store_silent || !self.record().is_emergency() {
+            true => self.write(),
+            false => self.push(),
+        }
+    }
+
     fn write_once(&mut self, reach: Reach) -> Result<(), Unwritten> {
         let now = self.now();
         let record = &mut self.copies.record;
