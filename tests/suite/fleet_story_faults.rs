@@ -148,9 +148,15 @@ fn a_rollout_goes_through_partitions_an_sshd_that_hangs_and_a_full_disk_and_says
         ]);
     let held = fleet.relman(&RESUME).exits(4);
     held.says(&["down, silent or left out: n5"]);
+    let status = fleet.relman(&["fleet", "status", "--json"]).exits(0).json();
+    let row = &status["data"]["record"]["nodes"][4];
+    assert_eq!(
+        (&row["name"], &row["step"]),
+        (&"n5".into(), &"silent".into())
+    );
+    assert!(row["runs"].is_null(), "nobody knows: {row:#}");
     fleet.mend_link(5);
     moved(&fleet, 2);
-    fleet.tells_the_truth(None);
 
     // An sshd that says nothing any more: the install on that node goes on to its end without anybody.
     let sshd = |signal: &str| {
