@@ -116,7 +116,7 @@ fn nodes_that_run_it_already_are_not_moved() {
 
 #[test]
 fn an_older_relman_is_found_before_anything_is_begun_and_the_hint_is_its_own() {
-    let config = fleet("mainnet", "", 2);
+    let config = fleet("mainnet", "", 6);
     let older = "its relman (0.0.1, this one is 0.1.0) does not know what it was asked: chain; \
                  hint: relman fleet bootstrap n2 --replace";
     for place in ["looks", "gate"] {
