@@ -41,6 +41,8 @@ pub struct SshConfig {
     pub connect_timeout: Duration,
     /// How long a node may say nothing before its connection counts as lost.
     pub alive_timeout: Duration,
+    /// How long a node that has fallen silent is waited for before a driver goes on without it.
+    pub patience: Duration,
     /// Connections at the same time.
     pub parallel: usize,
 }

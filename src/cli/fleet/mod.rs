@@ -13,6 +13,7 @@ mod plan;
 mod readiness;
 mod rollout;
 mod status;
+mod waiting;
 mod wiring;
 
 use std::path::{Path, PathBuf};

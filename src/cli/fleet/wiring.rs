@@ -142,6 +142,7 @@ impl Wiring {
             herald: &self.heralds,
             notify: &self.config.notify,
             nodes: &nodes,
+            patience: self.config.ssh.patience,
             ledger: self.ledger(),
             holder: self.identity.holder(command)?,
             gone: &gone,

@@ -52,6 +52,19 @@ pub fn gather(
         true => ask_each(hosts, &can_go_back, &rehearsal, good),
         false => BTreeMap::new(),
     };
+    // What would only be found once the first node was moved.
+    let gate = match environment.network {
+        Some(_) => ask(
+            hosts,
+            &awake,
+            &Request::Chain { at: None },
+            |reply| match reply {
+                Reply::Foreign(why) => Err(why),
+                _ => Ok(()),
+            },
+        ),
+        None => BTreeMap::new(),
+    };
     Plan::make(&Facts {
         tag,
         environment,
@@ -62,6 +75,7 @@ pub fn gather(
         previews,
         backups,
         rehearsals,
+        gate,
         authority,
     })
 }
