@@ -38,6 +38,8 @@ mod watch;
 #[cfg(feature = "maintainer")]
 mod witness;
 
+#[cfg(feature = "maintainer")]
+use std::cell::RefCell;
 use std::path::PathBuf;
 #[cfg(feature = "maintainer")]
 use std::rc::Rc;
@@ -46,6 +48,8 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "maintainer")]
 use crate::io::passphrase::Passphrases;
+#[cfg(feature = "maintainer")]
+use crate::release::halt::Change;
 
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
@@ -125,6 +129,10 @@ pub struct Cli {
     /// The passphrases of this run; no argument.
     #[arg(skip)]
     pub passphrases: Rc<Passphrases>,
+    #[cfg(feature = "maintainer")]
+    /// What this run did to halts; no argument.
+    #[arg(skip)]
+    pub halts: Rc<RefCell<Vec<Change>>>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

@@ -102,6 +102,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     );
     #[cfg(feature = "maintainer")]
     let result = secrets(&mut cli, &progress).and_then(|()| run(&cli, &mut progress));
+    #[cfg(feature = "maintainer")]
+    let result = fleet::tell_of_halts(&cli, result, &mut progress);
     #[cfg(not(feature = "maintainer"))]
     let result = run(&cli, &mut progress);
     if result.is_ok() {

@@ -45,6 +45,8 @@ pub struct SshConfig {
     pub connect_timeout: Duration,
     /// How long a node may say nothing before its connection counts as lost.
     pub alive_timeout: Duration,
+    /// How long a node that has fallen silent is waited for before a driver goes on without it.
+    pub patience: Duration,
     /// Connections at the same time.
     pub parallel: usize,
 }
@@ -196,14 +198,7 @@ impl FleetConfig {
             toml::from_str(text).or_usage(|| "fleet configuration is malformed".into())?;
         let mut problems = Vec::new();
         let config = raw.check(dir, &mut problems);
-        if problems.is_empty() {
-            return Ok(config);
-        }
-        let error = Error::usage(format!(
-            "fleet configuration has {} problem(s)",
-            problems.len()
-        ));
-        Err(problems.into_iter().fold(error, Error::caused_by))
+        Error::unless(problems, "fleet configuration", config)
     }
 
     /// The environment of that name.

@@ -1,6 +1,7 @@
 //! What is asked of one node and what it answers. Values and a trait; `io::fleet_ssh` asks the node's own relman over the
 //! operator's ssh, the tests ask a fake.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -174,6 +175,23 @@ pub trait Hosts: Sync {
 
     /// Waits.
     fn pause(&self, duration: Duration);
+}
+
+/// Asks all of `nodes` the same at the same time, and reads what each says; a node that is named twice is there once.
+pub fn ask_each<T>(
+    hosts: &dyn Hosts,
+    nodes: &[&NodeEntry],
+    request: &Request,
+    read: impl Fn(Reply) -> Result<T, String>,
+) -> BTreeMap<String, Result<T, String>> {
+    let asks: Vec<Ask> = nodes.iter().map(|node| Ask { node, request }).collect();
+    let mut replies = BTreeMap::new();
+    hosts.ask_all(&asks, &mut |place, reply| {
+        if let Some(node) = nodes.get(place) {
+            replies.insert(node.name.clone(), read(reply));
+        }
+    });
+    replies
 }
 
 impl Request {

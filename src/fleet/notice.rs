@@ -1,4 +1,4 @@
-//! What people are told about a rollout. Pure; `io::herald` tells them by command, webhook and mail.
+//! What people are told about a rollout, or a halt. Pure; `io::herald` tells them by command, webhook and mail.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -29,6 +29,8 @@ pub enum Occasion {
     Halted,
     /// The decision matrix calls for something.
     Alarm,
+    /// They are allowed again, by a newer agreement.
+    HaltEnded,
 }
 
 /// One thing that people are told.

@@ -103,6 +103,11 @@ impl Wiring {
         nodes.into_iter().cloned().collect()
     }
 
+    /// A file that belongs to a rollout, beside this machine's records.
+    pub fn beside_records(&self, name: &str) -> PathBuf {
+        self.local.beside(name)
+    }
+
     /// The hosts.
     pub fn hosts(&self) -> &SshHosts {
         &self.hosts
@@ -156,6 +161,7 @@ impl Wiring {
             herald: &self.heralds,
             notify: &self.config.notify,
             nodes: &nodes,
+            patience: self.config.ssh.patience,
             ledger: self.ledger(),
             holder: self.identity.holder(command)?,
             gone: &gone,

@@ -41,6 +41,7 @@ struct RawSsh {
     config: Option<PathBuf>,
     connect_timeout_seconds: u64,
     alive_timeout_seconds: u64,
+    patience_seconds: u64,
     parallel: usize,
 }
 
@@ -50,6 +51,7 @@ impl Default for RawSsh {
             config: None,
             connect_timeout_seconds: 10,
             alive_timeout_seconds: 15,
+            patience_seconds: 300,
             parallel: 64,
         }
     }
@@ -198,6 +200,13 @@ impl RawSsh {
             within(&format!("ssh.{key}"), value, 1, 300, problems);
         }
         within(
+            "ssh.patience_seconds",
+            self.patience_seconds,
+            1,
+            3_600,
+            problems,
+        );
+        within(
             "ssh.parallel",
             self.parallel as u64,
             1,
@@ -208,6 +217,7 @@ impl RawSsh {
             config: self.config.map(|file| dir.join(file)),
             connect_timeout: Duration::from_secs(self.connect_timeout_seconds),
             alive_timeout: Duration::from_secs(self.alive_timeout_seconds),
+            patience: Duration::from_secs(self.patience_seconds),
             parallel: self.parallel,
         }
     }

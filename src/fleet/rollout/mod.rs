@@ -20,6 +20,8 @@ mod tests;
 mod upgrade;
 mod wishes;
 
+use std::time::Duration;
+
 use super::config::{NodeEntry, Notify};
 use super::guard::Guards;
 use super::host::Hosts;
@@ -42,6 +44,8 @@ pub struct Machine<'a> {
     pub notify: &'a [Notify],
     /// The nodes of the environment as `fleet.toml` has them, in order.
     pub nodes: &'a [NodeEntry],
+    /// How long a node that has fallen silent is waited for.
+    pub patience: Duration,
     /// Where records are.
     pub ledger: Ledger<'a>,
     /// Who drives.

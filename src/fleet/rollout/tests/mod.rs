@@ -75,6 +75,7 @@ impl Case {
             herald: &self.herald,
             notify: &self.config.notify,
             nodes: &self.config.nodes,
+            patience: self.config.ssh.patience,
             ledger: Ledger {
                 local: &desk.local,
                 store: Some(&self.store),
