@@ -1,6 +1,7 @@
 //! What a node's answers say about it. Pure; nothing here is believed beyond what it says: an answer that lacks a member is
 //! an answer that says nothing.
 
+mod log_memory;
 mod signals;
 
 use jiff::Timestamp;
@@ -8,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::host::{Document, Reply};
+use crate::node::chain::Chain;
 
+pub use log_memory::LogMemory;
 pub use signals::{LogLook, SignalsLook, metrics_of};
 
 /// What runs as the daemon of a node.
@@ -160,6 +163,20 @@ pub struct ChainLook {
     pub newest_unix: Option<i64>,
     /// What could not be found out, and why.
     pub problems: Vec<String>,
+}
+
+impl From<Chain> for ChainLook {
+    fn from(chain: Chain) -> Self {
+        ChainLook {
+            network: chain.network,
+            height: chain.height,
+            hash_at: chain.hash_at,
+            finality: chain.finality,
+            peers: chain.peers,
+            newest_unix: chain.newest_unix,
+            problems: chain.problems,
+        }
+    }
 }
 
 impl ChainLook {

@@ -63,6 +63,8 @@ pub mod terminal;
 mod tree;
 pub mod unsynced;
 #[cfg(feature = "maintainer")]
+pub mod watch;
+#[cfg(feature = "maintainer")]
 pub mod witness_client;
 pub mod witness_memory;
 #[cfg(feature = "maintainer")]

@@ -52,6 +52,7 @@ const PAGES: &[&str] = &[
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
+    "docs/watch-sources.md",
     "docs/witness.md",
 ];
 
