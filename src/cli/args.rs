@@ -21,6 +21,8 @@ mod health;
 #[cfg(feature = "maintainer")]
 pub mod key;
 mod log;
+#[cfg(feature = "maintainer")]
+mod monitor;
 mod node;
 mod node_daemon;
 #[cfg(feature = "maintainer")]
@@ -31,6 +33,8 @@ mod receipts;
 mod repo;
 #[cfg(feature = "maintainer")]
 pub mod root;
+#[cfg(feature = "maintainer")]
+mod watch;
 #[cfg(feature = "maintainer")]
 mod witness;
 
@@ -65,6 +69,10 @@ pub use fleet_rollout::{
 pub use gate::GateArgs;
 pub use health::{HealthArgs, StageArg};
 pub use log::{DocsArgs, LogArgs, LogCommand, LogFsckArgs, LogProveArgs, LogShowArgs};
+#[cfg(feature = "maintainer")]
+pub use monitor::{
+    MonitorArgs, MonitorCommand, MonitorExport, MonitorExportArgs, MonitorRoutesArgs,
+};
 pub use node::{
     DoctorArgs, InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
     NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs, StatusArgs,
@@ -80,6 +88,11 @@ pub use receipts::{
     ReceiptsArgs, ReceiptsCommand, ReceiptsExportArgs, ReceiptsShowArgs, ReceiptsVerifyArgs,
 };
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
+#[cfg(feature = "maintainer")]
+pub use watch::{
+    PolicyArgs, WatchArgs, WatchCheckArgs, WatchCommand, WatchDeclareArgs, WatchLiveArgs,
+    WatchReplayArgs,
+};
 #[cfg(feature = "maintainer")]
 pub use witness::WitnessArgs;
 
@@ -211,6 +224,12 @@ pub enum Command {
     /// Many nodes over the operator's ssh.
     Fleet(FleetArgs),
     #[cfg(feature = "maintainer")]
+    /// Watch a network, and say when it has to go back, by the decision matrix that everybody signed.
+    Watch(WatchArgs),
+    #[cfg(feature = "maintainer")]
+    /// The watch policy for Prometheus, Alertmanager and Grafana.
+    Monitor(MonitorArgs),
+    #[cfg(feature = "maintainer")]
     /// Watch other people's logs: cosign what only grows, and say so over HTTP.
     Witness(WitnessArgs),
     #[cfg(feature = "maintainer")]
@@ -276,6 +295,10 @@ impl Command {
             Command::Mirror(_) => "mirror",
             #[cfg(feature = "maintainer")]
             Command::Fleet(args) => args.command.name(),
+            #[cfg(feature = "maintainer")]
+            Command::Watch(args) => args.name(),
+            #[cfg(feature = "maintainer")]
+            Command::Monitor(args) => args.command.name(),
             #[cfg(feature = "maintainer")]
             Command::Witness(_) => "witness",
             #[cfg(feature = "maintainer")]

@@ -27,9 +27,13 @@ mod key;
 mod log;
 mod matrix;
 mod mirror;
+#[cfg(feature = "maintainer")]
+mod monitor;
 mod node;
 mod node_daemon;
 mod node_group;
+#[cfg(feature = "maintainer")]
+mod policy_file;
 mod project;
 #[cfg(feature = "maintainer")]
 mod promote;
@@ -43,6 +47,8 @@ mod show;
 #[cfg(feature = "maintainer")]
 mod sign;
 mod verify;
+#[cfg(feature = "maintainer")]
+mod watch;
 #[cfg(feature = "maintainer")]
 mod witness;
 #[cfg(feature = "maintainer")]
@@ -173,6 +179,10 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Mirror(args) => mirror::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Fleet(args) => fleet::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Watch(args) => watch::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Monitor(args) => monitor::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Witness(args) => witness::run(cli, args),
         #[cfg(feature = "maintainer")]

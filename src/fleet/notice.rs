@@ -27,6 +27,8 @@ pub enum Occasion {
     EmergencyOver,
     /// New installs are stopped by signature.
     Halted,
+    /// The decision matrix calls for something.
+    Alarm,
 }
 
 /// One thing that people are told.

@@ -8,6 +8,7 @@
 //! | `network` | what the nodes' answers say about the network as a whole |
 //! | `series` | a signal's recent past, bounded |
 //! | `engine` | holds looks against the matrix, look by look |
+//! | `export` | the policy for Prometheus, Alertmanager and Grafana |
 //! | `decision` | what the engine came to, and on which evidence |
 //! | `prometheus` | what a Prometheus server is asked, and what it says |
 //! | `alertmanager` | an Alertmanager's messages, and what fires |
@@ -18,6 +19,7 @@ pub mod alertmanager;
 pub mod decision;
 pub mod engine;
 pub mod looker;
+pub mod export;
 pub mod network;
 pub mod policy;
 pub mod prometheus;

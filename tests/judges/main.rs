@@ -12,6 +12,7 @@ mod foreign;
 #[allow(dead_code, reason = "judges want files and no faults")]
 mod http_server;
 mod keys;
+mod monitor;
 mod openssl;
 mod project;
 mod rotation;

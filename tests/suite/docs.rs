@@ -31,9 +31,11 @@ const PAGES: &[&str] = &[
     "docs/cli-health.md",
     "docs/cli-keys.md",
     "docs/cli-log.md",
+    "docs/cli-monitor.md",
     "docs/cli-node.md",
     "docs/cli-records.md",
     "docs/cli-store.md",
+    "docs/cli-watch.md",
     "docs/cli.md",
     "docs/conformance.md",
     "docs/environments.md",
@@ -49,10 +51,13 @@ const PAGES: &[&str] = &[
     "docs/rebuild.md",
     "docs/receipts.md",
     "docs/rollouts.md",
+    "docs/runbook-matrix.md",
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
     "docs/watch-sources.md",
+    "docs/watch.md",
+    "docs/troubleshooting.md",
     "docs/witness.md",
 ];
 
@@ -75,9 +80,11 @@ fn command_pages() -> String {
         "cli-health",
         "cli-keys",
         "cli-log",
+        "cli-monitor",
         "cli-node",
         "cli-records",
         "cli-store",
+        "cli-watch",
     ];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()
 }

@@ -82,6 +82,7 @@ mod verify_http_cli;
 mod watch_sources;
 #[cfg(feature = "maintainer")]
 mod watch_webhook;
+mod watch_cli;
 mod witness_cli;
 mod witness_client;
 mod witness_server;

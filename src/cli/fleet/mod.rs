@@ -4,13 +4,13 @@ mod bootstrap;
 mod check;
 mod collect;
 mod emergency;
-mod ended;
+pub(super) mod ended;
 mod halt;
 mod plan;
 mod readiness;
 mod rollout;
 mod status;
-mod wiring;
+pub(super) mod wiring;
 
 use std::path::PathBuf;
 

@@ -27,7 +27,9 @@ pub fn upgrade(cli: &Cli, args: &FleetUpgradeArgs, progress: &mut Progress) -> R
     }
     let environment = args.plan.env.as_str();
     let chance = chance()?;
-    let ended = wiring.drive("fleet upgrade", environment, progress, |m| {
+    let guard = wiring.guard(cli, environment, progress)?;
+    let guard = guard.as_ref();
+    let ended = wiring.drive_guarded("fleet upgrade", environment, guard, progress, |m| {
         rollout::upgrade(m, plan, &chance)
     })?;
     Ok(answer(&ended, false))
@@ -55,7 +57,13 @@ pub fn resume(cli: &Cli, args: &FleetResumeArgs, progress: &mut Progress) -> Res
     };
     let wiring = Wiring::new(cli, &args.place, bundle, true)?;
     let id = wiring.find(args.id.as_deref())?;
-    let ended = wiring.drive("fleet resume", id.environment(), progress, |m| {
+    // An emergency waits for no store.
+    let guard = match wiring.record(&id)?.is_emergency() {
+        true => None,
+        false => wiring.guard(cli, id.environment(), progress)?,
+    };
+    let guard = guard.as_ref();
+    let ended = wiring.drive_guarded("fleet resume", id.environment(), guard, progress, |m| {
         rollout::resume(m, &id, args.take_over)
     })?;
     Ok(answer(&ended, false))

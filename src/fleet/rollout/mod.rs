@@ -21,6 +21,7 @@ mod upgrade;
 mod wishes;
 
 use super::config::{NodeEntry, Notify};
+use super::guard::Guard;
 use super::host::Hosts;
 use super::ledger::Ledger;
 use super::notice::Herald;
@@ -47,6 +48,8 @@ pub struct Machine<'a> {
     pub holder: Holder,
     /// Whether another holder cannot come back.
     pub gone: &'a dyn Fn(&Holder) -> bool,
+    /// Holds the network against the watch policy; none: nobody has one.
+    pub guard: Option<&'a Guard<'a>>,
     /// Shows the record after each write.
     pub say: &'a dyn Fn(&Record),
 }

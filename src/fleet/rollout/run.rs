@@ -29,6 +29,8 @@ pub(super) struct Run<'a> {
     pub up: BTreeSet<String>,
     /// The newest height before that.
     pub before: Option<u64>,
+    /// A signed watch policy has all that was moved go back.
+    pub must_go_back: bool,
     /// Nodes that do not answer and are not asked again in this run.
     pub given_up: BTreeSet<String>,
     /// Nodes that were told to go back twice, since the first time got lost.
@@ -44,6 +46,7 @@ impl<'a> Run<'a> {
             written: m.hosts.uptime(),
             up: BTreeSet::new(),
             before: None,
+            must_go_back: false,
             given_up: BTreeSet::new(),
             retried: BTreeSet::new(),
             warnings: Vec::new(),

@@ -69,6 +69,11 @@ impl Selector {
         &self.name
     }
 
+    /// The labels that it must have, with their values.
+    pub fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
     /// The sum of all series that it fits on a page.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use crate::error::Context;
 use crate::limits::MAX_WATCH_POLICY_LEN;
 use crate::{Error, Result};
 
-pub use condition::{Condition, Nodes, Take, Test};
+pub use condition::{Condition, Nodes, Operator, Take, Test};
 pub use template::template;
 
 /// The file's name beside `relman.toml`.

@@ -233,6 +233,7 @@ fn an_upgrade_under_way_yields_to_an_emergency_before_its_next_step() {
     let stopped = std::cell::RefCell::new(None);
     let ended = case.at(&driver, false, |m| {
         let m = Machine {
+            guard: None,
             say: &|record| {
                 if record.step("n002") == Some(Step::Watching) && stopped.borrow().is_none() {
                     *stopped.borrow_mut() = Some(case.stop(&on_call));
@@ -274,6 +275,7 @@ fn a_newer_stop_ends_a_rollback_that_starts_nodes() {
     let stopped = std::cell::RefCell::new(None);
     let ended = case.at(&driver, false, |m| {
         let m = Machine {
+            guard: None,
             say: &|record| {
                 if record.step("n001") == Some(Step::RolledBack) && stopped.borrow().is_none() {
                     *stopped.borrow_mut() = Some(case.stop(&on_call));

@@ -2,6 +2,7 @@
 
 mod emergency;
 mod failure;
+mod guard;
 mod killed;
 mod scale;
 mod smooth;
@@ -80,6 +81,7 @@ impl Case {
             },
             holder: desk.holder.clone(),
             gone: &is_gone,
+            guard: None,
             say: &|_| {},
         })
     }
