@@ -66,6 +66,7 @@ mod node;
 mod node_cli;
 mod node_daemon_cli;
 mod node_fault_cli;
+mod node_signals_cli;
 mod others_cli;
 mod passphrase_cli;
 mod projection_cli;
@@ -86,6 +87,10 @@ mod tuf_http;
 mod verify_cli;
 mod verify_http_cli;
 mod watch_cli;
+#[cfg(feature = "maintainer")]
+mod watch_sources;
+#[cfg(feature = "maintainer")]
+mod watch_webhook;
 mod witness_cli;
 mod witness_client;
 mod witness_server;
