@@ -87,6 +87,7 @@ mod tuf_http;
 mod verify_cli;
 mod verify_http_cli;
 mod watch_cli;
+mod watch_story;
 #[cfg(feature = "maintainer")]
 mod watch_sources;
 #[cfg(feature = "maintainer")]

@@ -121,7 +121,7 @@ fn of_rpc(wire: &dyn Wire, to: &Endpoint, at: Option<u64>) -> Result<NodeSample,
         return Err(why.clone());
     }
     Ok(NodeSample {
-        chain: ChainLook::from(chain).sample(at),
+        chain: chain.sample(at),
         ..NodeSample::default()
     })
 }
