@@ -1,11 +1,11 @@
 //! Room `cli`: agreements that wait in the project for somebody's signature: why an environment does not name a release yet.
 
+use crate::Result;
 use crate::cli::args::{Cli, StoreArgs};
 use crate::cli::project::{Project, store_and_root};
 use crate::io::clock;
 use crate::io::proposals::LocalProposals;
 use crate::release::ceremony::Base;
-use crate::{Error, Result};
 
 /// Proposals that put something to the environment's keys, and whose signatures each has and lacks. Where none can be seen,
 /// none is told: this only explains a refusal.
@@ -29,7 +29,7 @@ fn look(cli: &Cli, args: &StoreArgs, environment: &str) -> Result<Vec<String>> {
         let Some(exchange) = proposals.load(&id)? else {
             continue;
         };
-        let demands = exchange.proposal.demands(&base).map_err(Error::from)?;
+        let demands = exchange.proposal.demands(&base)?;
         let open = demands
             .iter()
             .filter(|demand| demand.purpose == environment && !demand.is_met());

@@ -54,7 +54,7 @@ pub fn gather(
     };
     // What would only be found once the first node was moved.
     let gate = match environment.network {
-        Some(_) => ask(
+        Some(_) => ask_each(
             hosts,
             &awake,
             &Request::Chain { at: None },

@@ -11,16 +11,17 @@ use openssh::Session;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Hands;
 use super::words::{self, Fate, Refusal};
 use crate::fleet::config::SshConfig;
 use crate::limits::MAX_NODE_TALK_LEN;
 
-/// How often a server that drops visitors is asked again, and how long after the first time.
-const TRIES: u32 = 5;
+/// What is waited before a server that drops visitors is asked again, the first time and at most. Where many come at once,
+/// each round lets some in; it goes on for as long as a connection may take to be made.
 const PAUSE: Duration = Duration::from_millis(300);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1_200);
 /// How long a connection that nobody uses stays: what a killed run leaves behind ends by itself.
 const IDLE_SECONDS: u64 = 600;
 /// Longest directory that sockets are put below: ssh binds `<socket>.<16 characters>` first, and all of it has to fit into
@@ -67,16 +68,17 @@ impl Slot {
         if let Some(open) = &*place {
             return Ok(Arc::clone(open));
         }
-        let mut tries = 0;
+        let until = Instant::now() + hands.ssh.connect_timeout;
+        let mut pause = PAUSE;
         loop {
             let refusal = match self.once(hands, "INFO").await {
                 Ok(open) => return Ok(Arc::clone(place.insert(Arc::new(open)))),
                 Err(refusal) => refusal,
             };
             match refusal.fate {
-                Fate::Passing if tries + 1 < TRIES => {
-                    tries += 1;
-                    sleep(PAUSE * tries).await;
+                Fate::Passing if Instant::now() + pause < until => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 // Which key an unknown host has is told to those alone who look closely.
                 Fate::Unknown => {
