@@ -34,6 +34,10 @@ mod repo;
 #[cfg(feature = "maintainer")]
 pub mod root;
 #[cfg(feature = "maintainer")]
+mod watch;
+#[cfg(feature = "maintainer")]
+mod watch_stage;
+#[cfg(feature = "maintainer")]
 mod witness;
 
 use std::path::PathBuf;
@@ -84,6 +88,10 @@ pub use receipts::{
     ReceiptsArgs, ReceiptsCommand, ReceiptsExportArgs, ReceiptsShowArgs, ReceiptsVerifyArgs,
 };
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
+#[cfg(feature = "maintainer")]
+pub use watch::{WatchArgs, WatchCommand};
+#[cfg(feature = "maintainer")]
+pub use watch_stage::{ListArg, ReportArgs, WatchChecklistArgs, WatchStageArgs};
 #[cfg(feature = "maintainer")]
 pub use witness::WitnessArgs;
 
@@ -205,7 +213,7 @@ pub enum Command {
     Audit(AuditArgs),
     /// The log: what happened, whether it is whole, proofs.
     Log(LogArgs),
-    /// Write DEPLOYMENT_LOG.md, VERSION_HISTORY.md and CHANGELOG.md from the log.
+    /// Write DEPLOYMENT_LOG.md, VERSION_HISTORY.md, CHANGELOG.md and RUNBOOKS.md.
     Docs(DocsArgs),
     /// A store as a whole.
     Repo(RepoArgs),
@@ -217,6 +225,9 @@ pub enum Command {
     #[cfg(feature = "maintainer")]
     /// The watch policy for Prometheus, Alertmanager and Grafana.
     Monitor(MonitorArgs),
+    #[cfg(feature = "maintainer")]
+    /// A network while it runs, and what is found of a release after its deployment.
+    Watch(WatchArgs),
     #[cfg(feature = "maintainer")]
     /// Watch other people's logs: cosign what only grows, and say so over HTTP.
     Witness(WitnessArgs),
@@ -285,6 +296,8 @@ impl Command {
             Command::Fleet(args) => args.command.name(),
             #[cfg(feature = "maintainer")]
             Command::Monitor(args) => args.command.name(),
+            #[cfg(feature = "maintainer")]
+            Command::Watch(args) => args.name(),
             #[cfg(feature = "maintainer")]
             Command::Witness(_) => "witness",
             #[cfg(feature = "maintainer")]

@@ -48,6 +48,14 @@ mod show;
 mod sign;
 mod verify;
 #[cfg(feature = "maintainer")]
+mod watch;
+#[cfg(feature = "maintainer")]
+mod watch_checklist;
+#[cfg(feature = "maintainer")]
+mod watch_report;
+#[cfg(feature = "maintainer")]
+mod watch_stage;
+#[cfg(feature = "maintainer")]
 mod witness;
 #[cfg(feature = "maintainer")]
 mod yank;
@@ -179,6 +187,8 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         Command::Fleet(args) => fleet::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Monitor(args) => monitor::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Watch(args) => watch::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Witness(args) => witness::run(cli, args),
         #[cfg(feature = "maintainer")]

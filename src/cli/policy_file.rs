@@ -14,8 +14,6 @@ use crate::{Error, Result};
 pub struct Chosen {
     /// The checked policy.
     pub policy: Policy,
-    /// Its text.
-    pub text: String,
     /// Its digest.
     pub sha256: Sha256,
     /// Where it was found, for people.
@@ -44,7 +42,6 @@ pub fn policy(cli: &Cli, file: Option<&Path>) -> Result<Chosen> {
     Ok(Chosen {
         policy,
         sha256: Sha256::of(text.as_bytes()),
-        text,
         place: path.display().to_string(),
     })
 }
