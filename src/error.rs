@@ -93,6 +93,18 @@ impl Error {
         Self::new(Kind::Bug, message)
     }
 
+    /// `value`, where nothing was found wrong with it; else one error of kind usage with all the `problems` of `what`.
+    ///
+    /// # Errors
+    /// There are problems.
+    pub fn unless<T>(problems: Vec<String>, what: &str, value: T) -> Result<T> {
+        if problems.is_empty() {
+            return Ok(value);
+        }
+        let error = Error::usage(format!("{what} has {} problem(s)", problems.len()));
+        Err(problems.into_iter().fold(error, Error::caused_by))
+    }
+
     /// Adds a cause under the message; an [`Error`] as cause brings its own chain along.
     pub fn caused_by(mut self, cause: impl fmt::Display) -> Self {
         self.0.causes.push(cause.to_string());

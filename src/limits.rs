@@ -440,3 +440,37 @@ pub const MAX_WATCH_LINE_LEN: u64 = 4 * 1_048_576;
 pub const MAX_WATCH_RECORDING_LEN: u64 = 1_073_741_824;
 /// Characters of a reason that is kept with a look.
 pub const MAX_WATCH_WORDS: usize = 200;
+/// Seconds that all questions of `relman node signals` may take.
+pub const MAX_SIGNALS_LOOK_SECONDS: u64 = 5;
+/// How far a node's log was read, as one node tells it and is told again, in bytes.
+pub const MAX_LOG_CURSOR_LEN: usize = 1_024;
+/// Seconds that one look of a watch waits for its sources; who answers later is silent at that look.
+pub const MAX_WATCH_LOOK_SECONDS: u64 = 8;
+/// Characters of all reasons of one look together; beyond it each is cut short.
+pub const MAX_LOOK_REASONS_LEN: usize = 1_048_576;
+/// Threads that ask nodes' pages and RPCs from outside.
+pub const MAX_WATCH_THREADS: usize = 64;
+/// One query to a Prometheus server, in bytes.
+pub const MAX_PROMETHEUS_QUERY_LEN: usize = 4_096;
+/// The answer of a Prometheus server to one query.
+pub const MAX_PROMETHEUS_ANSWER_LEN: u64 = 32 * 1_048_576;
+/// Series in one answer of a Prometheus server.
+pub const MAX_PROMETHEUS_SERIES: usize = 100_000;
+/// Labels of one series.
+pub const MAX_SERIES_LABELS: usize = 64;
+/// Remarks about what sources said that a look keeps.
+pub const MAX_WATCH_REMARKS: usize = 20;
+/// One message of an Alertmanager.
+pub const MAX_WEBHOOK_LEN: u64 = 1_048_576;
+/// Alerts in one message, and alerts that are kept.
+pub const MAX_WEBHOOK_ALERTS: usize = 1_024;
+/// The head of one request to the webhook.
+pub const MAX_WEBHOOK_HEAD_LEN: usize = 16_384;
+/// Connections to the webhook that are served at the same time; further ones are turned away.
+pub const MAX_WEBHOOK_CONNECTIONS: usize = 16;
+/// Connections that are turned away politely at the same time; further ones are just closed.
+pub const MAX_WEBHOOK_REFUSALS: usize = 16;
+/// Messages that the webhook takes in one second, on average and at once.
+pub const MAX_WEBHOOK_RATE: u32 = 20;
+/// Characters of a webhook's token, at least.
+pub const MIN_WEBHOOK_TOKEN_LEN: usize = 16;

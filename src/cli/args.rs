@@ -40,6 +40,8 @@ mod watch_stage;
 #[cfg(feature = "maintainer")]
 mod witness;
 
+#[cfg(feature = "maintainer")]
+use std::cell::RefCell;
 use std::path::PathBuf;
 #[cfg(feature = "maintainer")]
 use std::rc::Rc;
@@ -48,6 +50,8 @@ use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "maintainer")]
 use crate::io::passphrase::Passphrases;
+#[cfg(feature = "maintainer")]
+use crate::release::halt::Change;
 
 #[cfg(feature = "maintainer")]
 pub use approve::ApproveArgs;
@@ -79,7 +83,9 @@ pub use node::{
     DoctorArgs, InstallArgs, NodeArgs, NodeCheckArgs, NodeCommand, NodeGroupArgs, NodeInitArgs,
     NodeReleaseArgs, NodeUnitsArgs, RecoverArgs, RollbackArgs, StatusArgs,
 };
-pub use node_daemon::{NodeChainArgs, NodeJournalArgs, NodeStartArgs, NodeStopArgs};
+pub use node_daemon::{
+    NodeChainArgs, NodeJournalArgs, NodeSignalsArgs, NodeStartArgs, NodeStopArgs,
+};
 #[cfg(feature = "maintainer")]
 pub use promote::{AgreeArgs, AnnounceArgs, PromoteArgs};
 #[cfg(feature = "maintainer")]
@@ -89,7 +95,10 @@ pub use receipts::{
 };
 pub use repo::{MirrorArgs, RepoArgs, RepoCommand, RepoStatusArgs, TimestampArgs, YankArgs};
 #[cfg(feature = "maintainer")]
-pub use watch::{WatchArgs, WatchCommand};
+pub use watch::{
+    PolicyArgs, WatchArgs, WatchCheckArgs, WatchCommand, WatchDeclareArgs, WatchLiveArgs,
+    WatchReplayArgs,
+};
 #[cfg(feature = "maintainer")]
 pub use watch_stage::{ListArg, ReportArgs, WatchChecklistArgs, WatchStageArgs};
 #[cfg(feature = "maintainer")]
@@ -124,6 +133,10 @@ pub struct Cli {
     /// The passphrases of this run; no argument.
     #[arg(skip)]
     pub passphrases: Rc<Passphrases>,
+    #[cfg(feature = "maintainer")]
+    /// What this run did to halts; no argument.
+    #[arg(skip)]
+    pub halts: Rc<RefCell<Vec<Change>>>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -223,11 +236,11 @@ pub enum Command {
     /// Many nodes over the operator's ssh.
     Fleet(FleetArgs),
     #[cfg(feature = "maintainer")]
+    /// Watch a network, and say when it has to go back, by the decision matrix that everybody signed.
+    Watch(WatchArgs),
+    #[cfg(feature = "maintainer")]
     /// The watch policy for Prometheus, Alertmanager and Grafana.
     Monitor(MonitorArgs),
-    #[cfg(feature = "maintainer")]
-    /// A network while it runs, and what is found of a release after its deployment.
-    Watch(WatchArgs),
     #[cfg(feature = "maintainer")]
     /// Watch other people's logs: cosign what only grows, and say so over HTTP.
     Witness(WitnessArgs),
@@ -295,9 +308,9 @@ impl Command {
             #[cfg(feature = "maintainer")]
             Command::Fleet(args) => args.command.name(),
             #[cfg(feature = "maintainer")]
-            Command::Monitor(args) => args.command.name(),
-            #[cfg(feature = "maintainer")]
             Command::Watch(args) => args.name(),
+            #[cfg(feature = "maintainer")]
+            Command::Monitor(args) => args.command.name(),
             #[cfg(feature = "maintainer")]
             Command::Witness(_) => "witness",
             #[cfg(feature = "maintainer")]

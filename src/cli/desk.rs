@@ -1,7 +1,10 @@
 //! What every command that writes to the store works at: the project, its store under the lease, its
 //! keys and drafts. Decides nothing.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::args::Cli;
 use super::project::Project;
@@ -16,6 +19,7 @@ use crate::release::attestations::Drawer;
 use crate::release::ceremony::{Base, Demand, Exchange, Kind, Proposal, Signing};
 use crate::release::cut::Events;
 use crate::release::draft::{Drafts, Record};
+use crate::release::halt::{Change, Halt, all_present, changes};
 use crate::release::public;
 use crate::release::publish::{self, Planned, Publisher, Waiting};
 use crate::release::state::{self, Released};
@@ -45,6 +49,8 @@ pub struct Desk {
     /// The bytes of the project's trust root.
     pub root: Vec<u8>,
     lease: Option<Box<dyn Lease>>,
+    /// Where this run keeps what it did to halts.
+    halts: Rc<RefCell<Vec<Change>>>,
 }
 
 /// What became of a proposal.
@@ -93,6 +99,7 @@ impl Desk {
             store,
             project,
             lease: Some(lease),
+            halts: Rc::clone(&cli.halts),
         };
         desk.renew_public_files()?;
         desk.forget_published()?;
@@ -319,9 +326,9 @@ impl Desk {
                         .publish(view, &base, proposal, (&self.drafts, &self.drawer))
                 })
                 .transpose()?;
-            Ok((demands, planned))
+            Ok((demands, planned, all_present(&base)))
         });
-        let (demands, planned) = match plan {
+        let (demands, planned, halts) = match plan {
             Ok(plan) => plan,
             Err(e) => {
                 // Such as an online key that was replaced and whose successor is elsewhere: others have
@@ -339,6 +346,10 @@ impl Desk {
         let lacks = match planned {
             Some(Planned::Ready(transaction)) => {
                 self.write(&transaction)?;
+                // Nothing else begins one, and only what there is can end.
+                if proposal.kind == Kind::Halt || !halts.is_empty() {
+                    self.note_halts(&halts);
+                }
                 self.proposals.remove(&id)?;
                 return Ok(Settled::Published { id, signing });
             }
@@ -353,6 +364,14 @@ impl Desk {
             demands,
             lacks,
         })
+    }
+
+    /// Keeps what a publication did to the halts that there were before it, for whoever is told at the end.
+    fn note_halts(&self, before: &BTreeMap<String, Halt>) {
+        // What cannot be read back is found by the next command; the publication stands.
+        if let Ok(after) = self.with_view(|view| Ok(all_present(&Base::of(view)?))) {
+            self.halts.borrow_mut().extend(changes(before, &after));
+        }
     }
 
     /// Reads a tag's name as this project names its tags.

@@ -32,7 +32,7 @@ pub fn run(cli: &Cli, args: &DocsArgs) -> Result<Answer> {
     #[cfg_attr(not(feature = "maintainer"), allow(unused_mut))]
     let mut pages = pages(&view, store.as_ref())?;
     #[cfg(feature = "maintainer")]
-    pages.extend(runbooks(cli, args)?);
+    pages.extend(runbooks(cli, args, &view)?);
     let mut states = Vec::new();
     for page in &pages {
         states.push(state(&dir.join(page.name), page, args.check)?);
@@ -72,20 +72,23 @@ pub fn run(cli: &Cli, args: &DocsArgs) -> Result<Answer> {
     })
 }
 
-/// The team's runbooks, from the watch policy that is kept beside the project's `relman.toml`; none without one.
+/// The team's runbooks, from the watch policy that the root keys have signed, else the one beside the project's
+/// `relman.toml`; none without one.
 ///
 /// # Errors
 /// Usage: a policy with problems. A page is never made of what nobody would act on.
 #[cfg(feature = "maintainer")]
-fn runbooks(cli: &Cli, args: &DocsArgs) -> Result<Option<Page>> {
-    let project = match args.store.store {
-        None => Project::look(cli)?,
-        Some(_) => None,
+fn runbooks(cli: &Cli, args: &DocsArgs, view: &View) -> Result<Option<Page>> {
+    let signed = view.policy.policy().document().watch.clone();
+    let text = match (signed, &args.store.store) {
+        (Some(text), _) => Some(text),
+        (None, Some(_)) => None,
+        (None, None) => match Project::look(cli)? {
+            Some(project) => policy_file::text_in(&project.dir)?,
+            None => None,
+        },
     };
-    let Some(project) = project else {
-        return Ok(None);
-    };
-    let Some(text) = policy_file::text_in(&project.dir)? else {
+    let Some(text) = text else {
         return Ok(None);
     };
     let policy = Policy::parse(&text).map_err(|e| e.hint("relman watch check"))?;

@@ -20,6 +20,7 @@ use crate::release::text::check_person;
 use crate::store::stage::{Authoritative, Lease};
 use crate::trust::{Pin, Root, Unverified};
 use crate::ui::{Answer, Progress};
+use crate::watch::policy as watch;
 use crate::{Error, Result};
 
 /// Runs the command.
@@ -53,6 +54,11 @@ pub fn run(cli: &Cli, args: &InitArgs, progress: &mut Progress) -> Result<Answer
     if let Some(text) = template {
         durable::write_once(&dir.join(FILE_NAME), text.as_bytes(), MODE_FILE)?;
         made.push(FILE_NAME.to_owned());
+    }
+    let watch = dir.join(watch::FILE_NAME);
+    if !durable::is_there(&watch) {
+        durable::write_once(&watch, watch::template().as_bytes(), MODE_FILE)?;
+        made.push(watch::FILE_NAME.to_owned());
     }
     for (file, lines) in git_files(&project) {
         if add_lines(&dir.join(file), &lines)? {

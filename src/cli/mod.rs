@@ -50,12 +50,6 @@ mod verify;
 #[cfg(feature = "maintainer")]
 mod watch;
 #[cfg(feature = "maintainer")]
-mod watch_checklist;
-#[cfg(feature = "maintainer")]
-mod watch_report;
-#[cfg(feature = "maintainer")]
-mod watch_stage;
-#[cfg(feature = "maintainer")]
 mod witness;
 #[cfg(feature = "maintainer")]
 mod yank;
@@ -108,6 +102,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     );
     #[cfg(feature = "maintainer")]
     let result = secrets(&mut cli, &progress).and_then(|()| run(&cli, &mut progress));
+    #[cfg(feature = "maintainer")]
+    let result = fleet::tell_of_halts(&cli, result, &mut progress);
     #[cfg(not(feature = "maintainer"))]
     let result = run(&cli, &mut progress);
     if result.is_ok() {
@@ -186,9 +182,9 @@ fn run(cli: &Cli, progress: &mut Progress) -> Result<Answer> {
         #[cfg(feature = "maintainer")]
         Command::Fleet(args) => fleet::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
-        Command::Monitor(args) => monitor::run(cli, args, progress),
-        #[cfg(feature = "maintainer")]
         Command::Watch(args) => watch::run(cli, args, progress),
+        #[cfg(feature = "maintainer")]
+        Command::Monitor(args) => monitor::run(cli, args, progress),
         #[cfg(feature = "maintainer")]
         Command::Witness(args) => witness::run(cli, args),
         #[cfg(feature = "maintainer")]

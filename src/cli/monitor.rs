@@ -29,7 +29,7 @@ pub fn run(cli: &Cli, args: &MonitorArgs, progress: &mut Progress) -> Result<Ans
             "environment {name:?}, wanted lower-case letters, digits and hyphens"
         )));
     }
-    let chosen = policy(cli, common.policy.as_deref())?;
+    let chosen = policy(cli, common.policy.as_deref(), progress)?;
     let found = &chosen.policy;
     let (file, data) = match export {
         MonitorExport::Prometheus(_) => {

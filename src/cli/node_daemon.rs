@@ -1,10 +1,15 @@
-//! `relman node stop`, `start`, `chain` and `journal`: a node's daemon, on an operator's order.
+//! `relman node stop`, `start`, `chain`, `signals` and `journal`: a node's daemon, on an operator's order.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::args::{Cli, NodeChainArgs, NodeJournalArgs, NodeStartArgs, NodeStopArgs};
+use super::args::{
+    Cli, NodeChainArgs, NodeJournalArgs, NodeSignalsArgs, NodeStartArgs, NodeStopArgs,
+};
 use super::node::{How, read, with_node_alone};
 use crate::io::{daemon_log, service};
+use crate::limits::MAX_WATCH_SIGNALS;
+use crate::node::probe::metrics::Selector;
+use crate::node::signals::{Asked, parse_cursor};
 use crate::ui::{Answer, Progress, stream::Lines, text};
 use crate::{Error, Result};
 
@@ -76,6 +81,13 @@ pub fn chain(cli: &Cli, args: &NodeChainArgs, progress: &mut Progress) -> Result
     let mut data = with_node_alone(&config, How::looking(), progress, |node| {
         node.chain(args.at)
     })?;
+    let out = chain_lines(&data);
+    data["node"] = config.name.into();
+    Ok(Answer::done(data, out))
+}
+
+/// What a chain's look says, for people.
+fn chain_lines(chain: &Value) -> String {
     let mut out = String::new();
     for (key, words) in [
         ("network", "network"),
@@ -85,16 +97,63 @@ pub fn chain(cli: &Cli, args: &NodeChainArgs, progress: &mut Progress) -> Result
         ("peers", "peers"),
         ("newest_unix", "newest block, in seconds since 1970"),
     ] {
-        let shown = match &data[key] {
-            serde_json::Value::Null => continue,
-            serde_json::Value::String(value) => text::line(value),
+        let shown = match &chain[key] {
+            Value::Null => continue,
+            Value::String(value) => text::line(value),
             value => value.to_string(),
         };
         out.push_str(&format!("{words}: {shown}\n"));
     }
-    let problems = data["problems"].as_array().into_iter().flatten();
+    let problems = chain["problems"].as_array().into_iter().flatten();
     for problem in problems.filter_map(|problem| problem.as_str()) {
         out.push_str(&format!("unknown: {}\n", text::line(problem)));
+    }
+    out
+}
+
+/// `relman node signals`.
+pub fn signals(cli: &Cli, args: &NodeSignalsArgs, progress: &mut Progress) -> Result<Answer> {
+    if args.metric.len() > MAX_WATCH_SIGNALS {
+        return Err(Error::usage(format!(
+            "{} metrics are asked for, at most {MAX_WATCH_SIGNALS} are told",
+            args.metric.len()
+        )));
+    }
+    let metrics: std::result::Result<Vec<_>, String> = args
+        .metric
+        .iter()
+        .map(|metric| Ok((metric.clone(), Selector::parse(metric)?)))
+        .collect();
+    let asked = Asked {
+        at: args.at,
+        metrics: metrics.map_err(Error::usage)?,
+        since: args.since,
+        cursor: args
+            .since_cursor
+            .as_deref()
+            .map(parse_cursor)
+            .transpose()
+            .map_err(|why| Error::usage("--since-cursor cannot be used").caused_by(why))?,
+    };
+    let config = read(cli, &args.node)?;
+    let signals = with_node_alone(&config, How::looking(), progress, |node| {
+        node.signals(&asked)
+    })?;
+    let mut data = json!(signals);
+    let mut out = chain_lines(&data["chain"]);
+    for (name, value) in &signals.values {
+        if let Some(value) = value {
+            out.push_str(&format!("{name}: {value}\n"));
+        }
+    }
+    for (name, value) in &signals.metrics {
+        if let Some(value) = value {
+            out.push_str(&format!("{}: {value}\n", text::line(name)));
+        }
+    }
+    for (name, why) in &signals.unknown {
+        let (name, why) = (text::line(name), text::line(why));
+        out.push_str(&format!("unknown: {name}: {why}\n"));
     }
     data["node"] = config.name.into();
     Ok(Answer::done(data, out))

@@ -29,6 +29,7 @@ pub fn run(cli: &Cli, args: &NodeGroupArgs, progress: &mut Progress) -> Result<A
         NodeCommand::Stop(args) => node_daemon::stop(cli, args, progress),
         NodeCommand::Start(args) => node_daemon::start(cli, args, progress),
         NodeCommand::Chain(args) => node_daemon::chain(cli, args, progress),
+        NodeCommand::Signals(args) => node_daemon::signals(cli, args, progress),
         NodeCommand::Journal(args) => node_daemon::journal(cli, args),
     }
 }

@@ -12,11 +12,12 @@ use super::desk::Desk;
 use super::project::{Project, start_dir};
 use super::sign;
 use crate::attest::dsse::short;
+use crate::hash::Sha256;
 use crate::io::keyring::{PUBLIC, read_public};
 use crate::io::proposals::LocalProposals;
 use crate::io::{clock, durable, process};
 use crate::keys::PublicKey;
-use crate::limits::MAX_CONFIG_LEN;
+use crate::limits::{MAX_CONFIG_LEN, MAX_WATCH_POLICY_LEN};
 use crate::release::ceremony::{
     Base, Change, End, Exchange, Holder, KeyChoice, KeyRole, keyring_name, root_id, voided,
 };
@@ -29,6 +30,7 @@ use crate::trust::memory::Memory;
 use crate::trust::policy::{KeyEntry, PolicyDocument};
 use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, Progress, text};
+use crate::watch::policy as watch;
 use crate::{Error, Result};
 
 /// Runs the command.
@@ -47,6 +49,7 @@ fn how(change: &RootChange) -> HowArgs {
         RootChange::Threshold(args) => args.how,
         RootChange::Set(args) => args.how,
         RootChange::Witnesses(args) => args.how,
+        RootChange::Watch(args) => args.how,
         RootChange::Renew(args) => args.how,
     }
 }
@@ -151,6 +154,17 @@ fn read(cli: &Cli, args: &RootChange, policy: &PolicyDocument) -> Result<Change>
             },
             max_age_hours: args.max_age_hours,
         },
+        RootChange::Watch(args) => Change::Watch {
+            policy: match args.policy.as_str() {
+                "none" => None,
+                file => {
+                    let path = start_dir(cli)?.join(file);
+                    let text = text_of(&path, MAX_WATCH_POLICY_LEN)?;
+                    watch::Policy::parse(&text).map_err(|e| e.under(path.display().to_string()))?;
+                    Some(text)
+                }
+            },
+        },
         RootChange::Renew(args) => Change::Renew { until: args.until },
     })
 }
@@ -229,6 +243,12 @@ fn show(cli: &Cli) -> Result<Answer> {
         cut.rebuilders,
         text::line(&cut.tag.to_string())
     ));
+    if let Some(policy) = &document.watch {
+        out.push_str(&format!(
+            "watch policy {}: relman watch check\n",
+            short(&Sha256::of(policy.as_bytes()).hex())
+        ));
+    }
     for environment in &document.environments {
         let holders = |ids: &[String]| -> Vec<Holder> {
             let known = ids.iter().map(|id| Holder {

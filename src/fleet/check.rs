@@ -97,13 +97,19 @@ pub fn judge(seen: &Seen, own: &str, file: &str) -> Row {
     }
     if let Some(check) = &seen.check {
         match node_findings(check) {
-            Ok(found) => row.findings.extend(found.into_iter().map(|mut finding| {
-                finding.hint = Some(match finding.hint {
-                    Some(hint) => format!("on {}: {hint}", node.name),
-                    None => there(node, "node check"),
-                });
-                finding
-            })),
+            // That it does not reach the store is what `bundle = true` says.
+            Ok(found) => row.findings.extend(
+                found
+                    .into_iter()
+                    .filter(|finding| !node.bundle || finding.subject != "store")
+                    .map(|mut finding| {
+                        finding.hint = Some(match finding.hint {
+                            Some(hint) => format!("on {}: {hint}", node.name),
+                            None => there(node, "node check"),
+                        });
+                        finding
+                    }),
+            ),
             Err(why) => row.find(node, "check", why, by_itself(check, "node check")),
         }
     }
@@ -292,6 +298,26 @@ mod tests {
             (row.current.as_deref(), row.daemon),
             (Some("v1"), Some(Daemon::Verified))
         );
+    }
+
+    #[test]
+    fn that_a_node_which_is_sent_bundles_does_not_reach_the_store_is_no_finding() {
+        let node = NodeEntry {
+            bundle: true,
+            ..node()
+        };
+        let seen = Seen {
+            node: &node,
+            contact: Ok(contact()),
+            status: None,
+            check: Some(answer(
+                json!({ "findings": [{ "subject": "store", "problem": "no answer", "hint": null },
+                { "subject": "state", "problem": "unfinished", "hint": null }] }),
+            )),
+        };
+        let row = judge(&seen, "0.1.0", "fleet.toml");
+        let subjects: Vec<&str> = row.findings.iter().map(|f| f.subject.as_str()).collect();
+        assert_eq!(subjects, ["state"]);
     }
 
     #[test]

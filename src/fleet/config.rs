@@ -4,6 +4,7 @@ mod check;
 mod notify;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::limits;
 use crate::{Error, Result};
 
 pub use notify::{Channel, Notify};
+pub use watch::WatchConfig;
 
 /// A whole, checked `fleet.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct FleetConfig {
     pub nodes: Vec<NodeEntry>,
     /// Who is told of what.
     pub notify: Vec<Notify>,
+    /// What is looked at beside the nodes.
+    pub watch: WatchConfig,
 }
 
 /// `[ssh]`
@@ -41,6 +45,8 @@ pub struct SshConfig {
     pub connect_timeout: Duration,
     /// How long a node may say nothing before its connection counts as lost.
     pub alive_timeout: Duration,
+    /// How long a node that has fallen silent is waited for before a driver goes on without it.
+    pub patience: Duration,
     /// Connections at the same time.
     pub parallel: usize,
 }
@@ -159,6 +165,12 @@ pub struct NodeEntry {
     pub weight: u64,
     /// Address of its JSON-RPC for whoever looks at the network from outside; none: it is asked on the node.
     pub rpc: Option<String>,
+    /// Address of its page of metrics for whoever looks at the network from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
+    /// The value of the label `instance` by which Prometheus knows it, where that is no default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// Its node.toml there.
     pub config: String,
     /// The node's own relman there.
@@ -186,14 +198,7 @@ impl FleetConfig {
             toml::from_str(text).or_usage(|| "fleet configuration is malformed".into())?;
         let mut problems = Vec::new();
         let config = raw.check(dir, &mut problems);
-        if problems.is_empty() {
-            return Ok(config);
-        }
-        let error = Error::usage(format!(
-            "fleet configuration has {} problem(s)",
-            problems.len()
-        ));
-        Err(problems.into_iter().fold(error, Error::caused_by))
+        Error::unless(problems, "fleet configuration", config)
     }
 
     /// The environment of that name.
@@ -219,6 +224,15 @@ impl FleetConfig {
             .iter()
             .filter(|n| n.environment == environment)
             .collect()
+    }
+}
+
+impl NodeEntry {
+    /// By which label `instance` Prometheus knows it: as configured, else `host:port` of its metrics, else its name.
+    pub fn instance(&self) -> &str {
+        let of_metrics = || watch::authority(self.metrics.as_deref()?);
+        let instance = self.instance.as_deref().or_else(of_metrics);
+        instance.unwrap_or(&self.name)
     }
 }
 

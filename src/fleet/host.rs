@@ -1,6 +1,7 @@
 //! What is asked of one node and what it answers. Values and a trait; `io::fleet_ssh` asks the node's own relman over the
 //! operator's ssh, the tests ask a fake.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::NodeEntry;
-use crate::limits::MAX_NODE_ANSWER_LEN;
+use crate::limits::{MAX_NODE_ANSWER_LEN, MAX_WATCH_LOOK_SECONDS};
 
 /// A question or an order to one node; always carried out by the node's own relman, which verifies with the node's own
 /// trust root.
@@ -66,6 +67,17 @@ pub enum Request {
     Chain {
         /// Tell the hash at this height, too.
         at: Option<u64>,
+    },
+    /// `relman node signals`: all that one look can know there.
+    Signals {
+        /// Tell the hash at this height, too.
+        at: Option<u64>,
+        /// Metrics that are wanted.
+        metrics: Vec<String>,
+        /// From when on lines of the log count.
+        since: Timestamp,
+        /// How far the node read its log before.
+        cursor: Option<String>,
     },
 }
 
@@ -165,11 +177,28 @@ pub trait Hosts: Sync {
     fn pause(&self, duration: Duration);
 }
 
+/// Asks all of `nodes` the same at the same time, and reads what each says; a node that is named twice is there once.
+pub fn ask_each<T>(
+    hosts: &dyn Hosts,
+    nodes: &[&NodeEntry],
+    request: &Request,
+    read: impl Fn(Reply) -> Result<T, String>,
+) -> BTreeMap<String, Result<T, String>> {
+    let asks: Vec<Ask> = nodes.iter().map(|node| Ask { node, request }).collect();
+    let mut replies = BTreeMap::new();
+    hosts.ask_all(&asks, &mut |place, reply| {
+        if let Some(node) = nodes.get(place) {
+            replies.insert(node.name.clone(), read(reply));
+        }
+    });
+    replies
+}
+
 impl Request {
     /// The arguments of the node's relman, without its path.
     pub fn arguments(&self, node: &NodeEntry) -> Vec<String> {
         let mut words: Vec<&str> = vec!["--json", "--quiet"];
-        let at;
+        let (at, from);
         match self {
             Request::Status => words.push("status"),
             Request::Check => words.extend(["node", "check"]),
@@ -216,6 +245,26 @@ impl Request {
                     words.extend(["--at", &at]);
                 }
             }
+            Request::Signals {
+                at: height,
+                metrics,
+                since,
+                cursor,
+            } => {
+                words.extend(["node", "signals"]);
+                if let Some(height) = height {
+                    at = height.to_string();
+                    words.extend(["--at", &at]);
+                }
+                for metric in metrics {
+                    words.extend(["--metric", metric]);
+                }
+                from = since.to_string();
+                words.extend(["--since", &from]);
+                if let Some(cursor) = cursor {
+                    words.extend(["--since-cursor", cursor]);
+                }
+            }
         }
         words.extend(["--config", &node.config]);
         words.into_iter().map(str::to_owned).collect()
@@ -242,6 +291,8 @@ impl Request {
             Request::Preview { .. } | Request::Rehearse { .. } => 900,
             Request::Stop { .. } | Request::Start => 300,
             Request::Status | Request::Check | Request::Health | Request::Chain { .. } => 60,
+            // Whoever watches looks again soon.
+            Request::Signals { .. } => 2 * MAX_WATCH_LOOK_SECONDS,
         })
     }
 }

@@ -1,11 +1,16 @@
 //! What a node's answers say about it. Pure; nothing here is believed beyond what it says: an answer that lacks a member is
 //! an answer that says nothing.
 
+mod signals;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::host::{Document, Reply};
+
+pub use signals::{LogLook, SignalsLook, metrics_of};
+pub use crate::node::chain::Chain as ChainLook;
 
 /// What runs as the daemon of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,26 +141,6 @@ fn unfinished(journal: &Value) -> Option<String> {
             text("step")
         )
     })
-}
-
-/// Where a node's chain stands, as `relman node chain` tells it. A member that is none is unknown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ChainLook {
-    /// The network's name, as the daemon says it.
-    pub network: Option<String>,
-    /// The newest block's height.
-    pub height: Option<u64>,
-    /// The hash of the block at the height that was asked for, in lower-case hex.
-    pub hash_at: Option<String>,
-    /// Whether the block before the newest is final.
-    pub finality: Option<bool>,
-    /// Peers that it is connected with.
-    pub peers: Option<u64>,
-    /// When the newest block was made, in seconds since 1970.
-    pub newest_unix: Option<i64>,
-    /// What could not be found out, and why.
-    pub problems: Vec<String>,
 }
 
 impl ChainLook {

@@ -13,17 +13,21 @@
 //! | `record` | the durable record of a rollout |
 //! | `records`, `ledger` | where records are kept; the operator's copy and the store's |
 //! | `network_gate` | whether the network is well |
+//! | `guard` | the watch policy at a rollout's gates |
 //! | `rollout` | carries a plan out; stops and puts back everything in an emergency |
+//! | `aftermath` | from when on the journals of a rollout are of interest |
 //! | `pick` | which nodes a command line names |
 //! | `bootstrap` | what a new node is given |
 //! | `check` | whether a node is what `fleet.toml` says |
 
+pub mod aftermath;
 pub mod bootstrap;
 pub mod budget;
 pub mod check;
 pub mod config;
 #[cfg(test)]
 mod fake;
+pub mod guard;
 pub mod host;
 pub mod ledger;
 pub mod look;

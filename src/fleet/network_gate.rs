@@ -3,10 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use super::config::NetworkGate;
 use super::look::ChainLook;
+use crate::watch::network;
 
 /// A node that is to run, and what it said.
 #[derive(Clone, Debug)]
@@ -101,25 +100,15 @@ pub fn judge(gate: &NetworkGate, seen: &[Seen], at: Option<u64>, since: Option<u
 
 /// Nodes that say they are of another network than most.
 fn foreign(seen: &[Seen]) -> Vec<String> {
-    let named: Vec<(&str, &str)> = seen
-        .iter()
-        .filter_map(|s| {
-            let network = s.look.as_ref().ok()?.network.as_deref()?;
-            Some((s.name.as_str(), network))
-        })
-        .collect();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, network) in &named {
-        *counts.entry(network).or_default() += 1;
-    }
-    let Some((most, _)) = counts.iter().max_by_key(|(_, count)| **count) else {
-        return Vec::new();
+    let named = seen.iter().filter_map(|s| {
+        let network = s.look.as_ref().ok()?.network.as_deref()?;
+        Some((s.name.as_str(), network))
+    });
+    let foreign = network::foreign(named);
+    let words = |(name, other): (String, String)| {
+        format!("{name} is of network {other}, most are of another")
     };
-    named
-        .iter()
-        .filter(|(_, network)| network != most)
-        .map(|(name, network)| format!("{name} is of network {network}, the others of {most}"))
-        .collect()
+    foreign.into_iter().map(words).collect()
 }
 
 fn finality(gate: &NetworkGate, name: &str, look: &ChainLook, problems: &mut Vec<String>) {
@@ -151,11 +140,10 @@ fn peers(
 }
 
 fn apart(gate: &NetworkGate, told: &[(&str, &ChainLook)], problems: &mut Vec<String>) {
-    let heights = || {
-        told.iter()
-            .filter_map(|(name, look)| Some((look.height?, *name)))
-    };
-    if let (Some((low, behind)), Some((high, ahead))) = (heights().min(), heights().max())
+    let heights = told
+        .iter()
+        .filter_map(|(name, look)| Some((look.height?, *name)));
+    if let Some(((low, behind), (high, ahead))) = network::extremes(heights)
         && high - low > gate.height_within
     {
         problems.push(format!(
@@ -174,21 +162,15 @@ fn forks(told: &[(&str, &ChainLook)], at: Option<u64>, problems: &mut Vec<String
         problems.push("no height is known that the nodes' blocks could be compared at".into());
         return;
     };
-    let mut by_hash: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut hashes = Vec::new();
     for (name, look) in told {
         match &look.hash_at {
-            Some(hash) => by_hash.entry(hash).or_default().push(name),
+            Some(hash) => hashes.push((*name, hash.as_str())),
             None => problems.push(format!("{name}: its block at height {at} is unknown")),
         }
     }
-    if by_hash.len() > 1 {
-        let sides: Vec<String> = by_hash
-            .iter()
-            .map(|(hash, names)| {
-                let start: String = hash.chars().take(16).collect();
-                format!("{} have {start}", names.join(", "))
-            })
-            .collect();
-        problems.push(format!("a fork at height {at}: {}", sides.join("; ")));
+    let sides = network::sides(hashes.into_iter());
+    if sides.len() > 1 {
+        problems.push(network::fork_words(at, &sides));
     }
 }

@@ -1,4 +1,4 @@
-//! What people are told about a rollout. Pure; `io::herald` tells them by command, webhook and mail.
+//! What people are told about a rollout, or a halt. Pure; `io::herald` tells them by command, webhook and mail.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -27,6 +27,10 @@ pub enum Occasion {
     EmergencyOver,
     /// New installs are stopped by signature.
     Halted,
+    /// The decision matrix calls for something.
+    Alarm,
+    /// They are allowed again, by a newer agreement.
+    HaltEnded,
 }
 
 /// One thing that people are told.

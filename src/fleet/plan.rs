@@ -130,6 +130,8 @@ pub struct Facts<'a> {
     pub backups: BTreeMap<String, Result<(), String>>,
     /// What each node said to a rehearsal of its way back; empty where it was not asked for.
     pub rehearsals: BTreeMap<String, Result<(), String>>,
+    /// Whether each node's relman knows what the network gate asks; empty where there is no such gate.
+    pub gate: BTreeMap<String, Result<(), String>>,
     /// What the operator's own look at the store says against it: the environment names another release, notice and soak
     /// are not over, no release of that name.
     pub authority: Vec<String>,

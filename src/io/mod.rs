@@ -46,10 +46,14 @@ pub mod passphrase;
 pub mod process;
 pub mod proposals;
 #[cfg(feature = "maintainer")]
+pub mod recordings;
+#[cfg(feature = "maintainer")]
 pub mod rollouts;
 #[cfg(feature = "maintainer")]
 pub mod sample_repo;
 pub mod scratch;
+#[cfg(feature = "view")]
+pub mod screen;
 pub mod service;
 pub mod stage_local;
 pub mod store_bundle;
@@ -62,6 +66,8 @@ pub mod terminal;
 #[cfg(feature = "maintainer")]
 mod tree;
 pub mod unsynced;
+#[cfg(feature = "maintainer")]
+pub mod watch;
 #[cfg(feature = "maintainer")]
 pub mod witness_client;
 pub mod witness_memory;

@@ -51,6 +51,11 @@ impl RecordDir {
         }
     }
 
+    /// Where a file of this name would be beside the records; names of records are taken.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
     fn is_there(&self) -> Result<()> {
         match &self.store {
             Some(store) if !durable::is_dir(store) => Err(Error::failed(format!(

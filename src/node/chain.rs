@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Node;
@@ -18,8 +18,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How much later than its deadline a look may end: what it waits for is not always its own.
 const LATE: Duration = Duration::from_secs(2);
 
-/// What the daemon says of its chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// What the daemon says of its chain, as `relman node chain` tells it. A member that is none is unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Chain {
     /// The network's name.
     pub network: Option<String>,

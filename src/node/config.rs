@@ -156,14 +156,7 @@ impl NodeConfig {
             toml::from_str(text).or_usage(|| "node configuration is malformed".into())?;
         let mut problems = Vec::new();
         let config = raw.check(dir, &mut problems);
-        if problems.is_empty() {
-            return Ok(config);
-        }
-        let error = Error::usage(format!(
-            "node configuration has {} problem(s)",
-            problems.len()
-        ));
-        Err(problems.into_iter().fold(error, Error::caused_by))
+        Error::unless(problems, "node configuration", config)
     }
 
     /// The binary that the service's main process runs.

@@ -64,6 +64,8 @@ pub(crate) struct World {
     pub stopped: bool,
     /// It does not end when it is asked to.
     pub hung: bool,
+    /// Nor when it is killed.
+    pub unstoppable: bool,
     /// There is no such unit.
     pub no_unit: bool,
     /// The manager was asked to start the daemon when it can.

@@ -29,6 +29,7 @@ pub mod recover;
 pub mod release;
 pub mod retained;
 pub mod rollback;
+pub mod signals;
 pub mod stage;
 pub mod status;
 pub mod template;

@@ -157,6 +157,7 @@ impl Node<'_> {
             plan.downtime_ms = history.last_downtime_ms();
             plan.problems = preflight.all();
             if options.with_data {
+                self.require_service(&tag)?;
                 plan.restore = Some(self.data_of(&tag)?);
             }
             Some(plan)
@@ -192,6 +193,19 @@ impl Node<'_> {
                 Error::refused(format!("{tag} is not put back: it is {yank}"))
                     .hint("another retained one: relman rollback --to TAG, see relman status"),
             ),
+        }
+    }
+
+    /// Data are never exchanged under a daemon that may run.
+    fn require_service(&self, tag: &str) -> Result<()> {
+        match self.service {
+            Some(_) => Ok(()),
+            None => Err(Error::failed(
+                "node.toml has no [service], so nobody can tell whether the daemon is stopped, and no data are moved",
+            )
+            .hint(format!(
+                "stop it, then: relman rollback --to {tag}, and relman backup restore ID --data --stopped"
+            ))),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Stories of installs and rollbacks, in memory.
 
+mod data;
 mod doctor;
 mod faults;
 pub(super) mod health;

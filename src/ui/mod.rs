@@ -6,6 +6,8 @@ pub mod progress;
 pub mod report;
 pub mod stream;
 pub mod text;
+#[cfg(feature = "view")]
+pub mod watch_view;
 
 pub use answer::Answer;
 pub use progress::Progress;

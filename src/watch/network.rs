@@ -119,7 +119,8 @@ impl Network {
                 .filter(|(_, c)| c.height.is_some() && c.peers == Some(0));
             parted.extend(alone.map(|(name, _)| format!("{name} has no peer")));
         }
-        let latest = look.at_ms / 1_000 + i64::try_from(skew_seconds).unwrap_or(i64::MAX);
+        let skew = i64::try_from(skew_seconds).unwrap_or(i64::MAX);
+        let latest = (look.at_ms / 1_000).saturating_add(skew);
         Network {
             silent,
             height: heights.map(|(height, _)| height).max(),
@@ -181,7 +182,7 @@ impl Growth {
     /// Seconds since the newest block: since it was seen to come; before one was, by its own time. What is seen counts
     /// more than what a clock says.
     pub fn age(&self, now: i64, tip_unix: Option<i64>) -> Number {
-        let since = |then: i64| (now - then).max(0) as f64 / 1_000.0;
+        let since = |then: i64| now.saturating_sub(then).max(0) as f64 / 1_000.0;
         if !self.is_told {
             return Number::Unknown("no node tells its height".into());
         }

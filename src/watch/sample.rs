@@ -1,7 +1,7 @@
 //! What one look saw: of each node its chain and its signals, of each source whether it answered. Values only; a value that
 //! is not there is unknown, with the reason beside it where one is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub struct Look {
     /// What each node said, by its name.
     #[serde(default)]
     pub nodes: BTreeMap<String, NodeSample>,
+    /// Nodes whose daemon is meant to be down just now: a rollout has stopped it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub away: BTreeSet<String>,
     /// What people have declared and not withdrawn: the signal, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub declared: BTreeMap<String, String>,

@@ -3,13 +3,14 @@
 //! beside them with a key, a `known_hosts` and a `fleet.toml`.
 //!
 //! Nodes are `n1` to `n6` at 10.77.0.11 to 10.77.0.16; the operator is at 10.77.0.1 and works in the project's repository,
-//! where `fleet.toml` is. Clocks of relman stand still at [`NOW`] on both sides.
+//! where `fleet.toml` is. Clocks of relman stand still on both sides, at [`NOW`] until somebody sets them.
 
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use relman::fleet::config::FleetConfig;
 use relman::io::fleet_ssh::SshHosts;
@@ -24,23 +25,6 @@ use super::timed;
 pub const COUNT: usize = 6;
 /// Where nodes have their relman.
 pub const RELMAN: &str = "/usr/local/bin/relman";
-
-const UNIT: &str = "\
-[Unit]
-Description=TIME Coin daemon, %i
-StartLimitIntervalSec=0
-
-[Service]
-Type=notify
-NotifyAccess=all
-ExecStart=/usr/local/bin/timed --config /etc/timed/%i.conf
-Restart=on-failure
-RestartSec=200ms
-TimeoutStartSec=5s
-
-[Install]
-WantedBy=multi-user.target
-";
 
 const SSHD: &str = "\
 HostKey /etc/ssh/ssh_host_ed25519_key
@@ -88,6 +72,7 @@ pub struct Fleet {
     pub project: Project,
     /// What they are all plugged into.
     pub network: Network,
+    clock: Mutex<String>,
 }
 
 /// One node.
@@ -124,6 +109,7 @@ impl Fleet {
             server,
             project,
             network,
+            clock: Mutex::new(NOW.to_owned()),
         };
         fleet.write_operators_files(setup);
         std::thread::scope(|threads| {
@@ -151,7 +137,27 @@ impl Fleet {
 
     /// The operator's relman, in his repository and on the machines' network.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        self.network.command(&self.project.command(arguments))
+        self.in_network(&mut self.project.command(arguments))
+    }
+
+    /// A command of this side's on the machines' network, at their time.
+    pub fn in_network(&self, command: &mut Command) -> Command {
+        self.network
+            .command(command.env("RELMAN_INSECURE_NOW", self.now()))
+    }
+
+    /// What the clocks say.
+    pub fn now(&self) -> String {
+        self.clock.lock().expect("nobody panicked").clone()
+    }
+
+    /// Sets the clocks of everybody, as far as relman looks at them.
+    pub fn set_clock(&self, time: &str) {
+        time.clone_into(&mut *self.clock.lock().expect("nobody panicked"));
+        for node in &self.nodes {
+            node.machine.write("/etc/ssh/sshd_config", &sshd(time));
+            node.machine.run(&["systemctl", "restart", "ssh"]).exits(0);
+        }
     }
 
     /// [`Fleet::command`], run to its end.
@@ -219,7 +225,12 @@ impl Fleet {
         self.nodes[i - 1].machine.cut_power();
     }
 
-    /// Starts a node whose power was cut.
+    /// Has a node shut down in order.
+    pub fn shut_down(&mut self, i: usize) {
+        self.nodes[i - 1].machine.shut_down();
+    }
+
+    /// Starts a node that is off.
     pub fn boot(&mut self, i: usize) {
         self.nodes[i - 1].machine.boot();
     }
@@ -239,7 +250,7 @@ impl Fleet {
         );
         let mut known = String::new();
         let mut toml = format!(
-            "[ssh]\nconfig = \"{}/ssh_config\"\nconnect_timeout_seconds = 15\nalive_timeout_seconds = 6\n\n[[environment]]\nname = \"{}\"\n{}\n",
+            "[ssh]\nconfig = \"{}/ssh_config\"\nconnect_timeout_seconds = 15\nalive_timeout_seconds = 6\npatience_seconds = 20\n\n[[environment]]\nname = \"{}\"\n{}\n",
             dir.display(),
             setup.environment,
             setup.rules
@@ -314,7 +325,7 @@ fn machine(
     );
     machine.write(RELMAN, "");
     machine.write("/etc/hostname", &format!("{name}\n"));
-    machine.write("/etc/systemd/system/timed@.service", UNIT);
+    machine.write("/etc/systemd/system/timed@.service", timed::UNIT);
     let peers: Vec<String> = (1..=setup.count)
         .filter(|i| *i != number)
         .map(|i| format!("{}:24101", address(i)))
@@ -340,10 +351,7 @@ fn machine(
         let _ = fs::remove_file(machine.path(&format!("/etc/ssh/ssh_host_{old}_key")));
     }
     make_key(&key);
-    machine.write(
-        "/etc/ssh/sshd_config",
-        &format!("{SSHD}SetEnv RELMAN_INSECURE_NOW={NOW}\n"),
-    );
+    machine.write("/etc/ssh/sshd_config", &sshd(NOW));
     machine.write("/etc/ssh/authorized_keys", user);
     FleetNode {
         address: address(number),
@@ -395,6 +403,11 @@ fn plug_in(machine: &Machine, address: &str) {
         "/etc/systemd/system.conf.d/clock.conf",
         &format!("[Manager]\nDefaultEnvironment=RELMAN_INSECURE_NOW={NOW}\n"),
     );
+}
+
+/// The configuration of an sshd whose visitors' relman has this time.
+fn sshd(time: &str) -> String {
+    format!("{SSHD}SetEnv RELMAN_INSECURE_NOW={time}\n")
 }
 
 fn host_key(machine: &Machine) -> PathBuf {

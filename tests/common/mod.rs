@@ -2,6 +2,7 @@
 
 pub mod fake_agent;
 pub mod fleet_machines;
+pub mod fleet_steps;
 pub mod http;
 pub mod http_script;
 pub mod http_server;

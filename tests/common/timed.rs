@@ -10,6 +10,24 @@ use serde_json::{Value, json};
 
 use super::{cargo_build, http, wait_for};
 
+/// A unit for each of several on a machine, `timed@<name>.service`, whose configurations are in /etc/timed.
+pub const UNIT: &str = "\
+[Unit]
+Description=TIME Coin daemon, %i
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=all
+ExecStart=/usr/local/bin/timed --config /etc/timed/%i.conf
+Restart=on-failure
+RestartSec=200ms
+TimeoutStartSec=5s
+
+[Install]
+WantedBy=multi-user.target
+";
+
 /// Where the daemon's sources are.
 pub fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/timed")

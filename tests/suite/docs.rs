@@ -36,6 +36,7 @@ const PAGES: &[&str] = &[
     "docs/cli-records.md",
     "docs/cli-store.md",
     "docs/cli-watch-stage.md",
+    "docs/cli-watch.md",
     "docs/cli.md",
     "docs/conformance.md",
     "docs/environments.md",
@@ -55,6 +56,7 @@ const PAGES: &[&str] = &[
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
+    "docs/watch.md",
     "docs/troubleshooting.md",
     "docs/witness.md",
 ];
@@ -83,6 +85,7 @@ fn command_pages() -> String {
         "cli-records",
         "cli-store",
         "cli-watch-stage",
+        "cli-watch",
     ];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()
 }

@@ -14,6 +14,14 @@ use crate::common::relman::{NOW, Project, Run, SECOND, TAG};
 /// A witness is at hand from the first day on, and mainnet wants what it wants.
 pub fn waiting(name: &str, wants: &[&str]) -> Project {
     let project = Project::published(name);
+    with_witness(&project);
+    let set = [&["root", "set", "mainnet"][..], wants, &["--yes"]].concat();
+    project.relman(&set).exits(0);
+    project
+}
+
+/// Has a witness at hand stand by the log.
+pub fn with_witness(project: &Project) {
     let (key, _) = Keyring::new(project.secrets())
         .load_or_generate("witness", "a witness")
         .unwrap();
@@ -24,9 +32,6 @@ pub fn waiting(name: &str, wants: &[&str]) -> Project {
     project
         .relman(&["root", "witnesses", policy, "--draft"])
         .exits(0);
-    let set = [&["root", "set", "mainnet"][..], wants, &["--yes"]].concat();
-    project.relman(&set).exits(0);
-    project
 }
 
 #[track_caller]

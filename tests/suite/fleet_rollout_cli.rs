@@ -1,6 +1,7 @@
 //! Records of rollouts on disk, seen and wished upon through the command line; stores that have them are as sound as before.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use jiff::Timestamp;
 use relman::fleet::config::FleetConfig;
@@ -49,6 +50,11 @@ fn now() -> Timestamp {
 
 /// An upgrade that somebody drives on another machine, in the middle of its first node.
 fn record(project: &Project) -> Record {
+    record_of(project, |_| {})
+}
+
+/// The same, and more.
+fn record_of(project: &Project, more: impl FnOnce(&mut Record)) -> Record {
     let config = FleetConfig::parse(FLEET, &project.repo()).expect("a fleet");
     let names: Vec<String> = config.nodes.iter().map(|n| n.name.clone()).collect();
     let nodes = names.iter().map(|name| NodePlan {
@@ -87,6 +93,7 @@ fn record(project: &Project) -> Record {
     };
     let mut record = Record::new(id, work, &names, holder, now());
     record.enter("t1", Step::Failed, now(), Some("failed its health check"));
+    more(&mut record);
     let bytes = record.to_bytes().expect("bytes");
     let saved = RecordDir::of_store(&project.store())
         .save(&record.id, &bytes, None)
@@ -224,4 +231,57 @@ fn a_store_behind_http_keeps_no_records_and_that_is_said() {
         .relman(&["fleet", "status", "--store", "https://store.example"])
         .exits(0)
         .says(&["cannot be written"]);
+}
+
+#[test]
+fn what_comes_after_a_rollout_fails_without_changing_how_it_ended_and_can_be_done_again() {
+    let project = project("rollout-after");
+    let moved = |record: &mut Record| record.nodes[0].attempts = 1;
+    let record = record_of(&project, moved);
+    let id = record.id.as_str();
+    let run = project.relman(&["fleet", "abort", id, "--take-over", "--json"]);
+    let document = run.exits(0).json();
+    assert_eq!(document["outcome"], "done", "{document:#}");
+    let after = &document["data"]["after"];
+    let file = project.path(&format!(".relman/rollouts/{id}.journals.tar.gz"));
+    assert_eq!(after["file"], file.to_str().unwrap());
+    let problems = after["problems"].to_string();
+    assert!(problems.contains("t3: no journal"), "{problems}");
+    let mode = fs::metadata(&file)
+        .expect("an archive")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(stored(&project, &record).is_over());
+
+    // By hand it is told as what it is; its time is that of the rollout.
+    let out = project.beside("again.tar.gz");
+    let words = ["fleet", "collect", "--env", "testnet", "--out"];
+    let words = [&words[..], &[out.to_str().unwrap(), "--json"]].concat();
+    let document = project.relman(&words).exits(4).json();
+    assert_eq!(document["data"]["since"], NOW);
+    assert!(out.is_file());
+    // What is there is somebody's evidence.
+    project
+        .relman(&words)
+        .exits(1)
+        .says(&["cannot write", "--out FILE"]);
+}
+
+#[test]
+fn an_end_without_the_archive_says_how_to_get_it() {
+    let project = project("rollout-uncollected");
+    project
+        .relman(&["fleet", "collect", "--env", "testnet"])
+        .exits(2)
+        .says(&["no rollout of testnet is over", "--since"]);
+    let record = record_of(&project, |record| record.nodes[0].attempts = 1);
+    let id = record.id.as_str();
+    let words = ["fleet", "abort", id, "--take-over", "--no-collect"];
+    project
+        .relman(&words)
+        .exits(0)
+        .says(&["next: receipts and journals of all nodes: relman fleet collect --env testnet"]);
+    let file = project.path(&format!(".relman/rollouts/{id}.journals.tar.gz"));
+    assert!(!file.exists());
 }

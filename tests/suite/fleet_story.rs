@@ -4,101 +4,16 @@
 //! Every story ends the same way: each node runs a verified release, and the record tells the truth.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
-
-use serde_json::Value;
+use std::process::Command;
 
 use crate::common::fleet_machines::{COUNT, Fleet, Setup, two_releases};
-use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree};
+use crate::common::fleet_steps::{QUICK, rolling};
+use crate::common::relman::{Project, Run, SECOND, TAG, copy_tree, files};
 use crate::common::wait_for;
-
-/// No waits but those that a story is about.
-const QUICK: &str = "\
-first_watch_seconds = 0
-pause_seconds = 0
-last_watch_seconds = 0
-verify_backups = false
-[environment.network]
-height_within = 20
-timeout_seconds = 60
-interval_seconds = 1
-";
-
-fn rolling(more: &str) -> Setup {
-    Setup {
-        rules: format!("strategy = \"rolling\"\n{more}{QUICK}"),
-        ..Setup::default()
-    }
-}
 
 fn tar(arguments: &[&str]) -> String {
     let output = Command::new("tar").args(arguments).output();
     Run::of(output.expect("tar runs")).exits(0).stdout
-}
-
-/// Waits until a machine that was booted takes visitors.
-fn takes_visitors(fleet: &Fleet, i: usize) {
-    wait_for("sshd", || {
-        let run = fleet
-            .node(i)
-            .machine
-            .run(&["systemctl", "is-active", "ssh"]);
-        (run.stdout.trim() == "active").then_some(())
-    });
-}
-
-impl Fleet {
-    fn upgrade(&self, tag: &str) -> Run {
-        self.relman(&["fleet", "upgrade", tag, "--env", "local", "--yes", "--json"])
-    }
-
-    /// What each node is, asked of itself.
-    fn current(&self) -> Vec<Option<String>> {
-        self.nodes().iter().map(|node| node.current()).collect()
-    }
-
-    /// Each node runs the verified bytes of a release, this one if one is named, and the record of the rollout to it
-    /// says of each what it is.
-    #[track_caller]
-    fn tells_the_truth(&self, wanted: Option<&str>) {
-        let document = self.relman(&["fleet", "status", "--json"]).exits(0).json();
-        // Clocks stand still, so none is newer than another.
-        let rollouts = document["data"]["rollouts"].as_array().expect("rollouts");
-        let found = rollouts.iter().find(|r| match wanted {
-            Some(tag) => r["tag"] == tag || (r["kind"] == "rollback" && r["tag"].is_null()),
-            None => true,
-        });
-        let id = found.or(rollouts.first()).expect("a rollout")["id"]
-            .as_str()
-            .expect("an id");
-        let document = self
-            .relman(&["fleet", "status", id, "--json"])
-            .exits(0)
-            .json();
-        let record = &document["data"]["record"];
-        for node in self.nodes() {
-            let status = node.relman(&["status", "--json"]).json();
-            let (data, name) = (&status["data"], &node.name);
-            let tag = data["current"]["tag"].as_str().expect("a release");
-            if let Some(wanted) = wanted {
-                assert_eq!(tag, wanted, "{name}: {record:#}");
-            }
-            assert_eq!(data["current"]["whole"], true, "{name}: {data:#}");
-            assert_eq!(
-                data["service"]["exe_sha256"], data["service"]["verified_sha256"],
-                "{name}: {data:#}"
-            );
-            assert!(data["service"]["exe_sha256"].is_string(), "{name} is down");
-            let nodes = record["nodes"].as_array().expect("nodes");
-            let said = nodes.iter().find(|row| row["name"] == name.as_str());
-            assert_eq!(said.expect("a row")["runs"], tag, "{name}: {record:#}");
-        }
-    }
-
-    fn state(&self) -> Value {
-        let document = self.relman(&["fleet", "status", "--json"]).exits(0).json();
-        document["data"]["record"]["state"].clone()
-    }
 }
 
 #[test]
@@ -139,6 +54,16 @@ fn the_testnets_way_from_the_agreement_to_the_archive_of_journals() {
         .exits(0)
         .says(&["n6", "verified bytes run"]);
     fleet.tells_the_truth(Some(SECOND));
+    // What comes after it came by itself.
+    let gathered = files(&fleet.project.path(".relman/rollouts"));
+    let gathered: Vec<&String> = gathered
+        .iter()
+        .filter(|f| f.ends_with(".journals.tar.gz"))
+        .collect();
+    assert_eq!(gathered.len(), 1, "{gathered:?}");
+    let gathered = fleet.project.path(".relman/rollouts").join(gathered[0]);
+    let list = tar(&["-tzf", &gathered.display().to_string()]);
+    assert_eq!(list.lines().count(), COUNT + 1, "{list}");
     fleet
         .relman(&["fleet", "readiness", SECOND, "--env", "testnet"])
         .exits(0)
@@ -191,17 +116,21 @@ fn the_testnets_way_from_the_agreement_to_the_archive_of_journals() {
 fn a_node_that_fails_at_any_position_stops_the_rollout_which_goes_on_when_it_is_mended() {
     let fleet = Fleet::new(two_releases("story-failing"), &rolling(""));
     fleet.install_everywhere(TAG);
-    for (position, from, to) in [(1, TAG, SECOND), (3, SECOND, TAG), (6, TAG, SECOND)] {
+    for position in 1..=COUNT {
         let machine = &fleet.node(position).machine;
         let config = machine.path("/etc/relman/node.toml");
         let good = fs::read_to_string(&config).expect("a configuration");
         // Its install is healthy as far as systemd goes, and a probe of its own says no.
         let sick = "[[probe]]\nname = \"sentinel\"\nkind = \"command\"\ncommand = [\"false\"]\ndeadline_seconds = 2\n";
-        fs::write(&config, format!("{good}{sick}")).expect("a configuration");
-        let run = fleet.upgrade(to);
+        let hasty = good.replace("timeout_seconds = 8", "timeout_seconds = 3");
+        fs::write(&config, format!("{hasty}{sick}")).expect("a configuration");
+        let run = match position {
+            1 => fleet.relman(&UPGRADE),
+            _ => fleet.relman(&["fleet", "resume"]),
+        };
         assert!(matches!(run.code, Some(1 | 4)), "{run:#?}");
         let wanted: Vec<Option<String>> = (1..=COUNT)
-            .map(|i| Some(if i < position { to } else { from }.to_owned()))
+            .map(|i| Some(if i < position { SECOND } else { TAG }.to_owned()))
             .collect();
         assert_eq!(fleet.current(), wanted, "{run:#?}");
         let name = format!("n{position}");
@@ -209,40 +138,11 @@ fn a_node_that_fails_at_any_position_stops_the_rollout_which_goes_on_when_it_is_
             .relman(&["fleet", "explain", &name])
             .exits(0)
             .says(&["sentinel"]);
+        fleet.tells_the_truth(None);
         fs::write(&config, good).expect("a configuration");
-        fleet.relman(&["fleet", "resume"]).exits(0);
-        fleet.tells_the_truth(Some(to));
     }
-}
-
-/// An install on this node begins, and waits until it is let go.
-fn hold(fleet: &Fleet, i: usize) {
-    let machine = &fleet.node(i).machine;
-    let config = machine.path("/etc/relman/node.toml");
-    let text = fs::read_to_string(&config).expect("a configuration");
-    let wait = "touch /var/begun; until [ -e /var/go ]; do sleep 0.1; done";
-    let hook = format!("[hooks]\nbefore = [\"sh\", \"-c\", \"{wait}\"]\ntimeout_seconds = 600\n");
-    fs::write(&config, text + &hook).expect("a configuration");
-}
-
-fn has_begun(fleet: &Fleet, i: usize) {
-    let begun = fleet.node(i).machine.path("/var/begun");
-    wait_for("an install to begin", || begun.exists().then_some(()));
-}
-
-fn let_go(fleet: &Fleet, i: usize) {
-    fleet.node(i).machine.write("/var/go", "");
-}
-
-/// A driver in the background.
-fn driver(fleet: &Fleet, arguments: &[&str]) -> Child {
-    fleet
-        .command(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("relman runs")
+    fleet.relman(&["fleet", "resume"]).exits(0);
+    fleet.tells_the_truth(Some(SECOND));
 }
 
 const UPGRADE: [&str; 6] = ["fleet", "upgrade", SECOND, "--env", "local", "--yes"];
@@ -252,9 +152,9 @@ const UPGRADE: [&str; 6] = ["fleet", "upgrade", SECOND, "--env", "local", "--yes
 fn an_operator_who_is_killed_is_followed_by_another_on_another_machine() {
     let fleet = Fleet::new(two_releases("story-operators"), &rolling(""));
     fleet.install_everywhere(TAG);
-    hold(&fleet, 3);
-    let mut first = driver(&fleet, &UPGRADE);
-    has_begun(&fleet, 3);
+    fleet.hold(3);
+    let mut first = fleet.driver(&UPGRADE);
+    fleet.has_begun(3);
     // While one drives, nobody else does.
     let run = fleet.relman(&UPGRADE);
     assert!(matches!(run.code, Some(1 | 3)), "{run:#?}");
@@ -265,7 +165,7 @@ fn an_operator_who_is_killed_is_followed_by_another_on_another_machine() {
     first.kill().expect("it can be killed");
     first.wait().expect("a child");
     // What was begun goes on without anybody looking.
-    let_go(&fleet, 3);
+    fleet.let_go(3);
     // Another machine has the same repository, store and ssh, and nothing of what the first has kept to itself.
     fs::remove_dir_all(fleet.project.path(".relman/rollouts")).expect("a local copy");
     fleet
@@ -281,14 +181,14 @@ fn an_operator_who_is_killed_is_followed_by_another_on_another_machine() {
 fn a_rollout_that_is_asked_to_pause_does_before_its_next_step() {
     let fleet = Fleet::new(two_releases("story-pause"), &rolling(""));
     fleet.install_everywhere(TAG);
-    hold(&fleet, 2);
-    let mut first = driver(&fleet, &UPGRADE);
-    has_begun(&fleet, 2);
+    fleet.hold(2);
+    let mut first = fleet.driver(&UPGRADE);
+    fleet.has_begun(2);
     fleet
         .relman(&["fleet", "pause"])
         .exits(0)
         .says(&["before the next step"]);
-    let_go(&fleet, 2);
+    fleet.let_go(2);
     first.wait().expect("a child");
     assert_eq!(fleet.state(), "paused");
     let tags: Vec<&str> = [SECOND, SECOND, TAG, TAG, TAG, TAG].into();
@@ -305,13 +205,13 @@ fn a_rollout_that_is_asked_to_pause_does_before_its_next_step() {
 fn a_node_whose_power_or_link_goes_in_mid_install_is_waited_for_or_named_and_catches_up() {
     let mut fleet = Fleet::new(two_releases("story-power"), &rolling(""));
     fleet.install_everywhere(TAG);
-    hold(&fleet, 2);
-    let mut first = driver(&fleet, &UPGRADE);
-    has_begun(&fleet, 2);
+    fleet.hold(2);
+    let mut first = fleet.driver(&UPGRADE);
+    fleet.has_begun(2);
     fleet.cut_power(2);
     fleet.boot(2);
-    takes_visitors(&fleet, 2);
-    let_go(&fleet, 2);
+    fleet.takes_visitors(2);
+    fleet.let_go(2);
     let ended = first.wait().expect("a child");
     if !ended.success() {
         fleet.relman(&["fleet", "resume"]).exits(0);
@@ -320,12 +220,12 @@ fn a_node_whose_power_or_link_goes_in_mid_install_is_waited_for_or_named_and_cat
     assert_eq!(fleet.state(), "done");
 
     // The same with a link that is down for longer than anybody waits for a silent connection.
-    hold(&fleet, 5);
+    fleet.hold(5);
     let back = ["fleet", "upgrade", TAG, "--env", "local", "--yes"];
-    let mut second = driver(&fleet, &back);
-    has_begun(&fleet, 5);
+    let mut second = fleet.driver(&back);
+    fleet.has_begun(5);
     fleet.cut_link(5);
-    let_go(&fleet, 5);
+    fleet.let_go(5);
     wait_for("the install to end without its operator", || {
         (fleet.node(5).current().as_deref() == Some(TAG)).then_some(())
     });
@@ -335,6 +235,21 @@ fn a_node_whose_power_or_link_goes_in_mid_install_is_waited_for_or_named_and_cat
         fleet.relman(&["fleet", "resume"]).exits(0);
     }
     fleet.tells_the_truth(Some(TAG));
+
+    // A host that is shut down in order while the new release is in place and about to start, and comes up again.
+    fleet.hold_daemon(4, "ExecStartPre");
+    let mut third = fleet.driver(&UPGRADE);
+    fleet.has_begun(4);
+    fleet.shut_down(4);
+    fleet.let_go(4);
+    fleet.boot(4);
+    fleet.takes_visitors(4);
+    let ended = third.wait().expect("a child");
+    if !ended.success() {
+        fleet.relman(&["fleet", "resume"]).exits(0);
+    }
+    fleet.tells_the_truth(Some(SECOND));
+    assert_eq!(fleet.state(), "done");
 }
 
 #[test]
@@ -345,6 +260,7 @@ fn everything_stops_at_once_and_goes_back_even_without_the_store_and_with_a_sile
     let done = fleet.upgrade(SECOND).exits(0);
     drop(done);
     fleet.tells_the_truth(Some(SECOND));
+    fleet.edit("patience_seconds = 20", "patience_seconds = 6");
     fleet.cut_link(4);
     let run = fleet.relman(&["fleet", "stop", "--env", "local"]).exits(4);
     run.says(&["n4"]);
@@ -367,7 +283,7 @@ fn everything_stops_at_once_and_goes_back_even_without_the_store_and_with_a_sile
     // One that comes back after its power was cut has the rest done.
     fleet.cut_power(4);
     fleet.boot(4);
-    takes_visitors(&fleet, 4);
+    fleet.takes_visitors(4);
     fleet.relman(&["fleet", "resume"]).exits(0);
     fleet.tells_the_truth(Some(TAG));
 }

@@ -16,23 +16,6 @@ const CRASHING: &str = "phase3-validation-1.0.0";
 const SILENT: &str = "phase3-validation-1.0.1";
 const UNIT: &str = "timed@testnet-1.service";
 
-const TEMPLATE: &str = "\
-[Unit]
-Description=TIME Coin daemon, %i
-StartLimitIntervalSec=0
-
-[Service]
-Type=notify
-NotifyAccess=all
-ExecStart=/usr/local/bin/timed --config /etc/timed/%i.conf
-Restart=on-failure
-RestartSec=200ms
-TimeoutStartSec=5s
-
-[Install]
-WantedBy=multi-user.target
-";
-
 /// A machine with a store that has good and bad releases, and one configured node.
 struct Node {
     machine: Machine,
@@ -64,7 +47,7 @@ impl Node {
             (project.store(), "/srv/releases"),
             (project.path("keys"), "/srv/keys"),
         ]);
-        machine.write("/etc/systemd/system/timed@.service", TEMPLATE);
+        machine.write("/etc/systemd/system/timed@.service", timed::UNIT);
         machine.write(
             "/etc/timed/testnet-1.conf",
             "network = regtest\nrpc_bind = 127.0.0.1:24101\ndatadir = /var/lib/timed\nblock_interval_ms = 100\n",

@@ -15,6 +15,9 @@ pub struct FleetUpgradeArgs {
     /// Carry the plan out without being asked.
     #[arg(long, short)]
     pub yes: bool,
+    /// Do not fetch receipts and journals of the nodes once it is over.
+    #[arg(long)]
+    pub no_collect: bool,
 }
 
 /// Where fleet and records are.
@@ -42,6 +45,9 @@ pub struct FleetResumeArgs {
     /// Drive it although somebody else's lease has not run out; whoever that is stops before the next step.
     #[arg(long)]
     pub take_over: bool,
+    /// Do not fetch receipts and journals of the nodes once it is over.
+    #[arg(long)]
+    pub no_collect: bool,
 }
 
 /// `fleet pause`
@@ -68,6 +74,9 @@ pub struct FleetAbortArgs {
     /// Do it here although somebody else's lease has not run out.
     #[arg(long)]
     pub take_over: bool,
+    /// Do not fetch receipts and journals of the nodes once it is over.
+    #[arg(long)]
+    pub no_collect: bool,
 }
 
 /// `fleet status`
@@ -122,6 +131,9 @@ pub struct FleetRollbackArgs {
     /// Put the data of the release's time back as well.
     #[arg(long)]
     pub with_data: bool,
+    /// Do not fetch receipts and journals of the nodes once it is over.
+    #[arg(long)]
+    pub no_collect: bool,
     /// Only this node, or the nodes of this group; may be given several times.
     #[arg(long = "node", value_name = "NAME|GROUP")]
     pub nodes: Vec<String>,

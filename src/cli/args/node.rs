@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{NodeChainArgs, NodeJournalArgs, NodeStartArgs, NodeStopArgs};
+use super::{NodeChainArgs, NodeJournalArgs, NodeSignalsArgs, NodeStartArgs, NodeStopArgs};
 
 /// Where a node is configured.
 #[derive(Debug, Args)]
@@ -119,6 +119,8 @@ pub enum NodeCommand {
     Start(NodeStartArgs),
     /// Where the daemon's chain stands, by its own RPC.
     Chain(NodeChainArgs),
+    /// All that one look can know of the daemon: chain, metrics, service, log.
+    Signals(NodeSignalsArgs),
     /// Print what the daemon wrote since then.
     Journal(NodeJournalArgs),
 }
@@ -134,6 +136,7 @@ impl NodeCommand {
             NodeCommand::Stop(_) => "node stop",
             NodeCommand::Start(_) => "node start",
             NodeCommand::Chain(_) => "node chain",
+            NodeCommand::Signals(_) => "node signals",
             NodeCommand::Journal(_) => "node journal",
         }
     }

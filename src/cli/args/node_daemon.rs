@@ -45,3 +45,23 @@ pub struct NodeJournalArgs {
     #[command(flatten)]
     pub node: NodeArgs,
 }
+
+/// `node signals`
+#[derive(Debug, Args)]
+pub struct NodeSignalsArgs {
+    /// Tell the hash of the block at this height, too.
+    #[arg(long, value_name = "HEIGHT")]
+    pub at: Option<u64>,
+    /// Tell this metric: a name, or name{label="value"}; any number of them.
+    #[arg(long, value_name = "METRIC")]
+    pub metric: Vec<String>,
+    /// Count the log's lines from then on.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Timestamp>,
+    /// Count lines behind this place alone: log.cursor of an answer before.
+    #[arg(long, value_name = "CURSOR", requires = "since")]
+    pub since_cursor: Option<String>,
+    /// The node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}

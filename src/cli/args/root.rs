@@ -28,6 +28,8 @@ pub enum RootChange {
     Set(SetArgs),
     /// Say who witnesses the log.
     Witnesses(WitnessesArgs),
+    /// Say when a network goes back: what everybody's `relman watch` acts on.
+    Watch(RootWatchArgs),
     /// Sign root anew, with a later expiry and nothing else.
     Renew(RenewArgs),
 }
@@ -173,6 +175,17 @@ pub struct WitnessesArgs {
     /// How old a quorum's newest cosignatures may be before nodes install nothing; 0 for any age.
     #[arg(long, value_name = "H")]
     pub max_age_hours: Option<u64>,
+    /// How.
+    #[command(flatten)]
+    pub how: HowArgs,
+}
+
+/// `root watch`
+#[derive(Debug, Args)]
+pub struct RootWatchArgs {
+    /// A watch policy, such as watch.toml, or "none".
+    #[arg(value_name = "FILE|none")]
+    pub policy: String,
     /// How.
     #[command(flatten)]
     pub how: HowArgs,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::StageArg;
+use super::{FleetPlaceArgs, PolicyArgs, StageArg};
 use crate::watch::checklist::List;
 
 /// `watch stage`
@@ -17,12 +17,15 @@ pub struct WatchStageArgs {
     /// The environment.
     #[arg(long, value_name = "NAME")]
     pub env: String,
-    /// Take the looks from this recording.
+    /// Take the looks from a recording of relman watch [default: look at the fleet now].
     #[arg(long, value_name = "FILE")]
     pub recording: Option<PathBuf>,
-    /// The watch policy [default: watch.toml beside relman.toml].
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    /// The fleet.
+    #[command(flatten)]
+    pub place: FleetPlaceArgs,
     /// Leave this item out, and say so; may be given several times.
     #[arg(long, value_name = "ITEM")]
     pub skip: Vec<String>,

@@ -1,5 +1,6 @@
 //! `relman fleet stop` and `relman fleet rollback`: everything at once. Nobody is asked anything.
 
+use super::after::after;
 use super::ended::answer;
 use super::wiring::{Wiring, chance};
 use crate::Result;
@@ -37,7 +38,8 @@ pub fn rollback(cli: &Cli, args: &FleetRollbackArgs, progress: &mut Progress) ->
     let ended = wiring.drive("fleet rollback", &args.env, progress, |m| {
         rollout::rollback(m, &environment, &names, &orders, &chance)
     })?;
-    Ok(answer(&ended, false))
+    let said = answer(&ended, false);
+    Ok(after(cli, &wiring, &ended, args.no_collect, said, progress))
 }
 
 fn names(wiring: &Wiring, environment: &str, named: &[String]) -> Result<Vec<String>> {

@@ -9,7 +9,7 @@ use crate::fleet::rollout::{Asked, Ended};
 use crate::ui::{Answer, text};
 
 /// The answer of a driver that ended.
-pub(super) fn answer(ended: &Ended, wished: bool) -> Answer {
+pub(in crate::cli) fn answer(ended: &Ended, wished: bool) -> Answer {
     let record = &ended.record;
     let data = json!({ "record": record, "warnings": ended.warnings });
     let mut out = show(record);
@@ -23,7 +23,7 @@ pub(super) fn answer(ended: &Ended, wished: bool) -> Answer {
 }
 
 /// The answer to a wish.
-pub(super) fn asked(asked: &Asked) -> Answer {
+pub(in crate::cli) fn asked(asked: &Asked) -> Answer {
     match asked {
         Asked::Ended(ended) => answer(ended, true),
         Asked::Written(record) => {
@@ -59,7 +59,7 @@ fn kind(record: &Record, wished: bool) -> Option<Kind> {
 }
 
 /// A rollout for people.
-pub(super) fn show(record: &Record) -> String {
+pub(in crate::cli) fn show(record: &Record) -> String {
     let mut out = format!("{}\n", head(record));
     if let Some(reason) = &record.reason {
         out.push_str(&format!("  {}\n", text::line(reason)));
@@ -83,7 +83,7 @@ pub(super) fn show(record: &Record) -> String {
 }
 
 /// One line about a rollout.
-pub(super) fn head(record: &Record) -> String {
+pub(in crate::cli) fn head(record: &Record) -> String {
     let what = match record.tag() {
         Some(tag) => format!("{} to {tag}", record.work.name()),
         None => record.work.name().to_owned(),
@@ -112,7 +112,7 @@ fn row(node: &NodeState) -> Vec<String> {
 }
 
 /// What is known of a node's daemon.
-pub(super) fn health(node: &NodeState) -> &'static str {
+pub(in crate::cli) fn health(node: &NodeState) -> &'static str {
     match node.daemon {
         Some(Daemon::Verified) => "verified bytes run",
         Some(Daemon::Other) => "other bytes run",
@@ -122,7 +122,7 @@ pub(super) fn health(node: &NodeState) -> &'static str {
 }
 
 /// A rollout in a list, for programs.
-pub(super) fn short(record: &Record) -> Value {
+pub(in crate::cli) fn short(record: &Record) -> Value {
     json!({
         "id": record.id,
         "kind": record.work.name(),

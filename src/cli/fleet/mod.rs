@@ -1,18 +1,22 @@
 //! `relman fleet …`: many nodes over the operator's ssh.
 
+mod after;
 mod bootstrap;
 mod check;
 mod collect;
+mod collected;
 mod emergency;
-mod ended;
+pub(super) mod ended;
 mod halt;
+mod halted;
 mod plan;
 mod readiness;
 mod rollout;
 mod status;
-mod wiring;
+mod waiting;
+pub(super) mod wiring;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{Cli, FleetArgs, FleetCommand, FleetFileArgs};
 use super::project::{Project, start_dir};
@@ -21,6 +25,8 @@ use crate::io::durable;
 use crate::limits::MAX_FLEET_CONFIG_LEN;
 use crate::ui::{Answer, Progress};
 use crate::{Error, Result};
+
+pub use halted::tell as tell_of_halts;
 
 /// What the file is called where nobody names it.
 const FILE_NAME: &str = "fleet.toml";
@@ -50,26 +56,35 @@ pub fn run(cli: &Cli, args: &FleetArgs, progress: &mut Progress) -> Result<Answe
 /// # Errors
 /// Usage: no such file, or one with problems; all of them.
 pub(super) fn read(cli: &Cli, args: &FleetFileArgs) -> Result<(PathBuf, FleetConfig)> {
+    let path = find(cli, args)?;
+    let config = parse(&path)?;
+    Ok((path, config))
+}
+
+/// Where the fleet's file is, or would be.
+///
+/// # Errors
+/// A malformed `relman.toml`.
+pub(super) fn find(cli: &Cli, args: &FleetFileArgs) -> Result<PathBuf> {
     let start = start_dir(cli)?;
-    let path = match &args.file {
-        Some(file) => start.join(file),
-        None => {
-            let here = start.join(FILE_NAME);
-            let beside = match durable::is_there(&here) {
-                true => None,
-                false => Project::look(cli)?.map(|project| project.dir.join(FILE_NAME)),
-            };
-            beside.unwrap_or(here)
-        }
+    if let Some(file) = &args.file {
+        return Ok(start.join(file));
+    }
+    let here = start.join(FILE_NAME);
+    let beside = match durable::is_there(&here) {
+        true => None,
+        false => Project::look(cli)?.map(|project| project.dir.join(FILE_NAME)),
     };
-    let bytes = durable::read_bounded(&path, MAX_FLEET_CONFIG_LEN)?.ok_or_else(|| {
+    Ok(beside.unwrap_or(here))
+}
+
+fn parse(path: &Path) -> Result<FleetConfig> {
+    let bytes = durable::read_bounded(path, MAX_FLEET_CONFIG_LEN)?.ok_or_else(|| {
         Error::usage(format!("there is no fleet at {}", path.display()))
             .hint("name its file: --fleet fleet.toml; what goes into it is in docs/fleet.md")
     })?;
     let text = String::from_utf8(bytes)
         .map_err(|e| Error::usage(format!("{} is not UTF-8", path.display())).caused_by(e))?;
-    let dir = durable::resolve(durable::parent(&path));
-    let config =
-        FleetConfig::parse(&text, &dir).map_err(|e| e.under(path.display().to_string()))?;
-    Ok((path, config))
+    let dir = durable::resolve(durable::parent(path));
+    FleetConfig::parse(&text, &dir).map_err(|e| e.under(path.display().to_string()))
 }

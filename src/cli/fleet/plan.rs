@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::read;
+use super::{read, waiting};
 use crate::cli::args::{Cli, FleetPlanArgs};
 use crate::cli::project::{start_dir, store_and_root};
 use crate::cli::verify;
@@ -62,7 +62,10 @@ pub(super) fn make(cli: &Cli, args: &FleetPlanArgs, progress: &mut Progress) -> 
     }
     let hosts = SshHosts::new(&config, bundle)?;
     progress.stage(&format!("verify {tag} as a node of {} does", args.env));
-    let authority = authority(cli, args, tag.as_str());
+    let mut authority = authority(cli, args, tag.as_str());
+    if !authority.is_empty() {
+        authority.extend(waiting::agreements(cli, &args.store, &args.env));
+    }
     progress.stage(&format!("ask {} node(s)", config.nodes_of(&args.env).len()));
     let choice = Choice {
         left_out: args.without.iter().cloned().collect(),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::read;
 use crate::cli::args::{Cli, FleetReadinessArgs};
 use crate::fleet::config::NodeEntry;
-use crate::fleet::host::{Ask, Hosts, Request};
+use crate::fleet::host::{Request, ask_each};
 use crate::fleet::look::NodeLook;
 use crate::fleet::readiness::Readiness;
 use crate::io::fleet_ssh::SshHosts;
@@ -20,22 +20,14 @@ pub fn run(cli: &Cli, args: &FleetReadinessArgs, progress: &mut Progress) -> Res
     let nodes = config.nodes_of(&args.env);
     let hosts = SshHosts::new(&config, None)?;
     progress.stage(&format!("ask {} node(s)", nodes.len()));
-    let asks: Vec<Ask> = nodes
+    let mut looks = ask_each(&hosts, &nodes, &Request::Status, NodeLook::of);
+    let answers: Vec<(&NodeEntry, Result<NodeLook, String>)> = nodes
         .iter()
-        .map(|node| Ask {
-            node,
-            request: &Request::Status,
+        .map(|node| {
+            let look = looks.remove(&node.name);
+            (*node, look.unwrap_or_else(|| Err("nobody asked it".into())))
         })
         .collect();
-    let mut answers: Vec<(&NodeEntry, Result<NodeLook, String>)> = nodes
-        .iter()
-        .map(|node| (*node, Err("nobody asked it".to_owned())))
-        .collect();
-    hosts.ask_all(&asks, &mut |place, reply| {
-        if let Some(answer) = answers.get_mut(place) {
-            answer.1 = NodeLook::of(reply);
-        }
-    });
     let report = Readiness::of(&answers);
     let mut out: String = report
         .lines()

@@ -1,11 +1,13 @@
 //! `relman fleet upgrade`, `resume`, `pause`, `abort`: a rollout, and what is wished of one.
 
+use super::after::after;
 use super::ended::{answer, asked};
 use super::plan::{self, Planned};
 use super::wiring::{Wiring, chance};
 use crate::cli::args::{Cli, FleetAbortArgs, FleetPauseArgs, FleetResumeArgs, FleetUpgradeArgs};
 use crate::cli::project::start_dir;
-use crate::fleet::rollout;
+use crate::fleet::guard::Guards;
+use crate::fleet::rollout::{self, Asked};
 use crate::io::{ask, process};
 use crate::ui::{Answer, Progress};
 use crate::{Error, Result};
@@ -27,10 +29,13 @@ pub fn upgrade(cli: &Cli, args: &FleetUpgradeArgs, progress: &mut Progress) -> R
     }
     let environment = args.plan.env.as_str();
     let chance = chance()?;
-    let ended = wiring.drive("fleet upgrade", environment, progress, |m| {
+    let guard = wiring.guard(cli, environment, progress)?;
+    let guard = guard.as_ref().map(|g| g as &dyn Guards);
+    let ended = wiring.drive_guarded("fleet upgrade", environment, guard, progress, |m| {
         rollout::upgrade(m, plan, &chance)
     })?;
-    Ok(answer(&ended, false))
+    let said = answer(&ended, false);
+    Ok(after(cli, &wiring, &ended, args.no_collect, said, progress))
 }
 
 /// Asks whether the plan is to be carried out.
@@ -55,10 +60,17 @@ pub fn resume(cli: &Cli, args: &FleetResumeArgs, progress: &mut Progress) -> Res
     };
     let wiring = Wiring::new(cli, &args.place, bundle, true)?;
     let id = wiring.find(args.id.as_deref())?;
-    let ended = wiring.drive("fleet resume", id.environment(), progress, |m| {
+    // An emergency waits for no store.
+    let guard = match wiring.record(&id)?.is_emergency() {
+        true => None,
+        false => wiring.guard(cli, id.environment(), progress)?,
+    };
+    let guard = guard.as_ref().map(|g| g as &dyn Guards);
+    let ended = wiring.drive_guarded("fleet resume", id.environment(), guard, progress, |m| {
         rollout::resume(m, &id, args.take_over)
     })?;
-    Ok(answer(&ended, false))
+    let said = answer(&ended, false);
+    Ok(after(cli, &wiring, &ended, args.no_collect, said, progress))
 }
 
 /// `relman fleet pause`.
@@ -78,5 +90,9 @@ pub fn abort(cli: &Cli, args: &FleetAbortArgs, progress: &mut Progress) -> Resul
     let done = wiring.drive("fleet abort", id.environment(), progress, |m| {
         rollout::abort(m, &id, args.roll_back, args.take_over)
     })?;
-    Ok(asked(&done))
+    let said = asked(&done);
+    Ok(match &done {
+        Asked::Ended(ended) => after(cli, &wiring, ended, args.no_collect, said, progress),
+        Asked::Written(_) => said,
+    })
 }

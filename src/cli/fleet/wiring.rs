@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use super::read;
 use crate::cli::args::{Cli, FleetPlaceArgs};
+use crate::cli::policy_file;
 use crate::cli::project::{Project, start_dir};
 use crate::fleet::config::{FleetConfig, NodeEntry};
+use crate::fleet::guard::{Guard, Guards};
 use crate::fleet::ledger::Ledger;
 use crate::fleet::record::{Record, RolloutId};
 use crate::fleet::records::Records;
@@ -15,14 +17,16 @@ use crate::io::fleet_ssh::SshHosts;
 use crate::io::herald::Heralds;
 use crate::io::identity::{Identity, random};
 use crate::io::rollouts::RecordDir;
+use crate::io::watch::Sources;
 use crate::ui::Progress;
+use crate::watch::engine::Engine;
 use crate::{Error, Result};
 
 /// Hexadecimal digits of chance in a rollout's name.
 const CHANCE: usize = 8;
 
 /// The machine of a command.
-pub(super) struct Wiring {
+pub(in crate::cli) struct Wiring {
     /// The fleet.
     pub config: FleetConfig,
     hosts: SshHosts,
@@ -99,6 +103,11 @@ impl Wiring {
         nodes.into_iter().cloned().collect()
     }
 
+    /// A file that belongs to a rollout, beside this machine's records.
+    pub fn beside_records(&self, name: &str) -> PathBuf {
+        self.local.beside(name)
+    }
+
     /// The hosts.
     pub fn hosts(&self) -> &SshHosts {
         &self.hosts
@@ -112,6 +121,21 @@ impl Wiring {
         &self,
         command: &str,
         environment: &str,
+        progress: &mut Progress,
+        work: impl FnOnce(&Machine<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.drive_guarded(command, environment, None, progress, work)
+    }
+
+    /// [`Wiring::drive`], with the network held against a watch policy.
+    ///
+    /// # Errors
+    /// What `work` gives.
+    pub fn drive_guarded<T>(
+        &self,
+        command: &str,
+        environment: &str,
+        guard: Option<&dyn Guards>,
         progress: &mut Progress,
         work: impl FnOnce(&Machine<'_>) -> Result<T>,
     ) -> Result<T> {
@@ -137,11 +161,47 @@ impl Wiring {
             herald: &self.heralds,
             notify: &self.config.notify,
             nodes: &nodes,
+            patience: self.config.ssh.patience,
             ledger: self.ledger(),
             holder: self.identity.holder(command)?,
             gone: &gone,
+            guard,
             say: &say,
         })
+    }
+
+    /// The watch policy at work on an environment: the signed one, else watch.toml beside relman.toml; none where nobody
+    /// has one.
+    ///
+    /// # Errors
+    /// Usage: a policy with problems. Refused: the store does not verify.
+    pub fn guard(
+        &self,
+        cli: &Cli,
+        environment: &str,
+        progress: &mut Progress,
+    ) -> Result<Option<Guard<'_>>> {
+        let Some(chosen) = policy_file::find(cli, progress)? else {
+            progress.say("no watch policy: gates ask the nodes and the network alone");
+            return Ok(None);
+        };
+        progress.say(&format!(
+            "gates hold the network against {}, {}",
+            chosen.place,
+            chosen.standing()
+        ));
+        let names = self
+            .nodes_of(environment)
+            .into_iter()
+            .map(|n| n.name)
+            .collect();
+        let sources = Sources::new(&self.config, environment, &self.hosts, None)?;
+        let engine = Engine::new(chosen.policy, names);
+        Ok(Some(Guard::new(
+            engine,
+            Box::new(sources),
+            chosen.is_signed,
+        )))
     }
 
     /// The rollout that the arguments name, or the only one that is not over.
@@ -201,7 +261,7 @@ impl Wiring {
 ///
 /// # Errors
 /// A system without random bytes.
-pub(super) fn chance() -> Result<String> {
+pub(in crate::cli) fn chance() -> Result<String> {
     Ok(random()?.chars().take(CHANCE).collect())
 }
 

@@ -1,17 +1,29 @@
-//! `relman watch …`: a network while it runs, and what is found of a release after its deployment.
+//! `relman watch …`: the decision matrix at work.
+
+mod act;
+mod check;
+mod checklist;
+mod declare;
+mod declared;
+mod live;
+mod replay;
+mod report;
+mod show;
+mod stage;
+mod words;
 
 use super::args::{Cli, WatchArgs, WatchCommand};
-use super::{watch_checklist, watch_stage};
+use crate::Result;
 use crate::ui::{Answer, Progress};
-use crate::{Error, Result};
 
 /// `relman watch …`.
 pub fn run(cli: &Cli, args: &WatchArgs, progress: &mut Progress) -> Result<Answer> {
     match &args.command {
-        Some(WatchCommand::Stage(args)) => watch_stage::run(cli, args, progress),
-        Some(WatchCommand::Checklist(args)) => watch_checklist::run(cli, args, progress),
-        None => {
-            Err(Error::usage("wanted a command, stage or checklist").hint("relman watch --help"))
-        }
+        Some(WatchCommand::Check(args)) => check::run(cli, args, progress),
+        Some(WatchCommand::Replay(args)) => replay::run(cli, args, progress),
+        Some(WatchCommand::Declare(args)) => declare::run(cli, args, progress),
+        Some(WatchCommand::Stage(args)) => stage::run(cli, args, progress),
+        Some(WatchCommand::Checklist(args)) => checklist::run(cli, args, progress),
+        None => live::run(cli, &args.live, progress),
     }
 }

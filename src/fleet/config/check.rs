@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::notify::RawNotify;
+use super::watch::{self, RawWatch};
 use super::{
     Environment, FleetConfig, NetworkGate, NodeEntry, OnFailure, SshConfig, Strategy, Window,
 };
@@ -30,6 +31,8 @@ pub(super) struct RawFleet {
     node: Vec<RawNode>,
     #[serde(default)]
     notify: Vec<RawNotify>,
+    #[serde(default)]
+    watch: RawWatch,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +41,7 @@ struct RawSsh {
     config: Option<PathBuf>,
     connect_timeout_seconds: u64,
     alive_timeout_seconds: u64,
+    patience_seconds: u64,
     parallel: usize,
 }
 
@@ -47,6 +51,7 @@ impl Default for RawSsh {
             config: None,
             connect_timeout_seconds: 10,
             alive_timeout_seconds: 15,
+            patience_seconds: 300,
             parallel: 64,
         }
     }
@@ -110,6 +115,8 @@ struct RawNode {
     #[serde(default = "one")]
     weight: u64,
     rpc: Option<String>,
+    metrics: Option<String>,
+    instance: Option<String>,
     config: Option<String>,
     relman: Option<String>,
     r#become: Option<Vec<String>>,
@@ -172,8 +179,10 @@ impl RawFleet {
                 ));
             }
         }
+        watch::unique_instances(&nodes, problems);
         FleetConfig {
             dir: dir.to_owned(),
+            watch: self.watch.check(dir, problems),
             ssh: self.ssh.check(dir, problems),
             nodes,
             notify,
@@ -191,6 +200,13 @@ impl RawSsh {
             within(&format!("ssh.{key}"), value, 1, 300, problems);
         }
         within(
+            "ssh.patience_seconds",
+            self.patience_seconds,
+            1,
+            3_600,
+            problems,
+        );
+        within(
             "ssh.parallel",
             self.parallel as u64,
             1,
@@ -201,6 +217,7 @@ impl RawSsh {
             config: self.config.map(|file| dir.join(file)),
             connect_timeout: Duration::from_secs(self.connect_timeout_seconds),
             alive_timeout: Duration::from_secs(self.alive_timeout_seconds),
+            patience: Duration::from_secs(self.patience_seconds),
             parallel: self.parallel,
         }
     }
@@ -388,14 +405,12 @@ impl RawNode {
                 ));
             }
         }
-        if let Some(rpc) = &self.rpc
-            && !rpc.starts_with("http://")
-            && !rpc.starts_with("https://")
-        {
-            problems.push(format!(
-                "node {name}: rpc is {rpc:?}, wanted an http:// or https:// address"
-            ));
-        }
+        watch::addresses(
+            &name,
+            [("rpc", &self.rpc), ("metrics", &self.metrics)],
+            self.instance.as_ref(),
+            problems,
+        );
         let become_command = self.r#become.unwrap_or_default();
         if become_command
             .iter()
@@ -411,6 +426,8 @@ impl RawNode {
             groups: self.groups,
             weight: self.weight,
             rpc: self.rpc,
+            metrics: self.metrics,
+            instance: self.instance,
             config,
             relman,
             become_command,

@@ -98,7 +98,7 @@ fn what_is_unknown_is_not_healthy() {
 fn a_node_of_another_network_is_told_at_once() {
     let verdict = with(|l| l.network = Some("other".into()));
     assert!(matches!(verdict, Verdict::Never(_)), "{verdict:?}");
-    says(&verdict, "n0 is of network other, the others of toy");
+    says(&verdict, "n0 is of network other, most are of another");
 }
 
 #[test]

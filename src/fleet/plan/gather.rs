@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Choice, Facts, Plan, Preview};
 use crate::fleet::config::{Environment, FleetConfig, NodeEntry};
-use crate::fleet::host::{Ask, Document, Hosts, Reply, Request};
+use crate::fleet::host::{Document, Hosts, Reply, Request, ask_each};
 use crate::fleet::look::NodeLook;
 
 /// Asks all nodes at the same time and makes the plan. `authority` is what the operator's own look at the store says
@@ -23,7 +23,7 @@ pub fn gather(
         .copied()
         .filter(|node| !choice.left_out.contains(&node.name))
         .collect();
-    let looks = ask(hosts, &moved, &Request::Status, NodeLook::of);
+    let looks = ask_each(hosts, &moved, &Request::Status, NodeLook::of);
     // Who does not say what it runs is not asked for more: its silence is told once.
     let awake: Vec<&NodeEntry> = moved
         .iter()
@@ -31,12 +31,12 @@ pub fn gather(
         .filter(|node| looks.get(&node.name).is_some_and(Result::is_ok))
         .collect();
     let preview = Request::Preview { tag: tag.into() };
-    let previews = ask(hosts, &awake, &preview, |reply| {
+    let previews = ask_each(hosts, &awake, &preview, |reply| {
         reply.good().map(|document| read_preview(&document))
     });
     let good = |reply: Reply| reply.good().map(|_| ());
     let backups = match environment.verify_backups {
-        true => ask(hosts, &awake, &Request::VerifyBackups, good),
+        true => ask_each(hosts, &awake, &Request::VerifyBackups, good),
         false => BTreeMap::new(),
     };
     let can_go_back: Vec<&NodeEntry> = awake
@@ -49,8 +49,21 @@ pub fn gather(
         with_data: false,
     };
     let rehearsals = match environment.rehearse {
-        true => ask(hosts, &can_go_back, &rehearsal, good),
+        true => ask_each(hosts, &can_go_back, &rehearsal, good),
         false => BTreeMap::new(),
+    };
+    // What would only be found once the first node was moved.
+    let gate = match environment.network {
+        Some(_) => ask(
+            hosts,
+            &awake,
+            &Request::Chain { at: None },
+            |reply| match reply {
+                Reply::Foreign(why) => Err(why),
+                _ => Ok(()),
+            },
+        ),
+        None => BTreeMap::new(),
     };
     Plan::make(&Facts {
         tag,
@@ -62,24 +75,9 @@ pub fn gather(
         previews,
         backups,
         rehearsals,
+        gate,
         authority,
     })
-}
-
-fn ask<T>(
-    hosts: &dyn Hosts,
-    nodes: &[&NodeEntry],
-    request: &Request,
-    read: impl Fn(Reply) -> Result<T, String>,
-) -> BTreeMap<String, Result<T, String>> {
-    let asks: Vec<Ask> = nodes.iter().map(|node| Ask { node, request }).collect();
-    let mut replies = BTreeMap::new();
-    hosts.ask_all(&asks, &mut |place, reply| {
-        if let Some(node) = nodes.get(place) {
-            replies.insert(node.name.clone(), read(reply));
-        }
-    });
-    replies
 }
 
 fn read_preview(document: &Document) -> Preview {

@@ -70,6 +70,14 @@ fn refusal(node: Option<&str>, why: String, hint: Option<String>) -> Refusal {
     }
 }
 
+/// What went wrong with a node, and what to run where that is known.
+fn with_hint(why: &str) -> (String, Option<String>) {
+    match why.rsplit_once("; hint: ") {
+        Some((why, hint)) => (why.to_owned(), Some(hint.to_owned())),
+        None => (why.to_owned(), None),
+    }
+}
+
 fn plan_node(
     node: &NodeEntry,
     facts: &Facts,
@@ -97,7 +105,9 @@ fn plan_node(
     let look = match look {
         Ok(look) => look,
         Err(why) => {
-            let hint = format!("ssh {} true; or go without it: --without {name}", node.ssh);
+            let (why, known) = with_hint(why);
+            let first = known.unwrap_or_else(|| format!("ssh {} true", node.ssh));
+            let hint = format!("{first}; or go without it: --without {name}");
             let why = format!("nobody knows what it runs: {why}");
             refusals.push(refusal(Some(name), why, Some(hint)));
             return plan;
@@ -141,6 +151,10 @@ fn plan_node(
         if let Some(Err(why)) = answers.get(name) {
             refusals.push(refusal(Some(name), format!("{what}: {why}"), None));
         }
+    }
+    if let Some(Err(why)) = facts.gate.get(name) {
+        let (why, hint) = with_hint(why);
+        refusals.push(refusal(Some(name), why, hint));
     }
     plan
 }

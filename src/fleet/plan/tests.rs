@@ -61,6 +61,7 @@ fn plan(config: &FleetConfig, choice: &Choice, change: impl FnOnce(&mut Facts)) 
             .collect(),
         backups: nodes.iter().map(ok).collect(),
         rehearsals: nodes.iter().map(ok).collect(),
+        gate: nodes.iter().map(ok).collect(),
         nodes,
         authority: Vec::new(),
     };
@@ -111,6 +112,32 @@ fn nodes_that_run_it_already_are_not_moved() {
     let order: Vec<&String> = plan.waves.iter().flat_map(|w| &w.nodes).collect();
     assert_eq!(order, ["n1", "n3"]);
     assert!(said(&plan).contains("runs it already"));
+}
+
+#[test]
+fn an_older_relman_is_found_before_anything_is_begun_and_the_hint_is_its_own() {
+    let config = fleet("mainnet", "", 6);
+    let older = "its relman (0.0.1, this one is 0.1.0) does not know what it was asked: chain; \
+                 hint: relman fleet bootstrap n2 --replace";
+    for place in ["looks", "gate"] {
+        let plan = plan(&config, &Choice::default(), |facts| match place {
+            "looks" => drop(facts.looks.insert("n2".into(), Err(older.into()))),
+            _ => drop(facts.gate.insert("n2".into(), Err(older.into()))),
+        });
+        let [refusal] = &plan.refusals[..] else {
+            panic!("one reason: {:?}", plan.refusals);
+        };
+        assert_eq!(refusal.node.as_deref(), Some("n2"));
+        assert!(
+            refusal.why.ends_with("what it was asked: chain"),
+            "{refusal:?}"
+        );
+        let hint = refusal.hint.as_deref().unwrap();
+        assert!(
+            hint.starts_with("relman fleet bootstrap n2 --replace"),
+            "{hint}"
+        );
+    }
 }
 
 #[test]

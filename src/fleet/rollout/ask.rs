@@ -9,10 +9,8 @@ use crate::fleet::config::NodeEntry;
 use crate::fleet::host::{Ask, Reply, Request};
 use crate::fleet::look::{Daemon, NodeLook};
 
-/// What is waited between two looks at a node of which nobody knows what it does.
+/// What is waited at most between two looks at a node of which nobody knows what it does.
 const POLL: Duration = Duration::from_secs(5);
-/// How long a node may be silent after its connection was lost: time to start anew.
-const SILENCE: Duration = Duration::from_secs(300);
 /// How long something that was begun on a node may take.
 const UNDER_WAY: Duration = Duration::from_secs(4 * 3_600);
 /// Every so many looks a node with something unfinished is told to finish it; it refuses while that is under way.
@@ -150,7 +148,8 @@ impl Run<'_> {
                     }
                     Err(_) => {
                         let since = heard.get(name).copied().unwrap_or(begun);
-                        if now.saturating_sub(since) < SILENCE && self.entry(name).is_some() {
+                        if now.saturating_sub(since) < self.m.patience && self.entry(name).is_some()
+                        {
                             open.push(name.clone());
                         }
                     }
@@ -162,13 +161,29 @@ impl Run<'_> {
             if turn % RECOVER_EACH == 0 && !unfinished.is_empty() {
                 self.ask_all(&unfinished);
             }
-            self.m.hosts.pause(POLL);
+            self.m.hosts.pause(pace(turn));
             self.look()?;
             self.renew()?;
             looks.extend(self.statuses(&open));
         }
         Ok(looks)
     }
+}
+
+/// What is waited before another look: most of what is waited for is over soon.
+pub(super) fn pace(turn: u32) -> Duration {
+    Duration::from_secs(u64::from(turn.max(1))).min(POLL)
+}
+
+/// The pauses, as far as all of them together are no longer than anybody wants to wait.
+pub(super) fn pauses(all: &[u64], patience: Duration) -> impl Iterator<Item = Duration> {
+    let mut sum = Duration::ZERO;
+    all.iter()
+        .map(|seconds| Duration::from_secs(*seconds))
+        .take_while(move |pause| {
+            sum += *pause;
+            sum <= patience
+        })
 }
 
 /// Whether a node counts as up.

@@ -12,8 +12,8 @@ use crate::fleet::config::{Strategy, Window};
 use crate::fleet::plan::{NodePlan, Plan};
 use crate::fleet::record::State;
 
-/// How often the budget is looked at before the rollout is held: a host may be starting anew.
-const BUDGET_TRIES: u32 = 6;
+/// How long the budget is looked at before the rollout is held: a host may be starting anew.
+const BUDGET_PATIENCE: Duration = Duration::from_secs(60);
 const BUDGET_PAUSE: Duration = Duration::from_secs(10);
 
 /// Whether the window is open at that time; why not, in words.
@@ -57,7 +57,8 @@ impl Run<'_> {
         going: &[String],
     ) -> Result<Option<(Vec<String>, Looks)>> {
         let names: Vec<String> = plan.nodes.iter().map(|n| n.name.clone()).collect();
-        let mut tries = 0;
+        let patience = BUDGET_PATIENCE.min(self.m.patience);
+        let until = self.m.hosts.uptime() + patience;
         loop {
             let looks = self.statuses(&names);
             for (name, look) in &looks {
@@ -72,13 +73,13 @@ impl Run<'_> {
                     return Ok(Some((going, looks)));
                 }
             }
-            tries += 1;
-            if tries >= BUDGET_TRIES {
+            let left = until.saturating_sub(self.m.hosts.uptime());
+            if left.is_zero() {
                 self.turn(State::Held, Some(&why));
                 self.write()?;
                 return Ok(None);
             }
-            if !self.wait(BUDGET_PAUSE)? {
+            if !self.wait(BUDGET_PAUSE.min(left))? {
                 return Ok(None);
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::ask::pauses;
 use super::begin::unfinished;
 use super::gates::Gate;
 use super::run::Run;
@@ -120,7 +121,7 @@ impl Run<'_> {
     /// # Errors
     /// Somebody else drives now.
     pub fn stop_until_done(&mut self, names: &[String]) -> Result<()> {
-        let mut pauses = AGAIN.iter();
+        let mut pauses = pauses(&AGAIN, self.m.patience);
         loop {
             let mut open = Vec::new();
             for (name, look) in self.statuses(names) {
@@ -147,7 +148,7 @@ impl Run<'_> {
             let Some(pause) = pauses.next().filter(|_| !open.is_empty()) else {
                 return Ok(());
             };
-            if !self.wait(Duration::from_secs(*pause))? {
+            if !self.wait(pause)? {
                 return Ok(());
             }
             let orders: Vec<(String, Request)> = open
@@ -206,13 +207,16 @@ impl Run<'_> {
     }
 
     fn yield_one(&mut self, other: &Record) -> Result<()> {
-        let (who, now) = (self.m.holder.who.clone(), self.now());
+        // Told with its name, so that two who tell each other know that they do.
+        let who = format!("{}, rollout {}", self.m.holder.who, self.record().id);
+        let now = self.now();
         let ledger = self.reachable();
         let copies = ledger.wish(&other.id, &who, Wanted::Yield, now)?;
         if let Some(holder) = copies.record.lease.keeps(now)
             && !(self.m.gone)(holder)
         {
             self.note(None, &format!("rollout {} was told to yield", other.id));
+            self.told.insert(other.id.clone());
             return Ok(());
         }
         let copies = ledger.take(&other.id, &self.m.holder, now, self.m.gone)?;

@@ -2,9 +2,8 @@
 //! back, offline, as in any rollback.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use super::ask::Looks;
+use super::ask::{Looks, pauses};
 use super::emergency::begin;
 use super::run::Run;
 use super::{Ended, Machine};
@@ -68,7 +67,7 @@ pub(super) fn go_on(mut run: Run<'_>) -> Result<Ended> {
 }
 
 fn bring_up(mut run: Run<'_>) -> Result<Ended> {
-    let mut pauses = AGAIN.iter();
+    let mut pauses = pauses(&AGAIN, run.m.patience);
     while run.is_running() {
         let ready: Vec<String> = run
             .record()
@@ -86,7 +85,7 @@ fn bring_up(mut run: Run<'_>) -> Result<Ended> {
             run.conclude_start("verified releases are back and run")?;
             break;
         };
-        if !run.wait(Duration::from_secs(*pause))? {
+        if !run.wait(pause)? {
             break;
         }
         run.put_all_back()?;
@@ -119,6 +118,10 @@ impl Run<'_> {
         if !up.is_empty() {
             // Once: whoever is not stopped by that is by the rollback itself, and nobody waits for it.
             self.stop_now(&up)?;
+        }
+        // Somebody else's emergency may have come first.
+        if self.obey()? && !self.is_running() {
+            return Ok(());
         }
         self.tell_back(&looks)
     }
@@ -161,7 +164,8 @@ impl Run<'_> {
                 Err(why) => self.enter(name, Step::Failed, Some(&why)),
             }
         }
-        self.write()
+        // Once some have gone, nobody sees any more which release was left.
+        self.settle_it()
     }
 
     /// The plan of the newest upgrade of this environment that moved anything.

@@ -38,7 +38,10 @@ impl Run<'_> {
         let running = self.expected(names);
         let gate = match &plan.environment.network {
             Some(gate) => self.gate(gate, &running)?,
-            None => Gate::Passed,
+            None => match self.alarm(&running) {
+                Some(why) => Gate::Failed(why),
+                None => Gate::Passed,
+            },
         };
         match gate {
             Gate::Passed => {
@@ -82,6 +85,9 @@ impl Run<'_> {
     pub fn gate(&mut self, gate: &NetworkGate, running: &[String]) -> Result<Gate> {
         let until = self.m.hosts.uptime() + Duration::from_secs(gate.timeout_seconds);
         loop {
+            if let Some(why) = self.alarm(running) {
+                return Ok(Gate::Failed(why));
+            }
             let (seen, at) = self.chains(running);
             let since = self.before;
             self.before = since.or_else(|| highest(&seen));
@@ -98,6 +104,16 @@ impl Run<'_> {
                 return Ok(Gate::Left);
             }
         }
+    }
+
+    /// What the watch policy calls for, if it stops a rollout; nodes other than `running` are meant to be down.
+    pub fn alarm(&mut self, running: &[String]) -> Option<String> {
+        let guard = self.m.guard?;
+        let nodes = self.record().nodes.iter().map(|n| n.name.clone());
+        let away = nodes.filter(|n| !running.contains(n)).collect();
+        let alarm = guard.look(self.m.hosts.uptime(), away)?;
+        self.must_go_back |= alarm.goes_back;
+        Some(alarm.why)
     }
 
     /// The newest height that any running node tells; none where nobody looks at the network.
@@ -197,8 +213,12 @@ impl Run<'_> {
         loop {
             let (away, unknown) = self.not_running(plan, names);
             let mut wrong = unknown;
+            let expected = self.expected(names);
+            if let Some(why) = self.alarm(&expected) {
+                return Ok(Gate::Failed(why));
+            }
             if let Some(gate) = &gate {
-                let (seen, at) = self.chains(&self.expected(names));
+                let (seen, at) = self.chains(&expected);
                 match judge(gate, &seen, at, None) {
                     Verdict::Healthy => {}
                     Verdict::Never(problems) => return Ok(Gate::Failed(problems.join("; "))),

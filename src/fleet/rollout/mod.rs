@@ -20,7 +20,10 @@ mod tests;
 mod upgrade;
 mod wishes;
 
+use std::time::Duration;
+
 use super::config::{NodeEntry, Notify};
+use super::guard::Guards;
 use super::host::Hosts;
 use super::ledger::Ledger;
 use super::notice::Herald;
@@ -41,12 +44,16 @@ pub struct Machine<'a> {
     pub notify: &'a [Notify],
     /// The nodes of the environment as `fleet.toml` has them, in order.
     pub nodes: &'a [NodeEntry],
+    /// How long a node that has fallen silent is waited for.
+    pub patience: Duration,
     /// Where records are.
     pub ledger: Ledger<'a>,
     /// Who drives.
     pub holder: Holder,
     /// Whether another holder cannot come back.
     pub gone: &'a dyn Fn(&Holder) -> bool,
+    /// Holds the network against the watch policy; none: nobody has one.
+    pub guard: Option<&'a dyn Guards>,
     /// Shows the record after each write.
     pub say: &'a dyn Fn(&Record),
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Ended, Machine};
 use crate::fleet::ledger::{Copies, Ledger, Reach, Unwritten};
 use crate::fleet::notice::{Notice, Occasion, tell_all};
-use crate::fleet::record::{Record, State, Step};
+use crate::fleet::record::{Record, RolloutId, State, Step};
 use crate::{Error, Result};
 
 /// How long people's wishes may go unnoticed while nothing else is done.
@@ -29,10 +29,14 @@ pub(super) struct Run<'a> {
     pub up: BTreeSet<String>,
     /// The newest height before that.
     pub before: Option<u64>,
+    /// A signed watch policy has all that was moved go back.
+    pub must_go_back: bool,
     /// Nodes that do not answer and are not asked again in this run.
     pub given_up: BTreeSet<String>,
     /// Nodes that were told to go back twice, since the first time got lost.
     pub retried: BTreeSet<String>,
+    /// Rollouts whose drivers were told to yield to this one.
+    pub told: BTreeSet<RolloutId>,
     warnings: Vec<String>,
     store_silent: bool,
 }
@@ -44,8 +48,10 @@ impl<'a> Run<'a> {
             written: m.hosts.uptime(),
             up: BTreeSet::new(),
             before: None,
+            must_go_back: false,
             given_up: BTreeSet::new(),
             retried: BTreeSet::new(),
+            told: BTreeSet::new(),
             warnings: Vec::new(),
             store_silent: false,
             copies,
@@ -134,6 +140,17 @@ impl<'a> Run<'a> {
                 self.warn(e.into_error().to_string());
                 Ok(())
             }
+        }
+    }
+
+    /// Writes what nobody may decide a second time: in an emergency into the store as well, unless it did not answer.
+    ///
+    /// # Errors
+    /// As [`Run::write`].
+    pub fn settle_it(&mut self) -> Result<()> {
+        match self.store_silent || !self.record().is_emergency() {
+            true => self.write(),
+            false => self.push(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ask::pace;
 use super::run::Run;
 use crate::Result;
 use crate::fleet::host::Request;
@@ -10,8 +11,6 @@ use crate::fleet::record::Step;
 
 /// How long a daemon may take to be healthy once it was started.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(300);
-/// What is waited between two looks at it.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// What came of a start.
 pub(super) enum Started {
@@ -34,12 +33,14 @@ impl Run<'_> {
         self.write()?;
         let order = (name.to_owned(), Request::Start);
         let truths = self.carry(std::slice::from_ref(&order))?;
-        let until = self.m.hosts.uptime() + HEALTHY_WITHIN;
+        let mut heard = self.m.hosts.uptime();
+        let until = heard + HEALTHY_WITHIN;
         let mut why = match truths.get(name) {
             Some(truth) => truth.said.clone().err(),
             None => None,
         };
         let one = [name.to_owned()];
+        let mut turn = 0;
         loop {
             let look = self.statuses(&one).remove(name);
             let look = look.unwrap_or_else(|| Err("it was not asked".into()));
@@ -48,7 +49,11 @@ impl Run<'_> {
             match self.is_well(name, &look) {
                 Ok(()) => return Ok(Started::Well),
                 Err(problem) => {
-                    if self.m.hosts.uptime() >= until {
+                    let now = self.m.hosts.uptime();
+                    if !silent {
+                        heard = now;
+                    }
+                    if now >= until || now.saturating_sub(heard) >= self.m.patience {
                         let step = if silent { Step::Silent } else { Step::Failed };
                         return Ok(Started::Badly(step, why.unwrap_or(problem)));
                     }
@@ -58,7 +63,8 @@ impl Run<'_> {
                     }
                 }
             }
-            self.m.hosts.pause(LOOK);
+            turn += 1;
+            self.m.hosts.pause(pace(turn));
             self.look()?;
             self.renew()?;
         }

@@ -15,6 +15,13 @@ impl Run<'_> {
     /// Somebody else drives now; the record cannot be written.
     pub fn drive(mut self) -> Result<Ended> {
         self.converge()?;
+        // What is so before anything is moved is what later looks are held against.
+        let running: Vec<String> = self.up.iter().cloned().collect();
+        if let (State::Running, Some(why)) = (self.record().state, self.alarm(&running)) {
+            self.must_go_back = false;
+            self.turn(State::Held, Some(&format!("nothing more is moved: {why}")));
+            self.write()?;
+        }
         loop {
             if self.obey()? {
                 continue;
@@ -59,14 +66,18 @@ impl Run<'_> {
             .iter()
             .find(|w| names.iter().any(|n| w.nodes.contains(n)));
         let moved = self.moved();
-        let back: Vec<String> = match plan.environment.on_failure {
+        let rule = match self.must_go_back {
+            true => OnFailure::RollBackAll,
+            false => plan.environment.on_failure,
+        };
+        let back: Vec<String> = match rule {
             OnFailure::Stop => Vec::new(),
             OnFailure::RollBackNode => names.to_vec(),
             OnFailure::RollBackWave => wave.map_or(Vec::new(), |w| w.nodes.clone()),
             OnFailure::RollBackAll => moved.clone(),
         };
         let back: Vec<String> = back.into_iter().filter(|n| moved.contains(n)).collect();
-        match plan.environment.on_failure {
+        match rule {
             OnFailure::Stop => self.turn(State::Held, Some(&why)),
             OnFailure::RollBackAll => self.go_back(&back, State::RolledBack, &why),
             _ => self.go_back(&back, State::Held, &why),

@@ -41,6 +41,12 @@ impl Run<'_> {
                     self.go_on();
                 }
             }
+            Wanted::Yield if self.goes_before(who) => {
+                self.note(
+                    None,
+                    &format!("goes on: it was told to yield {why}, which yields to it"),
+                );
+            }
             Wanted::Yield => {
                 for node in &mut self.record_mut().nodes {
                     node.back = None;
@@ -62,6 +68,14 @@ impl Run<'_> {
                 self.go_back(&moved, State::RolledBack, &why);
             }
         }
+    }
+
+    /// Whether `who` drives an emergency that was told to yield to this one, too: of two that tell each other, the one with
+    /// the later name goes on, and both know which that is.
+    fn goes_before(&self, who: &str) -> bool {
+        let own = &self.record().id;
+        let mut rivals = self.told.iter().filter(|rival| *rival < own);
+        rivals.any(|rival| who.ends_with(rival.as_str()))
     }
 
     /// Runs on, in whichever direction it went.

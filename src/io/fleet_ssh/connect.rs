@@ -252,6 +252,7 @@ mod tests {
             config: None,
             connect_timeout: Duration::from_secs(10),
             alive_timeout: Duration::from_secs(alive),
+            patience: Duration::from_secs(300),
             parallel: 1,
         }
     }

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use base64ct::{Base64, Encoding};
 use reqwest::Certificate;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -47,8 +46,7 @@ impl Clients {
             None => client.get(&to.url),
         };
         if let Some(auth) = &to.auth {
-            let token = Base64::encode_string(secret::credentials(auth)?.as_bytes());
-            let value = HeaderValue::from_str(&format!("Basic {token}"));
+            let value = HeaderValue::from_str(&secret::header(auth)?);
             let mut value = value.map_err(|_| "the credentials fit into no header".to_owned())?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);

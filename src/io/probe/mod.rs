@@ -63,6 +63,22 @@ impl Looks for Threads {
     }
 }
 
+/// Wires for who looks from another machine.
+#[cfg(feature = "maintainer")]
+#[derive(Clone, Default)]
+pub(super) struct Wires(Arc<Clients>);
+
+#[cfg(feature = "maintainer")]
+impl Wires {
+    /// One on which nothing lasts longer than until then.
+    pub(super) fn until(&self, deadline: Instant) -> impl Wire + use<> {
+        RealWire {
+            clients: Arc::clone(&self.0),
+            deadline,
+        }
+    }
+}
+
 /// The machine's wire for one look.
 struct RealWire {
     clients: Arc<Clients>,

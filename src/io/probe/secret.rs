@@ -3,28 +3,32 @@
 use std::io::Read;
 use std::path::Path;
 
+use base64ct::{Base64, Encoding};
+
 use crate::io::durable;
 use crate::io::node_dir::Dir;
 use crate::limits::MAX_SECRET_LEN;
 use crate::node::config::probe::Auth;
 
-/// `user:password`.
+/// What stands in the header that says who asks.
 ///
 /// # Errors
 /// In words, without the secret: the file is not there, is a link, or others can read it.
-pub(super) fn credentials(auth: &Auth) -> Result<String, String> {
+pub(super) fn header(auth: &Auth) -> Result<String, String> {
+    let basic = |pair: String| format!("Basic {}", Base64::encode_string(pair.as_bytes()));
     match auth {
         Auth::Cookie(file) => {
             let line = first_line(file)?;
             match line.contains(':') {
-                true => Ok(line),
+                true => Ok(basic(line)),
                 false => Err(format!(
                     "{} has no user:password in its first line",
                     file.display()
                 )),
             }
         }
-        Auth::Password { user, file } => Ok(format!("{user}:{}", first_line(file)?)),
+        Auth::Password { user, file } => Ok(basic(format!("{user}:{}", first_line(file)?))),
+        Auth::Token(file) => Ok(format!("Bearer {}", first_line(file)?)),
     }
 }
 

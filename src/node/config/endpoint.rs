@@ -19,6 +19,8 @@ pub enum Auth {
         /// The file with the password.
         file: PathBuf,
     },
+    /// A file whose first line is a bearer token.
+    Token(PathBuf),
 }
 
 /// An address and how to speak to it.
@@ -67,7 +69,9 @@ pub(super) fn take(keys: &mut Keys, dir: &Path) -> Option<Endpoint> {
         return None;
     };
     let url = url.trim().to_owned();
-    check_url(keys, &url, auth.is_some());
+    for problem in url_problems(&url, auth.is_some()) {
+        keys.problem(problem);
+    }
     if (ca.is_some() || pin.is_some()) && !url.starts_with("https://") {
         keys.problem("ca_file and pin_sha256 want an https:// address");
     }
@@ -103,29 +107,33 @@ fn auth(keys: &mut Keys, dir: &Path) -> Option<Auth> {
     }
 }
 
-fn check_url(keys: &mut Keys, url: &str, secret: bool) {
+/// What is wrong with an address that is asked, with a secret or without.
+pub fn url_problems(url: &str, secret: bool) -> Vec<&'static str> {
+    let mut problems = Vec::new();
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));
     let Some(rest) = rest else {
-        return keys.problem("url is no http:// or https:// address");
+        return vec!["url is no http:// or https:// address"];
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if url.len() > limits::MAX_URL_LEN || url.chars().any(|c| c.is_control() || c == ' ') {
-        keys.problem("url is too long or has spaces in it");
+        problems.push("url is too long or has spaces in it");
     }
     if authority.contains('@') {
-        return keys
-            .problem("url has credentials in it, wanted cookie_file, or user and password_file");
+        problems.push("url has credentials in it, wanted cookie_file, or user and password_file");
+        return problems;
     }
     if authority.is_empty() || rest.contains('#') {
-        return keys.problem("url has no host, or a fragment");
+        problems.push("url has no host, or a fragment");
+        return problems;
     }
     if secret && url.starts_with("http://") && !is_near(authority) {
-        keys.problem(
+        problems.push(
             "url is http:// and leaves this network, so the password could be read on the way, wanted https:// with ca_file or pin_sha256",
         );
     }
+    problems
 }
 
 /// Whether an authority is this machine or an address of a private network.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use super::endpoint::{Auth, Endpoint};
+pub use super::endpoint::{Auth, Endpoint, url_problems};
 use crate::node::probe::expect::Expectation;
 use crate::node::probe::lines::Level;
 use crate::node::probe::metrics::Measure;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Fake;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::node::host::{Service, ServiceState, Stop};
 use crate::node::probe::LogSource;
 
@@ -28,6 +28,9 @@ impl Service for Fake {
     fn stop(&self, at_once: bool) -> Result<Stop> {
         self.mutate(|w| {
             w.stops_at_once += u64::from(at_once);
+            if w.unstoppable && w.running.is_some() {
+                return Err(Error::failed("the daemon does not end"));
+            }
             let killed = w.hung && w.running.is_some();
             Ok(match w.running.take() {
                 None => Stop::Idle,

@@ -147,8 +147,30 @@ struct Line {
 /// Reads what a log has behind `place` and judges its lines; those written before `since` do not count.
 ///
 /// # Errors
-/// In words: it cannot be read.
+/// In words: it cannot be read, or is a journal without a line, from which nothing can be said.
 pub fn read(
+    wire: &dyn Wire,
+    source: &LogSource,
+    place: &Place,
+    since: Timestamp,
+    rules: &[Rules],
+) -> Result<LinesSeen, String> {
+    let seen = read_perhaps_none(wire, source, place, since, rules)?;
+    match (source, place) {
+        (_, Place::Journal(_)) => Ok(seen),
+        (LogSource::Unit(unit), _) if seen.read == 0 => Err(format!(
+            "the journal has no line of {}, not even systemd's own",
+            unit.unit
+        )),
+        _ => Ok(seen),
+    }
+}
+
+/// [`read`], where a journal may have no line: `since` may be long after the daemon's start.
+///
+/// # Errors
+/// In words: it cannot be read.
+pub fn read_perhaps_none(
     wire: &dyn Wire,
     source: &LogSource,
     place: &Place,
@@ -185,12 +207,6 @@ pub fn read(
                     .map(str::to_owned)
                     .or(last);
                 seen.judge(&of_entry(&entry), rules);
-            }
-            if seen.read == 0 && after.is_none() {
-                return Err(format!(
-                    "the journal has no line of {}, not even systemd's own",
-                    unit.unit
-                ));
             }
             if let Some(cursor) = last {
                 seen.place = Place::Journal(cursor);

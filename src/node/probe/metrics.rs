@@ -79,35 +79,93 @@ impl Selector {
     /// # Errors
     /// In words: there is none, one is no finite number, or the page is none of metrics.
     pub fn find(&self, page: &str) -> Result<Number, String> {
-        let (mut sum, mut found, mut count) = (0.0, 0_usize, 0);
-        for (line, number) in page.lines().zip(1..) {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            count += 1;
-            if count > MAX_SERIES {
-                return Err(format!("the page has more than {MAX_SERIES} samples"));
-            }
-            let wrong = || format!("line {number} of the page is no sample of a metric");
-            let (name, labels, rest) = series(line).ok_or_else(wrong)?;
-            let value = rest.split_whitespace().next().ok_or_else(wrong)?;
-            let value = float(value).ok_or_else(wrong)?;
-            let fits = name == self.name && self.labels.iter().all(|label| labels.contains(label));
-            if fits {
-                if !value.is_finite() {
-                    return Err(format!("{} is {value}, wanted a finite number", self.name));
-                }
-                sum += value;
-                found += 1;
-            }
-        }
-        match Number::real(sum) {
-            _ if found == 0 => Err(format!("there is no metric {self}")),
-            Some(number) => Ok(number),
-            None => Err(format!("the sum of {self} is no finite number")),
+        let mut sums = [Sum::of(self)];
+        find_all(page, &mut sums)?;
+        let [sum] = sums;
+        sum.end()
+    }
+}
+
+/// The series of one metric, added up.
+#[derive(Clone, Debug)]
+pub struct Sum<'a> {
+    selector: &'a Selector,
+    sum: f64,
+    found: usize,
+    odd: Option<f64>,
+}
+
+impl<'a> Sum<'a> {
+    /// Of nothing yet.
+    pub fn of(selector: &'a Selector) -> Self {
+        Sum {
+            selector,
+            sum: 0.0,
+            found: 0,
+            odd: None,
         }
     }
+
+    /// Takes a series if it is one of the metric; whether it is.
+    pub fn offer(&mut self, name: &str, labels: &[(String, String)], value: f64) -> bool {
+        let fits = name == self.selector.name
+            && self
+                .selector
+                .labels
+                .iter()
+                .all(|label| labels.contains(label));
+        if fits {
+            self.found += 1;
+            self.sum += value;
+            if !value.is_finite() {
+                self.odd.get_or_insert(value);
+            }
+        }
+        fits
+    }
+
+    /// The sum.
+    ///
+    /// # Errors
+    /// In words: no series was one, or one is no finite number.
+    pub fn end(&self) -> Result<Number, String> {
+        let selector = self.selector;
+        match (self.odd, Number::real(self.sum)) {
+            _ if self.found == 0 => Err(format!("there is no metric {selector}")),
+            (Some(odd), _) => Err(format!(
+                "{} is {odd}, wanted a finite number",
+                selector.name
+            )),
+            (None, Some(number)) => Ok(number),
+            (None, None) => Err(format!("the sum of {selector} is no finite number")),
+        }
+    }
+}
+
+/// Offers every sample of a page to each of `sums`.
+///
+/// # Errors
+/// In words: the page is none of metrics, or has more than [`MAX_SERIES`] samples.
+pub fn find_all(page: &str, sums: &mut [Sum<'_>]) -> Result<(), String> {
+    let mut count = 0;
+    for (line, number) in page.lines().zip(1..) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        count += 1;
+        if count > MAX_SERIES {
+            return Err(format!("the page has more than {MAX_SERIES} samples"));
+        }
+        let wrong = || format!("line {number} of the page is no sample of a metric");
+        let (name, labels, rest) = series(line).ok_or_else(wrong)?;
+        let value = rest.split_whitespace().next().ok_or_else(wrong)?;
+        let value = float(value).ok_or_else(wrong)?;
+        for sum in &mut *sums {
+            sum.offer(name, &labels, value);
+        }
+    }
+    Ok(())
 }
 
 impl std::fmt::Display for Selector {
@@ -180,7 +238,8 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-fn float(text: &str) -> Option<f64> {
+/// A sample's value as Prometheus writes it.
+pub fn float(text: &str) -> Option<f64> {
     match text {
         "+Inf" | "Inf" => Some(f64::INFINITY),
         "-Inf" => Some(f64::NEG_INFINITY),

@@ -48,7 +48,7 @@ pub struct Before {
 }
 
 /// Each pattern or level that lines are counted by.
-const LINES: [&str; 4] = [
+pub(in crate::node) const LINES: [&str; 4] = [
     "log_errors",
     "log_critical",
     "log_signatures",

@@ -118,6 +118,11 @@ pub enum Change {
         /// How old cosignatures may be, in hours; 0 for any age.
         max_age_hours: Option<u64>,
     },
+    /// When a network goes back.
+    Watch {
+        /// The watch policy, as it is written; none: nobody agrees on one any more.
+        policy: Option<String>,
+    },
     /// A new expiry; every other change brings one too.
     Renew {
         /// When root ends; by default as the configuration says.

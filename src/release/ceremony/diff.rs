@@ -9,6 +9,7 @@ use super::check::until;
 use super::{Base, Proposal, RoleDraft, StatementDraft, demand};
 use crate::Result;
 use crate::attest::dsse::short;
+use crate::hash::Sha256;
 use crate::release::publish::PEOPLE_MEMBER;
 use crate::release::state::Released;
 use crate::trust::policy::{Environment, KeyGroup, PolicyDocument};
@@ -236,8 +237,51 @@ fn delegations(lines: &mut Vec<String>, old: Option<&Targets>, new: &Targets, wh
     }
 }
 
+/// The lines of a watch policy, each with the table that it belongs to; without comments and empty ones.
+fn watch_lines(text: Option<&str>) -> Vec<String> {
+    let mut table = String::new();
+    let mut told = Vec::new();
+    for line in text.unwrap_or_default().lines().map(str::trim) {
+        match line {
+            "" => continue,
+            line if line.starts_with('#') => continue,
+            line if line.starts_with("[[") => table = format!("{line} "),
+            line if line.starts_with("name") => table.push_str(&format!("{line} ")),
+            _ => {}
+        }
+        told.push(format!("{table}{line}"));
+    }
+    told
+}
+
+/// What a watch policy loses and gains.
+fn watch(lines: &mut Vec<String>, old: Option<&str>, new: Option<&str>) {
+    if old == new {
+        return;
+    }
+    let digest = |text: Option<&str>| {
+        text.map_or("none".to_owned(), |text| Sha256::of(text.as_bytes()).hex())
+    };
+    changed(lines, "watch policy", digest(old), digest(new));
+    let (was, is) = (watch_lines(old), watch_lines(new));
+    for (mark, these, others) in [("-", &was, &is), ("+", &is, &was)] {
+        // A line counts as often as it is there.
+        let mut left: BTreeMap<&String, usize> = BTreeMap::new();
+        for line in others {
+            *left.entry(line).or_default() += 1;
+        }
+        for line in these {
+            match left.get_mut(line) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => lines.push(format!("{mark} watch: {line}")),
+            }
+        }
+    }
+}
+
 fn policy(old: &PolicyDocument, new: &PolicyDocument, who: &Who) -> Vec<String> {
     let mut lines = Vec::new();
+    watch(&mut lines, old.watch.as_deref(), new.watch.as_deref());
     changed(&mut lines, "project", &old.project, &new.project);
     changed(&mut lines, "log origin", &old.log.origin, &new.log.origin);
     let (was, is) = (&old.log.vkeys, &new.log.vkeys);

@@ -1,6 +1,7 @@
 //! Halts: any one on-call key stops new installs of what an environment runs, by a role of its own. It never makes
 //! anything installable, and touches neither daemons nor rollbacks. A newer agreement of the environment ends it. Pure.
 
+mod change;
 mod check;
 mod document;
 mod propose;
@@ -9,6 +10,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
+pub use change::{Change, all_present, changes};
 pub use check::{check, meaning, present};
 pub use document::{Halt, role_name, target_name};
 pub use propose::{Asked, Stop};

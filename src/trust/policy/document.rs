@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PolicyKey;
 use super::rules::{self, ApprovalRule, GateRule, TagRule};
-use crate::limits::MAX_POLICY_LEN;
+use crate::limits::{MAX_POLICY_LEN, MAX_WATCH_POLICY_LEN};
 use crate::trust::schema::TOP_LEVEL;
 use crate::trust::{json, key::PublicKey};
 use crate::{Error, Result};
@@ -42,6 +42,10 @@ pub struct PolicyDocument {
     pub environments: Vec<Environment>,
     /// What a release needs before it is published.
     pub cut: Cut,
+    /// When a network goes back: a watch policy, `watch.toml` as it was signed; nobody has agreed on one where it
+    /// is left out. Read by the room `watch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<String>,
 }
 
 /// The log.
@@ -279,6 +283,7 @@ impl PolicyDocument {
                 rebuilders: 0,
                 tag: TagRule::default(),
             },
+            watch: None,
         }
     }
 
@@ -321,6 +326,14 @@ impl PolicyDocument {
             _ => {}
         }
         rules::check(&self.cut.approvals, &self.cut.gates).or_else(refuse)?;
+        if let Some(watch) = &self.watch
+            && (watch.is_empty() || watch.len() as u64 > MAX_WATCH_POLICY_LEN)
+        {
+            return refuse(format!(
+                "its watch policy has {} bytes, wanted 1 to {MAX_WATCH_POLICY_LEN}",
+                watch.len()
+            ));
+        }
         let mut names = BTreeSet::new();
         for environment in &self.environments {
             environment.check_name()?;

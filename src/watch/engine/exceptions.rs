@@ -13,7 +13,6 @@ impl Engine {
         wanted: Action,
         found: &Judged,
         look: &Look,
-        at: i64,
     ) -> (Option<Action>, Vec<String>) {
         let mut action = wanted;
         let mut said = Vec::new();
@@ -23,9 +22,9 @@ impl Engine {
             }
             let holds = match &exception.when {
                 When::SingleNode => found.concerned == 1 && self.nodes.len() > 1,
-                When::Row { row, under_seconds } => self
-                    .held(row, at)
-                    .is_some_and(|held| held < ms(*under_seconds)),
+                When::Row { row, under_seconds } => {
+                    self.held(row).is_some_and(|held| held < ms(*under_seconds))
+                }
                 When::Declared { signal } => look.declared.contains_key(signal),
             };
             if holds {
@@ -37,8 +36,8 @@ impl Engine {
     }
 
     /// For how long a row has held, in milliseconds.
-    fn held(&self, name: &str, at: i64) -> Option<i64> {
+    fn held(&self, name: &str) -> Option<i64> {
         let place = self.policy.rows.iter().position(|r| r.name == name)?;
-        self.rows.get(place)?.held_ms(at)
+        self.rows.get(place)?.held_ms()
     }
 }

@@ -25,7 +25,14 @@ pub(super) struct Judged {
 }
 
 impl Engine {
-    pub(super) fn judge(&self, row: &Row, look: &Look, network: &Network, at: i64) -> Judged {
+    pub(super) fn judge(
+        &self,
+        row: &Row,
+        look: &Look,
+        expected: &[String],
+        network: &Network,
+        at: i64,
+    ) -> Judged {
         let condition = &row.condition;
         let Some(signal) = self.policy.signal(&condition.signal) else {
             return Judged::default();
@@ -33,7 +40,7 @@ impl Engine {
         let mut judged = match (signal.source, signal.network) {
             (Source::Person, _) => declared(signal, condition, look),
             (_, true) => self.of_network(signal, condition, network, at),
-            (_, false) => self.of_nodes(signal, condition, look, network, at),
+            (_, false) => self.of_nodes((signal, condition), look, expected, network, at),
         };
         alerts(row, look, &mut judged);
         judged
@@ -104,16 +111,16 @@ impl Engine {
 
     fn of_nodes(
         &self,
-        signal: &Signal,
-        condition: &Condition,
+        (signal, condition): (&Signal, &Condition),
         look: &Look,
+        expected: &[String],
         network: &Network,
         at: i64,
     ) -> Judged {
         let mut judged = Judged::default();
-        for node in &self.nodes {
+        for node in expected {
             let key = (Some(node.clone()), signal.name.clone());
-            let now = node_value(look, node, &signal.name, self.nodes.len(), network);
+            let now = node_value(look, node, &signal.name, expected.len(), network);
             let number = match (self.series.get(&key), now) {
                 // What a node does not tell at one look, it may have told a moment ago.
                 (Some(series), _) if condition.take != Take::Value => {
@@ -139,7 +146,7 @@ impl Engine {
                 (None, _) => judged.unknown.push(evidence(found(signal, &number))),
             }
         }
-        let (all, unknown) = (self.nodes.len(), judged.unknown.len());
+        let (all, unknown) = (expected.len(), judged.unknown.len());
         judged.holds = match (
             condition.nodes.enough(judged.concerned, all),
             condition.nodes.enough(judged.concerned + unknown, all),
@@ -237,7 +244,7 @@ fn found(signal: &Signal, number: &Number) -> String {
 }
 
 /// A row's condition for people.
-pub(in crate::watch) fn words(policy: &Policy, row: &Row) -> String {
+pub fn words(policy: &Policy, row: &Row) -> String {
     let condition = &row.condition;
     let unit = policy.signal(&condition.signal).map(|s| s.unit.as_str());
     let unit = unit.filter(|u| !u.is_empty()).map(|u| format!(" {u}"));

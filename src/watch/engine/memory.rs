@@ -5,6 +5,8 @@
 pub(super) struct RowMemory {
     /// The first look of those in a row at which it held.
     held_since: Option<i64>,
+    /// The last look at which it held.
+    held_until: i64,
     /// Looks at which it held since, in all.
     held: u32,
     /// Looks in a row at which it did not.
@@ -26,6 +28,7 @@ impl RowMemory {
             None => return,
             Some(true) => {
                 self.held_since.get_or_insert(at);
+                self.held_until = at;
                 self.held = self.held.saturating_add(1);
                 self.ended = 0;
             }
@@ -45,8 +48,9 @@ impl RowMemory {
         self.held >= samples
     }
 
-    /// Milliseconds since it began to hold.
-    pub(super) fn held_ms(&self, at: i64) -> Option<i64> {
-        self.held_since.map(|since| (at - since).max(0))
+    /// Milliseconds for which it was seen to hold.
+    pub(super) fn held_ms(&self) -> Option<i64> {
+        self.held_since
+            .map(|since| (self.held_until - since).max(0))
     }
 }

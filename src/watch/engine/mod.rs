@@ -5,11 +5,11 @@ mod exceptions;
 mod judge;
 mod memory;
 
-pub(super) use self::judge::words as condition_words;
-
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use self::judge::Judged;
+pub use self::judge::words as condition_words;
 use self::memory::RowMemory;
 use super::decision::{Decision, RowState, State};
 use super::network::{Growth, Network};
@@ -20,10 +20,13 @@ use super::series::{Number, Series};
 /// A signal of a node, or of the network where there is none.
 type Key = (Option<String>, String);
 
+/// The latest time that a look can have: the year 9999.
+const LAST_MS: i64 = 253_402_300_799_000;
+
 /// A policy at work on the nodes of one environment.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    policy: Policy,
+    policy: Arc<Policy>,
     nodes: Vec<String>,
     series: BTreeMap<Key, Series>,
     growth: Growth,
@@ -36,11 +39,11 @@ impl Engine {
     pub fn new(policy: Policy, nodes: Vec<String>) -> Self {
         Engine {
             rows: policy.rows.iter().map(|_| RowMemory::default()).collect(),
-            policy,
+            policy: Arc::new(policy),
             nodes,
             series: BTreeMap::new(),
             growth: Growth::default(),
-            last_at: i64::MIN,
+            last_at: 0,
         }
     }
 
@@ -65,30 +68,32 @@ impl Engine {
     /// Takes a look into account and decides. A look that is not later than the one before is taken for as late as it: a
     /// clock that was set back makes nothing younger.
     pub fn look(&mut self, look: &Look) -> Decision {
-        let at = look.at_ms.max(self.last_at);
+        let at = look.at_ms.clamp(0, LAST_MS).max(self.last_at);
         self.last_at = at;
+        let expected = self.expected(look);
         let network = Network::of(
             look,
-            &self.nodes,
+            &expected,
             self.policy.height_within,
             self.policy.clock_skew_seconds,
         );
         self.growth.saw(at, network.height);
-        self.remember(look, &network, at);
-        let rows: Vec<Row> = self.policy.rows.clone();
-        let mut judged = Vec::with_capacity(rows.len());
-        for (place, row) in rows.iter().enumerate() {
-            let found = self.judge(row, look, &network, at);
+        self.remember(look, &expected, &network, at);
+        let policy = Arc::clone(&self.policy);
+        let mut judged = Vec::with_capacity(policy.rows.len());
+        for (place, row) in policy.rows.iter().enumerate() {
+            let found = self.judge(row, look, &expected, &network, at);
             if let Some(memory) = self.rows.get_mut(place) {
                 memory.saw(found.holds, at, row.samples, self.policy.stale_seconds);
             }
             judged.push(found);
         }
-        let states = rows
+        let states = policy
+            .rows
             .iter()
             .zip(&judged)
             .enumerate()
-            .map(|(place, (row, found))| self.state(place, row, found, look, at))
+            .map(|(place, (row, found))| self.state(place, row, found, look))
             .collect();
         Decision {
             at_ms: at,
@@ -101,14 +106,25 @@ impl Engine {
         }
     }
 
+    /// The nodes whose daemon is meant to run.
+    fn expected(&self, look: &Look) -> Vec<String> {
+        let nodes = self.nodes.iter();
+        nodes.filter(|n| !look.away.contains(*n)).cloned().collect()
+    }
+
     /// Adds the look's values to the past.
-    fn remember(&mut self, look: &Look, network: &Network, at: i64) {
+    fn remember(&mut self, look: &Look, expected: &[String], network: &Network, at: i64) {
         let window = self.policy.longest_window();
-        let mut add = |key: Key, counter: bool, value: f64| {
-            self.series
-                .entry(key)
-                .or_insert_with(|| Series::new(window, counter))
-                .add(at, value);
+        let mut add = |key: Key, counter: bool, from_zero: bool, value: f64| {
+            let series = self.series.entry(key).or_insert_with(|| {
+                let mut series = Series::new(window, counter);
+                // Lines of a log are counted from where the watch begins.
+                if from_zero {
+                    series.add(at, 0.0);
+                }
+                series
+            });
+            series.add(at, value);
         };
         for signal in &self.policy.signals {
             match (signal.source, signal.network) {
@@ -123,18 +139,16 @@ impl Engine {
                         _ => None,
                     };
                     if let Some(value) = value {
-                        add((None, signal.name.clone()), signal.counter, value);
+                        add((None, signal.name.clone()), signal.counter, false, value);
                     }
                 }
                 (_, false) => {
-                    for node in &self.nodes {
-                        let value = node_value(look, node, &signal.name, self.nodes.len(), network);
+                    for node in expected {
+                        let value = node_value(look, node, &signal.name, expected.len(), network);
                         if let Ok(value) = value {
-                            add(
-                                (Some(node.clone()), signal.name.clone()),
-                                signal.counter,
-                                value,
-                            );
+                            let from_zero = signal.source == Source::Journal;
+                            let key = (Some(node.clone()), signal.name.clone());
+                            add(key, signal.counter, from_zero, value);
                         }
                     }
                 }
@@ -142,9 +156,9 @@ impl Engine {
         }
     }
 
-    fn state(&self, place: usize, row: &Row, found: &Judged, look: &Look, at: i64) -> RowState {
+    fn state(&self, place: usize, row: &Row, found: &Judged, look: &Look) -> RowState {
         let memory = self.rows.get(place).copied().unwrap_or_default();
-        let held = memory.held_ms(at);
+        let held = memory.held_ms();
         let begun = memory.has_begun(row.samples);
         let due = |held: i64| {
             let over = row.steps.iter().filter(|s| ms(s.after_seconds) <= held);
@@ -159,7 +173,7 @@ impl Engine {
             without = without.max(found.alerted);
         }
         let (action, held_back_by) = match without {
-            Some(wanted) => self.after_exceptions(row, wanted, found, look, at),
+            Some(wanted) => self.after_exceptions(row, wanted, found, look),
             None => (None, Vec::new()),
         };
         let next = held.and_then(|held| {

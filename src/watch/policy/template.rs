@@ -372,7 +372,7 @@ step = [{ after_seconds = 0, action = "observe" }]
 name = "single-node"
 says = "Single node crashed (restart node, don't rollback network)"
 when = "single-node"
-rows = ["crashed-nodes", "memory-leak"]
+rows = ["crashed-nodes"]
 action = "restart"
 
 [[exception]]

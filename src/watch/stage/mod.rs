@@ -310,7 +310,7 @@ impl Run {
             });
             match found
                 .iter_mut()
-                .find(|(v, text, _)| (*v, &*text) == (verdict, &values))
+                .find(|(v, text, _)| *v == verdict && *text == values)
             {
                 Some((.., nodes)) => nodes.push(node),
                 None => found.push((verdict, values, vec![node])),

@@ -7,6 +7,7 @@ mod faults;
 mod kills;
 mod mirror;
 mod races;
+mod records;
 mod rules;
 mod server;
 

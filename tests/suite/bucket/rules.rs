@@ -13,7 +13,7 @@ use super::faults::{Fault, block_on};
 use super::{Bucket, CHECKPOINT, TIMESTAMP, large, stamp};
 
 impl Bucket {
-    fn put(&self, path: &str, bytes: &[u8]) {
+    pub(super) fn put(&self, path: &str, bytes: &[u8]) {
         let path = Path::from(format!("some/prefix/{path}"));
         block_on(self.objects.put(&path, bytes.to_vec().into())).unwrap();
     }

@@ -233,6 +233,7 @@ fn an_upgrade_under_way_yields_to_an_emergency_before_its_next_step() {
     let stopped = std::cell::RefCell::new(None);
     let ended = case.at(&driver, false, |m| {
         let m = Machine {
+            guard: None,
             say: &|record| {
                 if record.step("n002") == Some(Step::Watching) && stopped.borrow().is_none() {
                     *stopped.borrow_mut() = Some(case.stop(&on_call));
@@ -274,6 +275,7 @@ fn a_newer_stop_ends_a_rollback_that_starts_nodes() {
     let stopped = std::cell::RefCell::new(None);
     let ended = case.at(&driver, false, |m| {
         let m = Machine {
+            guard: None,
             say: &|record| {
                 if record.step("n001") == Some(Step::RolledBack) && stopped.borrow().is_none() {
                     *stopped.borrow_mut() = Some(case.stop(&on_call));
@@ -298,4 +300,71 @@ fn a_newer_stop_ends_a_rollback_that_starts_nodes() {
         .unwrap();
     assert_eq!(started.record.state, State::Done);
     case.all_run(OLD);
+}
+
+#[test]
+fn of_two_operators_who_begin_the_same_emergency_at_once_exactly_one_goes_on() {
+    let case = upgraded(4);
+    let environment = &case.config.environments[0];
+    // Each is in the store before either looks who else is.
+    let both = std::sync::Barrier::new(2);
+    let begin = |chance: &str| {
+        let writes = std::cell::Cell::new(0);
+        let desk = case.desk();
+        case.at(&desk, false, |m| {
+            let m = Machine {
+                say: &|record| {
+                    writes.set(writes.get() + 1);
+                    if writes.get() == 2 {
+                        assert_eq!(record.in_step(&[Step::Stopped]).len(), 4);
+                        both.wait();
+                    }
+                },
+                ledger: m.ledger,
+                holder: m.holder.clone(),
+                ..*m
+            };
+            rollback(&m, environment, &case.names(), &Orders::default(), chance)
+        })
+        .unwrap()
+    };
+    let (one, other) = std::thread::scope(|threads| {
+        let one = threads.spawn(|| begin("0000000b"));
+        let other = threads.spawn(|| begin("0000000c"));
+        (one.join().unwrap(), other.join().unwrap())
+    });
+    assert_eq!(one.record.state, State::Aborted, "{:?}", one.record.reason);
+    let reason = one.record.reason.clone().unwrap();
+    assert!(reason.contains(other.record.id.as_str()), "{reason}");
+    assert_eq!(other.record.state, State::Done, "{:?}", other.record.reason);
+    case.all_run(OLD);
+    case.is_true(&other.record);
+}
+
+#[test]
+fn nobody_waits_longer_for_a_silent_node_than_was_asked_for() {
+    let case = upgraded(4);
+    let gone = case.hosts.uptime() + Duration::from_secs(40_000);
+    case.hosts
+        .with("n002", |n| n.faults.push(Fault::SilentUntil(gone)));
+    let time = |patience: u64| {
+        let desk = case.desk();
+        let begun = case.hosts.uptime();
+        let environment = &case.config.environments[0];
+        let ended = case.at(&desk, false, |m| {
+            let m = Machine {
+                patience: Duration::from_secs(patience),
+                ledger: m.ledger,
+                holder: m.holder.clone(),
+                ..*m
+            };
+            stop(&m, environment, &case.names(), "0000000d")
+        });
+        assert_eq!(ended.unwrap().record.state, State::Held);
+        case.hosts.pass(Duration::from_secs(1));
+        case.hosts.uptime() - begun
+    };
+    let (short, long) = (time(6), time(300));
+    assert!(long > Duration::from_secs(120), "{long:?}");
+    assert!(short * 2 < long, "{short:?} {long:?}");
 }

@@ -2,6 +2,7 @@
 
 mod emergency;
 mod failure;
+mod guard;
 mod killed;
 mod scale;
 mod smooth;
@@ -74,12 +75,14 @@ impl Case {
             herald: &self.herald,
             notify: &self.config.notify,
             nodes: &self.config.nodes,
+            patience: self.config.ssh.patience,
             ledger: Ledger {
                 local: &desk.local,
                 store: Some(&self.store),
             },
             holder: desk.holder.clone(),
             gone: &is_gone,
+            guard: None,
             say: &|_| {},
         })
     }

@@ -121,6 +121,10 @@ impl Draft {
                 }
                 Ok(())
             }
+            Change::Watch { policy } => {
+                self.policy.watch.clone_from(policy);
+                Ok(())
+            }
             Change::Renew { until } => {
                 self.until = until.or(self.until);
                 Ok(())

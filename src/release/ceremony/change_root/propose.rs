@@ -185,6 +185,8 @@ impl std::fmt::Display for Change {
             Change::Environment { name, .. } => write!(f, "rules of {name}"),
             Change::Cut(_) => f.write_str("rules of every release"),
             Change::Witnesses { .. } => f.write_str("witnesses of the log"),
+            Change::Watch { policy: Some(_) } => f.write_str("the watch policy"),
+            Change::Watch { policy: None } => f.write_str("no watch policy"),
             Change::Renew { .. } => f.write_str("renew root"),
         }
     }

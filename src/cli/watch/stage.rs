@@ -1,37 +1,40 @@
-//! `relman watch stage`: a release on all nodes over the first minutes, hour, day or week.
+//! `relman watch stage`: a release on all nodes over the first minutes, hour, day or week, as it is seen now or was
+//! recorded.
 
-use std::io::BufRead;
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::args::{Cli, StageArg, WatchStageArgs};
-use super::policy_file::policy;
-use super::project::{Project, start_dir};
-use super::watch_report::{Signing, data, finish, lines, place};
-use crate::error::Context;
+use super::report::{Signing, data, finish, lines, place};
+use crate::cli::args::{Cli, StageArg, WatchStageArgs};
+use crate::cli::fleet::wiring::Wiring;
+use crate::cli::policy_file::policy;
+use crate::cli::project::{Project, start_dir};
 use crate::io::lock::Lock;
-use crate::io::{clock, durable};
-use crate::limits::{MAX_RELEASE_STAGE_LEN, MAX_WATCH_LINE_LEN, MAX_WATCH_RECORDING_LEN};
+use crate::io::watch::Sources;
+use crate::io::{clock, durable, recordings};
+use crate::limits::MAX_RELEASE_STAGE_LEN;
 use crate::node::stage::items::Stage;
 use crate::release::cut::Events;
 use crate::release::tag::Tag;
 use crate::trust::policy::is_rule_name;
 use crate::ui::{Answer, Progress, text};
+use crate::watch::looker::Looker;
+use crate::watch::policy::Policy;
 use crate::watch::recording::{Header, Line};
 use crate::watch::sample::Look;
 use crate::watch::stage::{About, Ended, Run, drive};
 use crate::{Error, Kind, Result};
 
 /// Where looks come from.
-pub(super) struct Looks<'a> {
+struct Looks<'a> {
     /// The nodes that are looked at.
-    pub(super) nodes: Vec<String>,
+    nodes: Vec<String>,
     /// The next look; none: there are no more.
-    pub(super) next: Box<dyn FnMut() -> Result<Option<Look>> + 'a>,
+    next: Box<dyn FnMut() -> Result<Option<Look>> + 'a>,
     /// They are of now: there is time between them, and each may be the last before a kill.
-    pub(super) is_live: bool,
+    is_live: bool,
 }
 
 /// `relman watch stage`.
@@ -42,29 +45,40 @@ pub fn run(cli: &Cli, args: &WatchStageArgs, progress: &mut Progress) -> Result<
             args.env
         )));
     }
+    let policy = policy(cli, args.policy.policy.as_deref(), progress)?.policy;
     let Some(recording) = &args.recording else {
-        return Err(
-            Error::usage("a stage is judged by looks, and no recording is named")
-                .hint("name what `relman watch` has recorded: --recording FILE"),
-        );
+        let wiring = Wiring::new(cli, &args.place, None, true)?;
+        wiring.config.environment(&args.env)?;
+        let nodes: Vec<String> = wiring
+            .nodes_of(&args.env)
+            .into_iter()
+            .map(|node| node.name)
+            .collect();
+        let mut sources = Sources::new(&wiring.config, &args.env, wiring.hosts(), None)?;
+        let live = Looks {
+            nodes: nodes.clone(),
+            next: Box::new(|| Ok(Some(sources.look(&nodes, &policy)))),
+            is_live: true,
+        };
+        return over(cli, args, &policy, live, progress);
     };
     let looks = recorded(&start_dir(cli)?.join(recording), &args.env)?;
-    over(cli, args, looks, progress)
+    over(cli, args, &policy, looks, progress)
 }
 
 /// A stage over these looks.
 ///
 /// # Errors
 /// Kind failed: a run is unfinished and is not to go on; the store cannot be written.
-pub(super) fn over(
+fn over(
     cli: &Cli,
     args: &WatchStageArgs,
+    policy: &Policy,
     mut looks: Looks,
     progress: &mut Progress,
 ) -> Result<Answer> {
     let project = Project::find(cli)?;
     let tag = Tag::parse(&args.tag, project.config.tags.pattern)?;
-    let policy = policy(cli, args.policy.as_deref())?.policy;
     let stage = match args.stage {
         StageArg::Immediate => Stage::Immediate,
         StageArg::Hour => Stage::Hour,
@@ -88,9 +102,9 @@ pub(super) fn over(
     let kept = durable::read_bounded(&path, MAX_RELEASE_STAGE_LEN)?;
     let again = format!("rm {}", path.display());
     let mut run = match (kept, args.resume) {
-        (None, _) => Run::begin(&policy, stage, about)?,
+        (None, _) => Run::begin(policy, stage, about)?,
         (Some(bytes), true) => {
-            Run::resume(&policy, stage, &about, &bytes).map_err(|e| e.hint(again))?
+            Run::resume(policy, stage, &about, &bytes).map_err(|e| e.hint(again))?
         }
         (Some(_), false) => {
             return Err(Error::failed(format!(
@@ -162,43 +176,27 @@ fn tell(run: &Run, told: &mut Vec<Value>, progress: &mut Progress) {
 
 /// The looks of a recording.
 fn recorded(path: &Path, environment: &str) -> Result<Looks<'static>> {
-    let shown = path.display().to_string();
-    let file = durable::open_file(path)?
-        .ok_or_else(|| Error::usage(format!("there is no recording {shown}")))?;
-    let length = durable::file_len(path)?;
-    if length > MAX_WATCH_RECORDING_LEN {
-        return Err(Error::usage(format!(
-            "{shown} has {length} bytes, at most {MAX_WATCH_RECORDING_LEN} are read"
-        )));
-    }
-    let mut reader = std::io::BufReader::new(file);
-    let mut line = move || -> Result<Option<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        let mut part = std::io::Read::take(&mut reader, MAX_WATCH_LINE_LEN + 1);
-        let count = part
-            .read_until(b'\n', &mut bytes)
-            .or_failed(|| format!("cannot read {shown}"))?;
-        // A line without an end was being written when its writer was killed.
-        let is_torn = !bytes.ends_with(b"\n") && bytes.len() as u64 <= MAX_WATCH_LINE_LEN;
-        Ok((count > 0 && !is_torn).then_some(bytes))
-    };
-    let first = line()?.ok_or_else(|| Error::usage("the recording is empty"))?;
-    let header = Header::parse(&first)?;
+    let name = path.display().to_string();
+    let mut lines = recordings::read(path)?;
+    let (_, first) = lines
+        .next()
+        .ok_or_else(|| Error::usage(format!("{name} is empty, so no recording")))??;
+    let header = Header::parse(&first).map_err(|e| e.under(name.clone()))?;
     if header.environment != environment {
         return Err(Error::usage(format!(
             "the recording is of {}, wanted {environment}",
             text::line(&header.environment)
         )));
     }
-    let mut number = 1;
-    let next = move || loop {
-        let Some(bytes) = line()? else {
-            return Ok(None);
-        };
-        number += 1;
-        if let Line::Look(look) = Line::parse(&bytes, number)? {
-            return Ok(Some(look));
+    let next = move || {
+        for line in lines.by_ref() {
+            let (number, bytes) = line?;
+            let parsed = Line::parse(&bytes, number).map_err(|e| e.under(name.clone()))?;
+            if let Line::Look(look) = parsed {
+                return Ok(Some(look));
+            }
         }
+        Ok(None)
     };
     Ok(Looks {
         nodes: header.nodes,

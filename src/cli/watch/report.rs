@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::approve;
-use super::args::{Cli, HttpArgs, ReportArgs, StoreArgs};
-use super::desk::Desk;
-use super::project::{Project, start_dir, store_and_root};
 use crate::attest::Envelope;
+use crate::cli::approve;
+use crate::cli::args::{Cli, HttpArgs, ReportArgs, StoreArgs};
+use crate::cli::desk::Desk;
+use crate::cli::project::{Project, start_dir, store_and_root};
 use crate::io::drafts::LocalDrafts;
 use crate::io::{clock, durable};
 use crate::keys::Signer;

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::approve::evidence;
-use super::args::{Cli, WatchChecklistArgs};
-use super::project::{Project, start_dir};
-use super::watch_report::{Signing, data, finish, lines, place};
+use super::report::{Signing, data, finish, lines, place};
+use crate::cli::approve::evidence;
+use crate::cli::args::{Cli, WatchChecklistArgs};
+use crate::cli::project::{Project, start_dir};
 use crate::io::lock::Lock;
 use crate::io::{clock, durable};
 use crate::limits::MAX_CHECKLIST_LEN;
