@@ -1,6 +1,7 @@
 //! What a node's answers say about it. Pure; nothing here is believed beyond what it says: an answer that lacks a member is
 //! an answer that says nothing.
 
+mod log_memory;
 mod signals;
 
 use jiff::Timestamp;
@@ -9,8 +10,9 @@ use serde_json::Value;
 
 use super::host::{Document, Reply};
 
-pub use signals::{LogLook, SignalsLook, metrics_of};
 pub use crate::node::chain::Chain as ChainLook;
+pub use log_memory::LogMemory;
+pub use signals::{LogLook, SignalsLook, metrics_of};
 
 /// What runs as the daemon of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -119,7 +119,7 @@ impl Node<'_> {
                 ask(
                     &*looks,
                     PAGE,
-                    Box::new(move |wire| page(wire, &to, &selectors)),
+                    Box::new(move |wire| page_seen(wire, &to, &selectors)),
                 );
             }
             Some(_) => {}
@@ -202,19 +202,30 @@ impl Node<'_> {
     }
 }
 
-/// Every metric, or why it is unknown, in the order in which they were asked for.
-fn page(
+/// Every metric of a page, or why it is unknown, in the order in which they were asked for.
+///
+/// # Errors
+/// In words: there is no page, or it is none of metrics.
+pub fn page(
+    wire: &dyn Wire,
+    to: &Endpoint,
+    selectors: &[Selector],
+) -> std::result::Result<Vec<std::result::Result<f64, String>>, String> {
+    let page = metrics::page(wire.http(to, None, MAX_METRICS_LEN)?)?;
+    let mut sums: Vec<Sum> = selectors.iter().map(Sum::of).collect();
+    metrics::find_all(&page, &mut sums)?;
+    let found = sums.iter().map(|sum| sum.end().map(|n| n.as_f64()));
+    Ok(found.collect())
+}
+
+/// The same as what a look gives: a number, or words.
+fn page_seen(
     wire: &dyn Wire,
     to: &Endpoint,
     selectors: &[Selector],
 ) -> std::result::Result<Seen, String> {
-    let page = metrics::page(wire.http(to, None, MAX_METRICS_LEN)?)?;
-    let mut sums: Vec<Sum> = selectors.iter().map(Sum::of).collect();
-    metrics::find_all(&page, &mut sums)?;
-    let found = sums.iter().map(|sum| match sum.end() {
-        Ok(number) => json!(number.as_f64()),
-        Err(why) => json!(why),
-    });
+    let found = page(wire, to, selectors)?.into_iter();
+    let found = found.map(|found| found.map_or_else(Value::from, Value::from));
     Ok(Seen::Json(Value::Array(found.collect())))
 }
 

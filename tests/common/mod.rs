@@ -10,6 +10,7 @@ pub mod machine;
 pub mod network;
 pub mod nginx;
 pub mod power;
+pub mod prometheus;
 pub mod publication;
 pub mod relman;
 pub mod strace;

@@ -56,6 +56,7 @@ const PAGES: &[&str] = &[
     "docs/runbook.md",
     "docs/stores.md",
     "docs/threat-model.md",
+    "docs/watch-sources.md",
     "docs/watch.md",
     "docs/troubleshooting.md",
     "docs/witness.md",

@@ -67,6 +67,7 @@ mod node;
 mod node_cli;
 mod node_daemon_cli;
 mod node_fault_cli;
+mod node_signals_cli;
 mod others_cli;
 mod passphrase_cli;
 mod projection_cli;
@@ -87,7 +88,11 @@ mod tuf_http;
 mod verify_cli;
 mod verify_http_cli;
 mod watch_cli;
+#[cfg(feature = "maintainer")]
+mod watch_sources;
 mod watch_stage_cli;
+#[cfg(feature = "maintainer")]
+mod watch_webhook;
 mod witness_cli;
 mod witness_client;
 mod witness_server;

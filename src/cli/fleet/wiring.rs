@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::read;
 use crate::cli::args::{Cli, FleetPlaceArgs};
@@ -9,10 +10,12 @@ use crate::cli::policy_file;
 use crate::cli::project::{Project, start_dir};
 use crate::fleet::config::{FleetConfig, NodeEntry};
 use crate::fleet::guard::{Guard, Guards};
+use crate::fleet::host::Hosts;
 use crate::fleet::ledger::Ledger;
 use crate::fleet::record::{Record, RolloutId};
 use crate::fleet::records::Records;
 use crate::fleet::rollout::Machine;
+use crate::io::clock;
 use crate::io::fleet_ssh::SshHosts;
 use crate::io::herald::Heralds;
 use crate::io::identity::{Identity, random};
@@ -29,7 +32,7 @@ const CHANCE: usize = 8;
 pub(in crate::cli) struct Wiring {
     /// The fleet.
     pub config: FleetConfig,
-    hosts: SshHosts,
+    hosts: Arc<SshHosts>,
     heralds: Heralds,
     local: RecordDir,
     store: Option<Box<dyn Records>>,
@@ -83,7 +86,7 @@ impl Wiring {
             local: RecordDir::local(&work_dir),
             identity: Identity::here()?,
             config,
-            hosts,
+            hosts: Arc::new(hosts),
             store,
             alone,
         })
@@ -157,7 +160,7 @@ impl Wiring {
         };
         let gone = |holder: &crate::store::lease::Holder| self.identity.is_gone(holder);
         work(&Machine {
-            hosts: &self.hosts,
+            hosts: self.hosts.as_ref(),
             herald: &self.heralds,
             notify: &self.config.notify,
             nodes: &nodes,
@@ -195,13 +198,19 @@ impl Wiring {
             .into_iter()
             .map(|n| n.name)
             .collect();
-        let sources = Sources::new(&self.config, environment, &self.hosts, None)?;
+        let sources = self.sources(environment);
         let engine = Engine::new(chosen.policy, names);
         Ok(Some(Guard::new(
             engine,
             Box::new(sources),
             chosen.is_signed,
         )))
+    }
+
+    /// All sources of an environment; lines of logs count from now on.
+    pub fn sources(&self, environment: &str) -> Sources {
+        let hosts: Arc<dyn Hosts + Send + Sync> = self.hosts.clone();
+        Sources::new(&self.config, environment, hosts, clock::now())
     }
 
     /// The rollout that the arguments name, or the only one that is not over.

@@ -15,7 +15,6 @@ use crate::cli::project::{Project, start_dir};
 use crate::fleet::record::{Record, RolloutId, State, Step};
 use crate::io::clock;
 use crate::io::recordings::Recorder;
-use crate::io::watch::Sources;
 use crate::io::watch::webhook::Receiver;
 use crate::ui::{Answer, Progress};
 use crate::watch::decision::{Decision, Verdict};
@@ -69,7 +68,14 @@ pub fn run(cli: &Cli, args: &WatchLiveArgs, progress: &mut Progress) -> Result<A
         None => None,
         Some(address) => Some(Receiver::listen(address, &wiring.config, env)?),
     };
-    let mut sources = Sources::new(&wiring.config, env, wiring.hosts(), receiver)?;
+    let mut sources = wiring.sources(env);
+    if let Some(receiver) = receiver {
+        progress.say(&format!(
+            "Alertmanager's webhook is http://{}/",
+            receiver.address()
+        ));
+        sources = sources.with_alertmanager(receiver);
+    }
     let now = clock::now();
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
     let watch_dir = work_dir.join("watch");

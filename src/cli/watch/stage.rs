@@ -12,7 +12,6 @@ use crate::cli::fleet::wiring::Wiring;
 use crate::cli::policy_file::policy;
 use crate::cli::project::{Project, start_dir};
 use crate::io::lock::Lock;
-use crate::io::watch::Sources;
 use crate::io::{clock, durable, recordings};
 use crate::limits::MAX_RELEASE_STAGE_LEN;
 use crate::node::stage::items::Stage;
@@ -54,7 +53,7 @@ pub fn run(cli: &Cli, args: &WatchStageArgs, progress: &mut Progress) -> Result<
             .into_iter()
             .map(|node| node.name)
             .collect();
-        let mut sources = Sources::new(&wiring.config, &args.env, wiring.hosts(), None)?;
+        let mut sources = wiring.sources(&args.env);
         let live = Looks {
             nodes: nodes.clone(),
             next: Box::new(|| Ok(Some(sources.look(&nodes, &policy)))),

@@ -10,8 +10,9 @@ use super::NodeEntry;
 use crate::limits::MAX_WATCH_SECONDS;
 use crate::node::config::probe::{Auth, Endpoint, url_problems};
 
-/// How long an alert counts that is not repeated, by default: three times Alertmanager's usual `group_interval`.
-const STALE_ALERTS: u64 = 900;
+/// How long an alert counts that is not repeated, by default: five times what `relman monitor export` has it
+/// repeated after.
+const STALE_ALERTS: u64 = 300;
 /// A label's value, in bytes.
 const MAX_INSTANCE_LEN: usize = 255;
 
@@ -181,7 +182,7 @@ mod tests {
         );
         let config = config.unwrap();
         assert_eq!(config.watch.prometheus, None);
-        assert_eq!(config.watch.alertmanager_stale, Duration::from_secs(900));
+        assert_eq!(config.watch.alertmanager_stale, Duration::from_secs(300));
         let instances: Vec<&str> = config.nodes.iter().map(NodeEntry::instance).collect();
         assert_eq!(instances, ["n0", "10.0.0.2:9100", "b"]);
     }

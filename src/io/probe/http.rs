@@ -21,8 +21,8 @@ use crate::node::probe::Reply;
 
 const CHUNK_LEN: usize = 64 * 1024;
 
-/// Whom a client trusts: it can be shared by all who trust the same.
-type Trust = (Option<PathBuf>, Option<Sha256>);
+/// Whom a client trusts: certificates, one key, or (for TLS) whom the system trusts. It can be shared by all who trust the same.
+type Trust = (Option<PathBuf>, Option<Sha256>, bool);
 
 /// The connections of all looks.
 #[derive(Default)]
@@ -70,7 +70,7 @@ impl Clients {
     }
 
     fn client(&self, to: &Endpoint) -> Result<Client, String> {
-        let trust = (to.ca.clone(), to.pin);
+        let trust = (to.ca.clone(), to.pin, to.url.starts_with("https://"));
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(&trust) {
             return Ok(client.clone());
@@ -84,19 +84,16 @@ impl Clients {
             .pool_max_idle_per_host(0)
             .redirect(Policy::none());
         let builder = match &trust {
-            (_, Some(pin)) => builder.tls_backend_preconfigured(pin::config(*pin)?),
-            (Some(ca), None) => builder.tls_certs_only(certificates(ca)?),
-            (None, None) if to.url.starts_with("https://") => builder,
+            (_, Some(pin), _) => builder.tls_backend_preconfigured(pin::config(*pin)?),
+            (Some(ca), None, _) => builder.tls_certs_only(certificates(ca)?),
+            (None, None, true) => builder,
             // Reading the system's certificates takes long, and plain HTTP needs none.
-            (None, None) => builder.tls_certs_only([]),
+            (None, None, false) => builder.tls_certs_only([]),
         };
         let client = builder
             .build()
             .map_err(|e| format!("cannot set up HTTP: {}", chain(&e)))?;
-        // The two kinds without a trust of their own differ, and are not kept under one name.
-        if to.ca.is_some() || to.pin.is_some() || !to.url.starts_with("https://") {
-            made.insert(trust, client.clone());
-        }
+        made.insert(trust, client.clone());
         Ok(client)
     }
 }

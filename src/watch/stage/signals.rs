@@ -140,10 +140,12 @@ fn of_node(sample: &NodeSample, policy: &Policy, counters: &mut Counters) -> Sig
     signals
 }
 
-/// By how much a counter has grown since it was told last; what is lower was reset.
+/// By how much a counter has grown since it was told last; what is lower was reset. Lines of a log are counted from where
+/// the watch began, so all that are told at the first look count.
 fn grown(counters: &mut Counters, signal: &str, name: &str, now: f64) -> Result<i64, String> {
     let before = counters.insert(format!("{signal} {name}"), now);
     whole(match before {
+        None if name.starts_with("log-") => now,
         None => 0.0,
         Some(before) if now < before => now,
         Some(before) => now - before,

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fleet::host::Document;
+use crate::fleet::config::FleetConfig;
+use crate::fleet::host::{Document, Request};
 use crate::watch::policy::template;
 
 fn reply(data: Value) -> Reply {
@@ -97,4 +98,36 @@ fn each_metric_is_asked_for_once() {
     assert!(metrics.windows(2).all(|pair| pair[0] < pair[1]));
     // What relman finds out by itself is no question for a page.
     assert!(!metrics.contains(&"active_peers".into()), "{metrics:?}");
+}
+
+#[test]
+fn the_question_is_put_in_words_that_the_nodes_relman_understands() {
+    let text = "[[environment]]\nname = \"local\"\n[[node]]\nname = \"n1\"\nssh = \"n1\"\nenvironment = \"local\"\n";
+    let config = FleetConfig::parse(text, std::path::Path::new("/")).unwrap();
+    let request = Request::Signals {
+        at: Some(7),
+        metrics: vec!["a{b=\"c d\"}".into()],
+        since: "2026-01-05T09:00:00Z".parse().unwrap(),
+        cursor: Some("{\"journal\":\"s=1\"}".into()),
+    };
+    assert!(!request.changes());
+    assert_eq!(
+        request.arguments(&config.nodes[0]),
+        [
+            "--json",
+            "--quiet",
+            "node",
+            "signals",
+            "--at",
+            "7",
+            "--metric",
+            "a{b=\"c d\"}",
+            "--since",
+            "2026-01-05T09:00:00Z",
+            "--since-cursor",
+            "{\"journal\":\"s=1\"}",
+            "--config",
+            "/etc/relman/node.toml",
+        ]
+    );
 }
