@@ -382,6 +382,14 @@ pub const MAX_CHECKED_BLOCKS: u64 = 64;
 pub const MAX_STAGE_LEN: u64 = 262_144;
 /// Gaps in a stage's samples that are told one by one.
 pub const MAX_TOLD_GAPS: usize = 50;
+/// What a stage of a release remembers of all nodes between two runs.
+pub const MAX_RELEASE_STAGE_LEN: u64 = 16 * 1_048_576;
+/// Nodes, or different answers of nodes, that an item of a report names.
+pub const MAX_TOLD_NODES: usize = 5;
+/// A checklist of one release.
+pub const MAX_CHECKLIST_LEN: u64 = 65_536;
+/// Pieces of evidence for one item of a checklist.
+pub const MAX_CHECKLIST_EVIDENCE: usize = 16;
 /// `fleet.toml`.
 pub const MAX_FLEET_CONFIG_LEN: u64 = 1_048_576;
 /// Nodes of one fleet.

@@ -254,7 +254,7 @@ fn proposed(cli: &Cli, args: &ApproveArgs, path: &Path) -> Result<Target> {
     })
 }
 
-fn evidence(start: &Path, what: &str) -> Result<Evidence> {
+pub(super) fn evidence(start: &Path, what: &str) -> Result<Evidence> {
     if what.contains("://") {
         return Evidence::link(what);
     }

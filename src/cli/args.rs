@@ -36,6 +36,8 @@ pub mod root;
 #[cfg(feature = "maintainer")]
 mod watch;
 #[cfg(feature = "maintainer")]
+mod watch_stage;
+#[cfg(feature = "maintainer")]
 mod witness;
 
 #[cfg(feature = "maintainer")]
@@ -97,6 +99,8 @@ pub use watch::{
     PolicyArgs, WatchArgs, WatchCheckArgs, WatchCommand, WatchDeclareArgs, WatchLiveArgs,
     WatchReplayArgs,
 };
+#[cfg(feature = "maintainer")]
+pub use watch_stage::{ListArg, ReportArgs, WatchChecklistArgs, WatchStageArgs};
 #[cfg(feature = "maintainer")]
 pub use witness::WitnessArgs;
 
@@ -222,7 +226,7 @@ pub enum Command {
     Audit(AuditArgs),
     /// The log: what happened, whether it is whole, proofs.
     Log(LogArgs),
-    /// Write DEPLOYMENT_LOG.md, VERSION_HISTORY.md and CHANGELOG.md from the log.
+    /// Write DEPLOYMENT_LOG.md, VERSION_HISTORY.md, CHANGELOG.md and RUNBOOKS.md.
     Docs(DocsArgs),
     /// A store as a whole.
     Repo(RepoArgs),

@@ -6,14 +6,20 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::args::{Cli, DocsArgs};
+#[cfg(feature = "maintainer")]
+use super::policy_file;
 use super::project::{Project, start_dir, store_and_root};
 use crate::error::Context;
+#[cfg(feature = "maintainer")]
+use crate::hash::Sha256;
 use crate::io::{clock, durable};
 use crate::release::projection::{MARK, Page, pages};
 use crate::release::view::View;
 use crate::trust::memory::Memory;
 use crate::trust::refresh::StoreMetadata;
 use crate::ui::{Answer, text};
+#[cfg(feature = "maintainer")]
+use crate::watch::{page::page, policy::Policy};
 use crate::{Error, Kind, Result};
 
 /// Runs the command.
@@ -23,7 +29,10 @@ pub fn run(cli: &Cli, args: &DocsArgs) -> Result<Answer> {
     let cache = Memory::new();
     let view = View::open(store.as_ref(), &fetch, &cache, &root, clock::now())?;
     let dir = place(cli, args)?;
-    let pages = pages(&view, store.as_ref())?;
+    #[cfg_attr(not(feature = "maintainer"), allow(unused_mut))]
+    let mut pages = pages(&view, store.as_ref())?;
+    #[cfg(feature = "maintainer")]
+    pages.extend(runbooks(cli, args, &view)?);
     let mut states = Vec::new();
     for page in &pages {
         states.push(state(&dir.join(page.name), page, args.check)?);
@@ -57,10 +66,33 @@ pub fn run(cli: &Cli, args: &DocsArgs) -> Result<Answer> {
         (0, _) => Answer::named("unchanged", data, out),
         (_, false) => Answer::done(data, out),
         (_, true) => {
-            out.push_str("not what the log says; write them anew: relman docs\n");
+            out.push_str("not what the log and the policy say; write them anew: relman docs\n");
             Answer::findings(Kind::Failed, data, out)
         }
     })
+}
+
+/// The team's runbooks, from the watch policy that the root keys have signed, else the one beside the project's
+/// `relman.toml`; none without one.
+///
+/// # Errors
+/// Usage: a policy with problems. A page is never made of what nobody would act on.
+#[cfg(feature = "maintainer")]
+fn runbooks(cli: &Cli, args: &DocsArgs, view: &View) -> Result<Option<Page>> {
+    let signed = view.policy.policy().document().watch.clone();
+    let text = match (signed, &args.store.store) {
+        (Some(text), _) => Some(text),
+        (None, Some(_)) => None,
+        (None, None) => match Project::look(cli)? {
+            Some(project) => policy_file::text_in(&project.dir)?,
+            None => None,
+        },
+    };
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let policy = Policy::parse(&text).map_err(|e| e.hint("relman watch check"))?;
+    Ok(Some(page(&policy, Sha256::of(text.as_bytes()))))
 }
 
 /// Where the files are: beside the project's store, they are the project's.

@@ -35,6 +35,7 @@ const PAGES: &[&str] = &[
     "docs/cli-node.md",
     "docs/cli-records.md",
     "docs/cli-store.md",
+    "docs/cli-watch-stage.md",
     "docs/cli-watch.md",
     "docs/cli.md",
     "docs/conformance.md",
@@ -84,6 +85,7 @@ fn command_pages() -> String {
         "cli-node",
         "cli-records",
         "cli-store",
+        "cli-watch-stage",
         "cli-watch",
     ];
     names.map(|name| page(&format!("docs/{name}.md"))).concat()

@@ -62,6 +62,7 @@ mod log_rotation_cli;
 mod log_show_cli;
 mod log_store;
 mod mirror_cli;
+mod monitor_cli;
 mod node;
 mod node_cli;
 mod node_daemon_cli;
@@ -90,6 +91,7 @@ mod watch_cli;
 mod watch_story;
 #[cfg(feature = "maintainer")]
 mod watch_sources;
+mod watch_stage_cli;
 #[cfg(feature = "maintainer")]
 mod watch_webhook;
 mod witness_cli;

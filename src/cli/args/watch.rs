@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::FleetPlaceArgs;
+use super::{FleetPlaceArgs, WatchChecklistArgs, WatchStageArgs};
 
 /// `watch`
 #[derive(Debug, Args)]
@@ -27,6 +27,10 @@ pub enum WatchCommand {
     Replay(WatchReplayArgs),
     /// Say, as a person, what no source can tell: a vulnerability, an ordinary bug.
     Declare(WatchDeclareArgs),
+    /// Check a release on all nodes over the first minutes, hour, day or week, and sign what was found.
+    Stage(WatchStageArgs),
+    /// What people have to see to before a handover, or before mainnet.
+    Checklist(WatchChecklistArgs),
 }
 
 impl WatchArgs {
@@ -37,6 +41,8 @@ impl WatchArgs {
             Some(WatchCommand::Check(_)) => "watch check",
             Some(WatchCommand::Replay(_)) => "watch replay",
             Some(WatchCommand::Declare(_)) => "watch declare",
+            Some(WatchCommand::Stage(_)) => "watch stage",
+            Some(WatchCommand::Checklist(_)) => "watch checklist",
         }
     }
 }

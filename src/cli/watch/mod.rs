@@ -2,11 +2,14 @@
 
 mod act;
 mod check;
+mod checklist;
 mod declare;
 mod declared;
 mod live;
 mod replay;
+mod report;
 mod show;
+mod stage;
 mod words;
 
 use super::args::{Cli, WatchArgs, WatchCommand};
@@ -19,6 +22,8 @@ pub fn run(cli: &Cli, args: &WatchArgs, progress: &mut Progress) -> Result<Answe
         Some(WatchCommand::Check(args)) => check::run(cli, args, progress),
         Some(WatchCommand::Replay(args)) => replay::run(cli, args, progress),
         Some(WatchCommand::Declare(args)) => declare::run(cli, args, progress),
+        Some(WatchCommand::Stage(args)) => stage::run(cli, args, progress),
+        Some(WatchCommand::Checklist(args)) => checklist::run(cli, args, progress),
         None => live::run(cli, &args.live, progress),
     }
 }

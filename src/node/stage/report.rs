@@ -167,7 +167,7 @@ impl StageReport {
 }
 
 /// Foreign text that can neither end a cell nor become anything else than text.
-fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

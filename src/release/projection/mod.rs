@@ -11,7 +11,7 @@ use super::view::View;
 use crate::Result;
 use crate::store::Reader;
 
-pub use markdown::MARK;
+pub use markdown::{MARK, cell, table};
 pub use story::{Deployment, Event, Evidence, Release, Story};
 
 /// A file, made anew.

@@ -114,6 +114,8 @@ pub fn routes(policy: &Policy, environment: Option<&str>, webhook: &Webhook) -> 
         "team-pager",
         "      group_wait: 30s\n      repeat_interval: 1h\n",
     );
+    // `relman` passed it on; without a route of its own it would end there.
+    route(with(&[any(ROW)]), "team-mail", "");
     out.push_str(&inhibitions(policy, &with));
     out.push_str(&format!(
         "receivers:\n  - name: nobody\n  - name: relman\n    webhook_configs:\n      - url: {}\n        \

@@ -165,11 +165,13 @@ fn alert(
         true => format!("{{{{ $labels.{INSTANCE} }}}}: "),
         false => String::new(),
     };
-    let words = condition_words(policy, row);
+    let words = template(&condition_words(policy, row));
+    let when = match step.after_seconds {
+        0 => "at once".to_owned(),
+        seconds => format!("after {}", duration(seconds)),
+    };
     let description = format!(
-        "{whose}{{{{ $value | humanize }}}}; the row: {}, for {}; then: {}",
-        template(&words),
-        duration(step.after_seconds),
+        "{whose}{{{{ $value | humanize }}}}; the row: {words}: {} {when}",
         step.action.word()
     );
     Alert {

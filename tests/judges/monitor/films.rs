@@ -363,7 +363,7 @@ pub fn words() -> Film {
               instance: n1
             exp_annotations:
               summary: 'Consensus timeout >3x'
-              description: 'n1: 4; the row: increase over 600 s of consensus-timeouts > 3, at any, for 0s; then: prepare'
+              description: 'n1: 4; the row: increase over 600 s of consensus-timeouts > 3, at any: prepare at once'
               runbook_url: 'docs/runbook-matrix.md#consensus-timeouts'
 "
     .to_owned();
