@@ -70,7 +70,7 @@ impl Recorder {
 ///
 /// # Errors
 /// There is none.
-pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>)>>> {
+pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<(u64, Vec<u8>)>> + use<>> {
     let file = durable::open_file(path)?
         .ok_or_else(|| Error::usage(format!("there is no recording at {}", path.display())))?;
     let mut reader = BufReader::new(file.take(MAX_WATCH_RECORDING_LEN));

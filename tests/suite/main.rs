@@ -88,10 +88,10 @@ mod tuf_http;
 mod verify_cli;
 mod verify_http_cli;
 mod watch_cli;
-mod watch_story;
 #[cfg(feature = "maintainer")]
 mod watch_sources;
 mod watch_stage_cli;
+mod watch_story;
 #[cfg(feature = "maintainer")]
 mod watch_webhook;
 mod witness_cli;

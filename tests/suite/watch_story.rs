@@ -19,7 +19,10 @@ fn policy() -> String {
     let row = "symptom = \"Errors logged\"\nseverity = \"low\"";
     let step = "test = \"> 0\"\nstep = [{ after_seconds = 0, action = \"patch\" }]\n\n[[row]]\nname = \"warnings\"";
     let text = template();
-    assert!(text.contains(row) && text.contains(step), "the matrix has changed");
+    assert!(
+        text.contains(row) && text.contains(step),
+        "the matrix has changed"
+    );
     text.replace(row, "symptom = \"Errors logged\"\nseverity = \"critical\"")
         .replace(step, &step.replace("patch", "roll-back"))
         .replace("\ninterval_seconds = 15", "\ninterval_seconds = 1")
@@ -40,7 +43,10 @@ fn alertmanager(config: &str, dir: &Path, port: u16) -> Running {
     let log = fs::File::create(dir.join("alertmanager.log")).expect("a file");
     let child = Command::new("prometheus-alertmanager")
         .arg(format!("--config.file={config}"))
-        .arg(format!("--storage.path={}", dir.join("alertmanager").display()))
+        .arg(format!(
+            "--storage.path={}",
+            dir.join("alertmanager").display()
+        ))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .arg("--cluster.listen-address=")
         .stdin(Stdio::null())
@@ -74,21 +80,34 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
         .exits(0);
     let token = fleet.operators("token");
     fs::write(&token, "a-token-of-32-characters-or-more\n").expect("a token");
-    fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
+    fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .expect("a mode");
     fleet.edit(
         "[ssh]\n",
-        &format!("[watch]\nalertmanager_token_file = \"{}\"\n[ssh]\n", token.display()),
+        &format!(
+            "[watch]\nalertmanager_token_file = \"{}\"\n[ssh]\n",
+            token.display()
+        ),
     );
     fleet.upgrade(SECOND).exits(0).says(&["phase2"]);
     fleet.tells_the_truth(Some(SECOND));
 
     // What the team's own Prometheus and Alertmanager get from the policy.
     let [webhook, manager] = free_ports(&fleet);
-    let (rules, routes) = (fleet.operators("rules.yml"), fleet.operators("alertmanager.yml"));
+    let (rules, routes) = (
+        fleet.operators("rules.yml"),
+        fleet.operators("alertmanager.yml"),
+    );
     let (rules, routes) = (rules.display().to_string(), routes.display().to_string());
     let export = ["monitor", "export"];
     fleet
-        .relman(&[&export[..], &["prometheus", "--env", "local", "--out", &rules]].concat())
+        .relman(
+            &[
+                &export[..],
+                &["prometheus", "--env", "local", "--out", &rules],
+            ]
+            .concat(),
+        )
         .exits(0);
     let to = format!("http://127.0.0.1:{webhook}/");
     let credentials = token.display().to_string();
@@ -102,7 +121,11 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
             .concat(),
         )
         .exits(0);
-    let targets: Vec<String> = fleet.nodes().iter().map(|n| format!("{}:24101", n.address)).collect();
+    let targets: Vec<String> = fleet
+        .nodes()
+        .iter()
+        .map(|n| format!("{}:24101", n.address))
+        .collect();
     let settings = Settings::scraping(&targets)
         .labels(&[("environment", "local")])
         .more(&format!(
@@ -118,7 +141,13 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
 
     // Somebody watches, in real time, and may act.
     let mut command = fleet.command(&[
-        "watch", "--env", "local", "--act", "--alertmanager", &format!("127.0.0.1:{webhook}"), "--json-lines",
+        "watch",
+        "--env",
+        "local",
+        "--act",
+        "--alertmanager",
+        &format!("127.0.0.1:{webhook}"),
+        "--json-lines",
     ]);
     let events = fleet.operators("events.jsonl");
     let errors = fleet.operators("watch.stderr");
@@ -129,7 +158,9 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
         .stderr(fs::File::create(&errors).expect("a file"));
     let mut watching = Running(command.spawn().expect("relman runs"));
     let told = || fs::read_to_string(&events).unwrap_or_default();
-    wait_for("the first look", || told().contains("\"verdict\"").then_some(()));
+    wait_for("the first look", || {
+        told().contains("\"verdict\"").then_some(())
+    });
     assert!(!told().contains("roll-back\""), "{}", told());
 
     // The second node's daemon begins to log errors.
@@ -137,8 +168,11 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
     let config = n2.path("/etc/timed/n2.conf");
     let text = fs::read_to_string(&config).expect("a configuration");
     fs::write(&config, format!("{text}fail = error-lines=5\n")).expect("a configuration");
-    n2.run(&["systemctl", "restart", "timed@n2.service"]).exits(0);
-    let ended = wait_for("the watch to act", || watching.0.try_wait().expect("a child"));
+    n2.run(&["systemctl", "restart", "timed@n2.service"])
+        .exits(0);
+    let ended = wait_for("the watch to act", || {
+        watching.0.try_wait().expect("a child")
+    });
     let said = fs::read_to_string(&errors).unwrap_or_default();
     assert_eq!(ended.code(), Some(1), "{said}\n{}", told());
     assert!(told().contains("an alert fires: roll-back"), "{}", told());

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::round::{Key, Said};
 use crate::fleet::config::{FleetConfig, NodeEntry};
-use crate::fleet::look::ChainLook;
 use crate::io::clock;
 use crate::io::probe::Wires;
 use crate::limits::MAX_PROMETHEUS_ANSWER_LEN;

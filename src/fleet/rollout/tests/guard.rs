@@ -62,6 +62,7 @@ fn upgrade_guarded(case: &Case, signal: &'static str, after: usize, signed: bool
             },
             holder: m.holder.clone(),
             gone: m.gone,
+            patience: m.patience,
             guard: Some(&guard),
             say: m.say,
         };
