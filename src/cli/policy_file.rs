@@ -19,8 +19,6 @@ use crate::{Error, Result};
 pub struct Chosen {
     /// The policy.
     pub policy: Policy,
-    /// As it is written.
-    pub text: String,
     /// Where it is, for people.
     pub place: String,
     /// Whether the root keys' threshold has signed it.
@@ -74,8 +72,7 @@ pub fn find(cli: &Cli, progress: &mut Progress) -> Result<Option<Chosen>> {
                 ));
             }
             Some(Chosen::of(
-                text,
-                "the trust root's watch policy".into(),
+                    "the trust root's watch policy".into(),
                 true,
             )?)
         }

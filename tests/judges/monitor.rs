@@ -30,11 +30,10 @@ fn exported() -> Rules {
 fn judge(program: &str, args: &[&str], dir: &Path) -> Result<String, String> {
     let out = Command::new(program).args(args).current_dir(dir).output();
     let out = out.unwrap_or_else(|e| panic!("{program}: {e}; .ci/run installs it"));
-    let said = [out.stdout, out.stderr].concat();
-    let said = String::from_utf8_lossy(&said).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match out.status.success() {
-        true => Ok(said),
-        false => Err(said),
+        true => Ok(text(&out.stdout)),
+        false => Err(text(&[out.stdout, out.stderr].concat())),
     }
 }
 

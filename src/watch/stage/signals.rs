@@ -50,6 +50,9 @@ pub(super) fn of_look(
             let known = counters.entry(node.clone()).or_default();
             let mut signals = of_node(sample.unwrap_or(&none), policy, known);
             signals.set("anchor", anchor(look, node));
+            if look.away.contains(node) {
+                signals.set("up", Err("a rollout has stopped it".into()));
+            }
             (node.clone(), signals)
         })
         .collect();
