@@ -71,10 +71,7 @@ pub fn find(cli: &Cli, progress: &mut Progress) -> Result<Option<Chosen>> {
                     beside.display()
                 ));
             }
-            Some(Chosen::of(
-                    "the trust root's watch policy".into(),
-                true,
-            )?)
+            Some(Chosen::of("the trust root's watch policy".into(), true)?)
         }
         (None, Some(text)) => Some(Chosen::of(text, beside.display().to_string(), false)?),
         (None, None) => None,

@@ -1,16 +1,13 @@
 //! `watch.toml` as it is written, and everything that is wrong with it. Pure.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 
+use super::words::{text, unique};
 use super::{
     Action, Condition, Exception, Nodes, Policy, Row, Severity, Signal, Source, Step, Take, Test,
     When,
 };
-use crate::limits::{
-    MAX_WATCH_NAME_LEN, MAX_WATCH_ROWS, MAX_WATCH_SECONDS, MAX_WATCH_SIGNALS, MAX_WATCH_TEXT_LEN,
-};
+use crate::limits::{MAX_WATCH_ROWS, MAX_WATCH_SECONDS, MAX_WATCH_SIGNALS};
 
 /// Signals that relman makes itself: name, source, of the network, counter.
 const OWN: [(&str, Source, bool, bool); 14] = [
@@ -284,7 +281,7 @@ impl RawSignal {
             }
         } else if OWN.iter().any(|(own, ..)| own == name) {
             problems.push(format!(
-                "signal {name}: relman makes one of that name itself, from another source"
+                "signal {name}: its name is of one that relman makes itself, from another source"
             ));
         }
         text(&format!("signal {name}: unit"), &self.unit, problems);
@@ -478,34 +475,5 @@ impl RawException {
             rows: self.rows,
             action: self.action,
         })
-    }
-}
-
-fn text(what: &str, found: &str, problems: &mut Vec<String>) {
-    let bad = |c: char| c.is_control() || crate::release::text::is_deceptive(c);
-    if found.len() > MAX_WATCH_TEXT_LEN || found.chars().any(bad) {
-        problems.push(format!(
-            "{what}: wanted at most {MAX_WATCH_TEXT_LEN} bytes, on one line, of letters that show what they are"
-        ));
-    }
-}
-
-fn unique<'a>(what: &str, names: impl Iterator<Item = &'a String>, problems: &mut Vec<String>) {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty()
-            || name.len() > MAX_WATCH_NAME_LEN
-            || !name.chars().all(plain)
-            || !name.starts_with(|c: char| c.is_ascii_lowercase())
-            || name.ends_with('-')
-        {
-            problems.push(format!(
-                "{what} {name:?}: wanted a name of lower-case letters, digits and hyphens, {MAX_WATCH_NAME_LEN} at most"
-            ));
-        }
-        if !seen.insert(name) {
-            problems.push(format!("there are two {what}s of the name {name}"));
-        }
     }
 }

@@ -5,6 +5,7 @@ mod condition;
 mod template;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
