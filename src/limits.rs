@@ -448,6 +448,8 @@ pub const MAX_LOG_CURSOR_LEN: usize = 1_024;
 pub const MAX_WATCH_LOOK_SECONDS: u64 = 8;
 /// Characters of all reasons of one look together; beyond it each is cut short.
 pub const MAX_LOOK_REASONS_LEN: usize = 1_048_576;
+/// A page of metrics that is looked at from outside: many are held at the same time.
+pub const MAX_WATCH_PAGE_LEN: u64 = 2 * 1_048_576;
 /// Threads that ask nodes' pages and RPCs from outside.
 pub const MAX_WATCH_THREADS: usize = 64;
 /// One query to a Prometheus server, in bytes.

@@ -19,8 +19,6 @@ use crate::{Error, Result};
 pub struct Chosen {
     /// The policy.
     pub policy: Policy,
-    /// As it is written.
-    pub text: String,
     /// Where it is, for people.
     pub place: String,
     /// Whether the root keys' threshold has signed it.
@@ -73,11 +71,7 @@ pub fn find(cli: &Cli, progress: &mut Progress) -> Result<Option<Chosen>> {
                     beside.display()
                 ));
             }
-            Some(Chosen::of(
-                text,
-                "the trust root's watch policy".into(),
-                true,
-            )?)
+            Some(Chosen::of("the trust root's watch policy".into(), true)?)
         }
         (None, Some(text)) => Some(Chosen::of(text, beside.display().to_string(), false)?),
         (None, None) => None,

@@ -205,13 +205,14 @@ impl Node<'_> {
 /// Every metric of a page, or why it is unknown, in the order in which they were asked for.
 ///
 /// # Errors
-/// In words: there is no page, or it is none of metrics.
+/// In words: there is no page, it is longer than `limit` bytes, or it is none of metrics.
 pub fn page(
     wire: &dyn Wire,
     to: &Endpoint,
     selectors: &[Selector],
+    limit: u64,
 ) -> std::result::Result<Vec<std::result::Result<f64, String>>, String> {
-    let page = metrics::page(wire.http(to, None, MAX_METRICS_LEN)?)?;
+    let page = metrics::page(wire.http(to, None, limit)?)?;
     let mut sums: Vec<Sum> = selectors.iter().map(Sum::of).collect();
     metrics::find_all(&page, &mut sums)?;
     let found = sums.iter().map(|sum| sum.end().map(|n| n.as_f64()));
@@ -224,7 +225,7 @@ fn page_seen(
     to: &Endpoint,
     selectors: &[Selector],
 ) -> std::result::Result<Seen, String> {
-    let found = page(wire, to, selectors)?.into_iter();
+    let found = page(wire, to, selectors, MAX_METRICS_LEN)?.into_iter();
     let found = found.map(|found| found.map_or_else(Value::from, Value::from));
     Ok(Seen::Json(Value::Array(found.collect())))
 }

@@ -18,26 +18,9 @@ fn signals(node: &Node, words: &str) -> Value {
     run.json()["data"].clone()
 }
 
-fn add(node: &Node, lines: &str) {
-    let path = node.path("node.toml");
-    let text = fs::read_to_string(&path).expect("node.toml");
-    fs::write(path, text + lines).expect("a file");
-}
-
-/// Where the daemon's pages are.
-fn metrics(node: &Node) -> String {
-    let text = fs::read_to_string(node.path("timed.conf")).expect("timed.conf");
-    let line = text.lines().find_map(|l| l.strip_prefix("rpc_bind = "));
-    format!(
-        "[health.metrics]\nurl = \"http://{}/metrics\"\n",
-        line.expect("an address")
-    )
-}
-
 #[test]
 fn one_document_tells_all_and_a_watch_finds_its_signals_in_it() {
     let node = with_timed("signals");
-    add(&node, &metrics(&node));
     let asked = format!("--at 1 --metric memory_usage --metric consensus_rounds_v9 {LONG_AGO}");
     // Nothing is installed, and nothing runs: that is an answer too.
     let down = signals(&node, &asked);
@@ -134,7 +117,7 @@ fn what_makes_no_sense_is_a_usage_error_before_anything_is_asked() {
             "node signals --since 2026-01-05T09:00:00Z --since-cursor x",
             "no cursor",
         ),
-        ("node signals --at -1", "--at"),
+        ("node signals --at -1", "-1"),
     ] {
         node.run(words).exits(2).says(&[wanted]);
     }

@@ -10,6 +10,9 @@ use super::SignalsLook;
 use crate::watch::policy::{Policy, Source};
 use crate::watch::sample::NodeSample;
 
+/// After so many looks in a row that could not read the log, the cursor is taken for what is wrong.
+const PATIENCE: u32 = 3;
+
 /// Of one node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogMemory {
@@ -17,6 +20,8 @@ pub struct LogMemory {
     since: Timestamp,
     /// How far the log is read.
     cursor: Option<String>,
+    /// Looks in a row that could not read it.
+    failures: u32,
     /// Bad lines until now, by signal.
     totals: BTreeMap<String, u64>,
 }
@@ -27,6 +32,7 @@ impl LogMemory {
         LogMemory {
             since,
             cursor: None,
+            failures: 0,
             totals: BTreeMap::new(),
         }
     }
@@ -66,8 +72,9 @@ impl LogMemory {
             .filter(|(name, _)| name.starts_with("log-"));
         let lines: Vec<u64> = lines.filter_map(|(_, lines)| *lines).collect();
         if lines.is_empty() {
-            return self.forget();
+            return self.failed();
         }
+        self.failures = 0;
         // Without a cursor, lines that were counted must not be counted again.
         if look.log.cursor.is_some() || lines.iter().any(|lines| *lines > 0) {
             self.since = asked_at;
@@ -75,9 +82,13 @@ impl LogMemory {
         }
     }
 
-    /// The cursor is of no use any more: the next look begins at the time of the last one that was good.
-    pub fn forget(&mut self) {
-        self.cursor = None;
+    /// The node could not read its log. If that goes on, the next look begins at the time of the last one that was good;
+    /// not at once, since lines of that second would count twice.
+    pub fn failed(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= PATIENCE {
+            self.cursor = None;
+        }
     }
 }
 
@@ -130,9 +141,17 @@ mod tests {
     fn a_log_that_cannot_be_read_behind_a_cursor_is_read_from_the_last_good_look_on() {
         let mut memory = LogMemory::new(time(0));
         add(&mut memory, &answer(Some(1), Some("a")), 1);
-        assert_eq!(add(&mut memory, &answer(None, None), 2), None);
+        for second in 2..4 {
+            assert_eq!(add(&mut memory, &answer(None, None), second), None);
+            assert_eq!(
+                memory.next(),
+                (time(1), Some("a".into())),
+                "once is no rule"
+            );
+        }
+        memory.failed();
         assert_eq!(memory.next(), (time(1), None));
-        assert_eq!(add(&mut memory, &answer(Some(1), Some("c")), 3), Some(2.0));
+        assert_eq!(add(&mut memory, &answer(Some(1), Some("c")), 5), Some(2.0));
     }
 
     #[test]

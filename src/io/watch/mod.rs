@@ -145,18 +145,24 @@ impl Sources {
         let memory = self.memory(node);
         let mut sample = NodeSample::default();
         let why = match said {
-            Ok((Request::Signals { .. }, reply)) => match SignalsLook::of(reply) {
-                Ok(told) => {
-                    memory.older = None;
-                    sample = told.sample(policy, at);
-                    memory.log.add(&told, asked_at, policy, &mut sample);
-                    return sample;
+            Ok((Request::Signals { .. }, reply)) => {
+                let answered = matches!(reply, Reply::Answer(_));
+                match SignalsLook::of(reply) {
+                    Ok(told) => {
+                        memory.older = None;
+                        sample = told.sample(policy, at);
+                        memory.log.add(&told, asked_at, policy, &mut sample);
+                        return sample;
+                    }
+                    Err(why) => {
+                        // Who was not reached has nothing against the cursor.
+                        if answered {
+                            memory.log.failed();
+                        }
+                        why
+                    }
                 }
-                Err(why) => {
-                    memory.log.forget();
-                    why
-                }
-            },
+            }
             Ok((_, reply)) => match ChainLook::of(reply) {
                 Ok(chain) => {
                     sample.chain = chain.sample(at);

@@ -7,7 +7,7 @@ use super::round::{Key, Said};
 use crate::fleet::config::{FleetConfig, NodeEntry};
 use crate::io::clock;
 use crate::io::probe::Wires;
-use crate::limits::MAX_PROMETHEUS_ANSWER_LEN;
+use crate::limits::{MAX_PROMETHEUS_ANSWER_LEN, MAX_WATCH_PAGE_LEN};
 use crate::node::chain;
 use crate::node::config::probe::{Endpoint, Names};
 use crate::node::probe::Wire;
@@ -108,7 +108,10 @@ fn of_page(
 ) -> Result<NodeSample, String> {
     let selectors: Vec<Selector> = metrics.iter().map(|(_, s)| s.clone()).collect();
     let mut sample = NodeSample::default();
-    for ((signal, _), value) in metrics.iter().zip(page(wire, to, &selectors)?) {
+    for ((signal, _), value) in metrics
+        .iter()
+        .zip(page(wire, to, &selectors, MAX_WATCH_PAGE_LEN)?)
+    {
         sample.set(signal, value);
     }
     Ok(sample)

@@ -1,3 +1,5 @@
+//! Signals of a node in memory.
+
 use std::path::Path;
 use std::rc::Rc;
 

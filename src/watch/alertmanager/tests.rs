@@ -1,3 +1,5 @@
+//! An Alertmanager's messages, and those of whoever says that he is one.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -2,9 +2,11 @@
 
 mod check;
 mod condition;
+mod signal;
 mod template;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,3 +1,5 @@
+//! Answers of a Prometheus server, honest and hostile.
+
 use serde_json::{Value, json};
 
 use super::*;

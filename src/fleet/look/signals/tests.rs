@@ -1,3 +1,5 @@
+//! What nodes tell of their signals, and what they may not make anybody believe.
+
 use serde_json::{Value, json};
 
 use super::*;
