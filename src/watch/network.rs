@@ -63,10 +63,13 @@ pub fn fork_words(height: u64, sides: &BTreeMap<&str, Vec<&str>>) -> String {
     format!("a fork at height {height}: {}", sides.join("; "))
 }
 
+/// A height, and who has it.
+pub type Placed<'a> = (u64, &'a str);
+
 /// The lowest and the highest height, with who has them.
 pub fn extremes<'a>(
-    heights: impl Iterator<Item = (u64, &'a str)> + Clone,
-) -> Option<((u64, &'a str), (u64, &'a str))> {
+    heights: impl Iterator<Item = Placed<'a>> + Clone,
+) -> Option<(Placed<'a>, Placed<'a>)> {
     Some((heights.clone().min()?, heights.max()?))
 }
 
