@@ -63,10 +63,11 @@ pub fn fork_words(height: u64, sides: &BTreeMap<&str, Vec<&str>>) -> String {
     format!("a fork at height {height}: {}", sides.join("; "))
 }
 
+/// A height, and who has it.
+type At<'a> = (u64, &'a str);
+
 /// The lowest and the highest height, with who has them.
-pub fn extremes<'a>(
-    heights: impl Iterator<Item = (u64, &'a str)> + Clone,
-) -> Option<((u64, &'a str), (u64, &'a str))> {
+pub fn extremes<'a>(heights: impl Iterator<Item = At<'a>> + Clone) -> Option<(At<'a>, At<'a>)> {
     Some((heights.clone().min()?, heights.max()?))
 }
 
