@@ -64,10 +64,12 @@ pub fn fork_words(height: u64, sides: &BTreeMap<&str, Vec<&str>>) -> String {
 }
 
 /// A height, and who has it.
-type At<'a> = (u64, &'a str);
+pub type Placed<'a> = (u64, &'a str);
 
 /// The lowest and the highest height, with who has them.
-pub fn extremes<'a>(heights: impl Iterator<Item = At<'a>> + Clone) -> Option<(At<'a>, At<'a>)> {
+pub fn extremes<'a>(
+    heights: impl Iterator<Item = Placed<'a>> + Clone,
+) -> Option<(Placed<'a>, Placed<'a>)> {
     Some((heights.clone().min()?, heights.max()?))
 }
 

@@ -95,14 +95,11 @@ fn a_stage_that_passes_is_signed_and_in_the_log_beside_the_release() {
         .relman(&["show", TAG])
         .exits(0)
         .says(&["stage-hour-testnet"]);
-    let shown = project
-        .relman(&["--json", "log", "show", "--release", TAG])
-        .exits(0);
-    assert!(
-        shown.stdout.contains(&Sha256::of(&bytes).hex()),
-        "{}",
-        shown.stdout
-    );
+    let log = project.relman(&["--json", "log", "show", "--kind", "gate"]);
+    let entry = log.exits(0).json()["data"]["entries"][0]["index"].to_string();
+    let shown = project.relman(&["--json", "log", "show", &entry]).exits(0);
+    let digest = Sha256::of(&bytes).hex();
+    assert!(shown.stdout.contains(&digest), "{}", shown.stdout);
     project.relman(&["audit"]).exits(0);
     project.relman(&["verify", TAG]).exits(0);
     project.relman(&["docs"]).exits(0);
@@ -203,10 +200,7 @@ fn what_is_wrong_is_said_before_anything_is_looked_at() {
     args.extend(["--recording", "looks.jsonl"]);
     let run = project.relman(&args);
     assert!(matches!(run.code, Some(1 | 3)), "{run:#?}");
-    project
-        .relman(&unknown)
-        .exits(2)
-        .says(&["--recording FILE"]);
+    project.relman(&unknown).exits(2).says(&["fleet.toml"]);
     stage(&project, "hour", &["--skip", "all"])
         .exits(2)
         .says(&["is no item of any stage"]);

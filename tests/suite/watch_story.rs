@@ -3,13 +3,14 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::common::fleet_machines::{Fleet, Setup, two_releases};
 use crate::common::fleet_steps::rolling;
 use crate::common::prometheus::{Prometheus, Settings};
 use crate::common::relman::{SECOND, TAG};
-use crate::common::wait_for;
+use crate::common::{PATIENCE, wait_for};
 use relman::watch::policy::template;
 
 const COUNT: usize = 3;
@@ -31,6 +32,20 @@ fn policy() -> String {
 
 /// A running program; it stops when dropped.
 struct Running(Child);
+
+impl Running {
+    /// How it ends; what `tells` says where it does not.
+    fn ends(&mut self, tells: impl Fn() -> String) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.0.try_wait().expect("a child can be asked") {
+                return status;
+            }
+            assert!(Instant::now() < until, "it does not end: {}", tells());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

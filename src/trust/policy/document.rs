@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PolicyKey;
 use super::rules::{self, ApprovalRule, GateRule, TagRule};
-use crate::limits::{MAX_POLICY_LEN, MAX_WATCH_POLICY_LEN};
+use crate::limits::MAX_POLICY_LEN;
 use crate::trust::schema::TOP_LEVEL;
 use crate::trust::{json, key::PublicKey};
 use crate::{Error, Result};
@@ -326,14 +326,7 @@ impl PolicyDocument {
             _ => {}
         }
         rules::check(&self.cut.approvals, &self.cut.gates).or_else(refuse)?;
-        if let Some(watch) = &self.watch
-            && (watch.is_empty() || watch.len() as u64 > MAX_WATCH_POLICY_LEN)
-        {
-            return refuse(format!(
-                "its watch policy has {} bytes, wanted 1 to {MAX_WATCH_POLICY_LEN}",
-                watch.len()
-            ));
-        }
+        rules::check_watch(self.watch.as_deref()).or_else(refuse)?;
         let mut names = BTreeSet::new();
         for environment in &self.environments {
             environment.check_name()?;

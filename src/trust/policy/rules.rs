@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::limits::{MAX_ROLE_NAME_LEN, MAX_RULES};
+use crate::limits::{MAX_ROLE_NAME_LEN, MAX_RULES, MAX_WATCH_POLICY_LEN};
 use crate::{Error, Result};
 
 /// An approval that is wanted: in which role, by how many people, and by whom.
@@ -224,6 +224,19 @@ impl fmt::Display for ApprovalRule {
 impl fmt::Display for GateRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words())
+    }
+}
+
+/// Whether a watch policy is there and not too long; what it says is read by the room `watch`.
+///
+/// # Errors
+/// It is empty, or longer than one is read.
+pub(super) fn check_watch(text: Option<&str>) -> Result<(), String> {
+    match text.map(str::len) {
+        Some(found) if found == 0 || found as u64 > MAX_WATCH_POLICY_LEN => Err(format!(
+            "its watch policy has {found} bytes, wanted 1 to {MAX_WATCH_POLICY_LEN}"
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -5,27 +5,9 @@ use serde::Deserialize;
 use super::words::{text, unique};
 use super::{
     Action, Condition, Exception, Nodes, Policy, Row, Severity, Signal, Source, Step, Take, Test,
-    When,
+    When, signal::RawSignal,
 };
 use crate::limits::{MAX_WATCH_ROWS, MAX_WATCH_SECONDS, MAX_WATCH_SIGNALS};
-
-/// Signals that relman makes itself: name, source, of the network, counter.
-const OWN: [(&str, Source, bool, bool); 14] = [
-    ("blocks-overdue", Source::Rpc, true, false),
-    ("block-height", Source::Rpc, true, true),
-    ("partition", Source::Rpc, true, false),
-    ("foreign-nodes", Source::Rpc, true, false),
-    ("finality", Source::Rpc, false, false),
-    ("height", Source::Rpc, false, true),
-    ("peers", Source::Rpc, false, false),
-    ("peers-missing", Source::Rpc, false, false),
-    ("up", Source::Systemd, false, false),
-    ("restarts", Source::Systemd, false, true),
-    ("log-errors", Source::Journal, false, true),
-    ("log-critical", Source::Journal, false, true),
-    ("log-signatures", Source::Journal, false, true),
-    ("log-corruption", Source::Journal, false, true),
-];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,20 +60,6 @@ fn selector() -> String {
 }
 fn runbook() -> String {
     "docs/runbook-matrix.md".into()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSignal {
-    name: String,
-    source: Source,
-    metric: Option<String>,
-    #[serde(default)]
-    counter: bool,
-    #[serde(default)]
-    network: bool,
-    #[serde(default)]
-    unit: String,
 }
 
 #[derive(Deserialize)]
@@ -186,7 +154,7 @@ impl RawPolicy {
         if self.row.is_empty() {
             problems.push("there is no [[row]], so nothing would ever be decided".into());
         }
-        unique("signal", self.signal.iter().map(|s| &s.name), problems);
+        unique("signal", self.signal.iter().map(RawSignal::name), problems);
         unique("row", self.row.iter().map(|r| &r.name), problems);
         unique(
             "exception",
@@ -221,77 +189,6 @@ impl RawPolicy {
             signals,
             rows,
             exceptions,
-        }
-    }
-}
-
-impl RawSignal {
-    fn check(self, problems: &mut Vec<String>) -> Signal {
-        let name = &self.name;
-        match (self.source, &self.metric) {
-            (Source::Metrics, None) => {
-                problems.push(format!(
-                    "signal {name}: it is read from metrics, and no metric is named"
-                ));
-            }
-            (Source::Metrics, Some(_)) if self.network => {
-                problems.push(format!(
-                    "signal {name}: a metric is of one node, not of the network"
-                ));
-            }
-            (Source::Person, Some(_)) => {
-                problems.push(format!(
-                    "signal {name}: a person declares it, so it has no metric"
-                ));
-            }
-            (Source::Person, None) if !self.network || self.counter => {
-                problems.push(format!(
-                    "signal {name}: what a person declares is of the network and no counter: network = true"
-                ));
-            }
-            _ => {}
-        }
-        if let Some(metric) = &self.metric
-            && let Err(why) = crate::node::probe::metrics::Selector::parse(metric)
-        {
-            problems.push(format!("signal {name}: {why}"));
-        }
-        if !matches!(self.source, Source::Metrics | Source::Person) {
-            match OWN.iter().find(|(own, ..)| own == name) {
-                None => {
-                    let known: Vec<&str> = OWN
-                        .iter()
-                        .filter(|(_, source, ..)| *source == self.source)
-                        .map(|(own, ..)| *own)
-                        .collect();
-                    problems.push(format!(
-                        "signal {name}: {} tells no such thing, it tells {}",
-                        self.source.word(),
-                        known.join(", ")
-                    ));
-                }
-                Some((_, source, network, counter)) => {
-                    if (*source, *network, *counter) != (self.source, self.network, self.counter) {
-                        problems.push(format!(
-                            "signal {name}: wanted source = {:?}, network = {network}, counter = {counter}",
-                            source.word()
-                        ));
-                    }
-                }
-            }
-        } else if OWN.iter().any(|(own, ..)| own == name) {
-            problems.push(format!(
-                "signal {name}: its name is of one that relman makes itself, from another source"
-            ));
-        }
-        text(&format!("signal {name}: unit"), &self.unit, problems);
-        Signal {
-            name: self.name,
-            source: self.source,
-            metric: self.metric,
-            counter: self.counter,
-            network: self.network,
-            unit: self.unit,
         }
     }
 }

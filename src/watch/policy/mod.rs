@@ -2,6 +2,7 @@
 
 mod check;
 mod condition;
+mod signal;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+//! The default policy, and what is wrong with others.
+
 //! The default policy, and policies that are none.
 
 use super::*;
