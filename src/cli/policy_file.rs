@@ -71,7 +71,11 @@ pub fn find(cli: &Cli, progress: &mut Progress) -> Result<Option<Chosen>> {
                     beside.display()
                 ));
             }
-            Some(Chosen::of("the trust root's watch policy".into(), true)?)
+            Some(Chosen::of(
+                text,
+                "the trust root's watch policy".into(),
+                true,
+            )?)
         }
         (None, Some(text)) => Some(Chosen::of(text, beside.display().to_string(), false)?),
         (None, None) => None,
@@ -117,7 +121,6 @@ impl Chosen {
         Ok(Chosen {
             policy: Policy::parse(&text).map_err(|e| e.under(place.clone()))?,
             sha256: Sha256::of(text.as_bytes()),
-            text,
             place,
             is_signed,
         })

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::check::text;
+use super::words::text;
 use super::{Signal, Source};
 use crate::node::probe::metrics::Selector;
 
