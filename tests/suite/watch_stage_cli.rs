@@ -213,7 +213,7 @@ fn what_is_wrong_is_said_before_anything_is_looked_at() {
     // The key of another purpose signs no result.
     project.write("looks.jsonl", &recorded);
     let secrets = project.secrets();
-    fs::rename(secrets.join("gate"), secrets.join("gate.away")).unwrap();
+    fs::rename(secrets.join("gate"), project.repo().join("away")).unwrap();
     let refused = stage(&project, "immediate", &[]);
     assert!(!matches!(refused.code, Some(0)), "{refused:#?}");
     let written = format!(".relman/watch/stage-immediate-testnet-{TAG}.report.md");
