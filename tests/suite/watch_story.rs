@@ -185,8 +185,17 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
     fs::write(&config, format!("{text}fail = error-lines=5\n")).expect("a configuration");
     n2.run(&["systemctl", "restart", "timed@n2.service"])
         .exits(0);
-    let ended = wait_for("the watch to act", || {
-        watching.0.try_wait().expect("a child")
+    let ended = watching.ends(|| {
+        let alerts = fleet.inside(|| prometheus.query("ALERTS"));
+        let log = fs::read_to_string(dir.join("alertmanager.log")).unwrap_or_default();
+        let last: Vec<String> = told().lines().rev().take(2).map(str::to_owned).collect();
+        format!(
+            "{alerts:#?}
+{log}
+{last:#?}
+{}",
+            prometheus.log()
+        )
     });
     let said = fs::read_to_string(&errors).unwrap_or_default();
     assert_eq!(ended.code(), Some(1), "{said}\n{}", told());
