@@ -15,17 +15,12 @@ use relman::watch::policy::template;
 
 const COUNT: usize = 3;
 
-/// The guide's matrix, but that a line at level error goes back, and that nobody waits.
+/// The guide's matrix, but that a critical error goes back, and that nobody waits.
 fn policy() -> String {
-    let row = "symptom = \"Errors logged\"\nseverity = \"low\"";
-    let step = "test = \"> 0\"\nstep = [{ after_seconds = 0, action = \"patch\" }]\n\n[[row]]\nname = \"warnings\"";
+    let step = "# Page on call, prepare the way back.\nstep = [{ after_seconds = 0, action = \"prepare\" }]";
     let text = template();
-    assert!(
-        text.contains(row) && text.contains(step),
-        "the matrix has changed"
-    );
-    text.replace(row, "symptom = \"Errors logged\"\nseverity = \"critical\"")
-        .replace(step, &step.replace("patch", "roll-back"))
+    assert!(text.contains(step), "the matrix has changed");
+    text.replace(step, &step.replace("\"prepare\"", "\"roll-back\""))
         .replace("\ninterval_seconds = 15", "\ninterval_seconds = 1")
         .replace("\nstale_seconds = 60", "\nstale_seconds = 20")
 }
@@ -178,7 +173,7 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
     });
     assert!(!told().contains("roll-back\""), "{}", told());
 
-    // The second node's daemon begins to log errors.
+    // The second node's daemon begins to log critical errors.
     let n2 = &fleet.node(2).machine;
     let config = n2.path("/etc/timed/n2.conf");
     let text = fs::read_to_string(&config).expect("a configuration");
@@ -212,5 +207,5 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
     fleet
         .relman(&["watch", "replay", &recording.display().to_string()])
         .exits(0)
-        .says(&["it would have called for roll-back", "by errors"]);
+        .says(&["it would have called for roll-back", "by critical-errors"]);
 }
