@@ -122,12 +122,13 @@ impl Decision {
         }
     }
 
-    /// What is not known, one line for each row.
+    /// What is not known: sources that do not answer, then one line for each row.
     pub fn unknowns(&self) -> Vec<String> {
         let unknown = self.rows.iter().filter(|r| r.state == State::Unknown);
-        unknown
-            .map(|r| format!("{}: {}", r.symptom, words(&r.unknown)))
-            .chain(self.silent.iter().cloned())
+        // Who does not answer is mostly why rows are not known.
+        let silent = self.silent.iter().cloned();
+        silent
+            .chain(unknown.map(|r| format!("{}: {}", r.symptom, words(&r.unknown))))
             .collect()
     }
 }

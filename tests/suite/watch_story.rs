@@ -99,6 +99,7 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
             token.display()
         ),
     );
+    a_vulnerability_ends_the_rollout_that_is_watched(&fleet);
     fleet.upgrade(SECOND).exits(0).says(&["phase2"]);
     fleet.tells_the_truth(Some(SECOND));
 
@@ -208,4 +209,38 @@ fn an_alert_of_a_real_prometheus_rolls_a_real_fleet_back() {
         .relman(&["watch", "replay", &recording.display().to_string()])
         .exits(0)
         .says(&["it would have called for roll-back", "by critical-errors"]);
+}
+
+/// In the middle of a rollout somebody finds that the new code is vulnerable, and somebody who watches may act.
+fn a_vulnerability_ends_the_rollout_that_is_watched(fleet: &Fleet) {
+    fleet.hold(2);
+    let mut driver = fleet.driver(&["fleet", "upgrade", SECOND, "--env", "local", "--yes"]);
+    fleet.has_begun(2);
+    let declare = ["watch", "declare", "vulnerability", "--env", "local"];
+    fleet
+        .relman(&[&declare[..], &["--why", "forged signatures pass"]].concat())
+        .exits(0);
+    // Without --act it says what to do, and does nothing.
+    let during = ["watch", "--env", "local", "--during", "open", "--plain"];
+    fleet
+        .relman(&[&during[..], &["--looks", "1"]].concat())
+        .exits(1)
+        .says(&[
+            "roll-back",
+            "forged signatures pass",
+            "run: relman fleet abort",
+        ]);
+    assert_eq!(fleet.state(), "running");
+    fleet
+        .relman(&[&during[..], &["--act"]].concat())
+        .exits(1)
+        .says(&["asked", "before the next step"]);
+    // Whoever drives hears of it, also once nothing is declared any more.
+    fleet
+        .relman(&[&declare[..], &["--withdraw"]].concat())
+        .exits(0);
+    fleet.let_go(2);
+    driver.wait().expect("a child");
+    assert_eq!(fleet.state(), "rolled-back");
+    fleet.tells_the_truth(Some(TAG));
 }

@@ -8,6 +8,7 @@ use super::read;
 use crate::cli::args::{Cli, FleetPlaceArgs};
 use crate::cli::policy_file;
 use crate::cli::project::{Project, start_dir};
+use crate::cli::watch::declared::WithDeclared;
 use crate::fleet::config::{FleetConfig, NodeEntry};
 use crate::fleet::guard::{Guard, Guards};
 use crate::fleet::host::Hosts;
@@ -198,13 +199,13 @@ impl Wiring {
             .into_iter()
             .map(|n| n.name)
             .collect();
-        let sources = self.sources(environment);
+        let work_dir = match Project::look(cli)? {
+            Some(project) => project.work_dir(),
+            None => self.config.dir.join(".relman"),
+        };
+        let looker = WithDeclared::new(self.sources(environment), &work_dir, environment);
         let engine = Engine::new(chosen.policy, names);
-        Ok(Some(Guard::new(
-            engine,
-            Box::new(sources),
-            chosen.is_signed,
-        )))
+        Ok(Some(Guard::new(engine, Box::new(looker), chosen.is_signed)))
     }
 
     /// All sources of an environment; lines of logs count from now on.

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::io::durable::{self, MODE_SECRET};
 use crate::io::lock::Lock;
 use crate::limits::MAX_WATCH_LINE_LEN;
+use crate::watch::looker::Looker;
+use crate::watch::policy::Policy;
+use crate::watch::sample::Look;
 use crate::{Error, Result};
 
 /// One declaration.
@@ -26,6 +29,35 @@ pub(super) struct Declaration {
 
 /// All of an environment, by signal.
 pub(super) type Declarations = BTreeMap<String, Declaration>;
+
+/// Looks, with what people have declared.
+pub(in crate::cli) struct WithDeclared<L> {
+    looker: L,
+    path: PathBuf,
+}
+
+impl<L: Looker> WithDeclared<L> {
+    /// What `looker` sees, and what is declared on the environment here.
+    pub fn new(looker: L, work_dir: &Path, environment: &str) -> Self {
+        WithDeclared {
+            looker,
+            path: path(work_dir, environment),
+        }
+    }
+}
+
+impl<L: Looker> Looker for WithDeclared<L> {
+    fn look(&mut self, nodes: &[String], policy: &Policy) -> Look {
+        let mut look = self.looker.look(nodes, policy);
+        match read(&self.path) {
+            Ok(all) => look.declared = all.into_iter().map(|(s, d)| (s, d.why)).collect(),
+            Err(e) => {
+                look.silent.insert("declarations".into(), e.to_string());
+            }
+        }
+        look
+    }
+}
 
 /// Where they are.
 pub(super) fn path(work_dir: &Path, environment: &str) -> PathBuf {

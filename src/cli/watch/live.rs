@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::act::Actor;
-use super::declared;
+use super::declared::WithDeclared;
 use super::show::Show;
 use super::words::Watched;
 use crate::cli::args::{Cli, WatchLiveArgs};
@@ -99,14 +99,14 @@ pub fn run(cli: &Cli, args: &WatchLiveArgs, progress: &mut Progress) -> Result<A
         args,
         wiring: &wiring,
         rollout,
-        declared: declared::path(&work_dir, env),
         watched,
         recorder,
         show,
         interval: Duration::from_secs(chosen.policy.interval_seconds),
         engine: Engine::new(chosen.policy, names),
     };
-    session.run(&mut sources, progress)
+    let mut looker = WithDeclared::new(sources, &work_dir, env);
+    session.run(&mut looker, progress)
 }
 
 fn title(chosen: &Chosen, watched: &Watched) -> String {
@@ -124,7 +124,6 @@ struct Session<'a> {
     args: &'a WatchLiveArgs,
     wiring: &'a Wiring,
     rollout: Option<RolloutId>,
-    declared: std::path::PathBuf,
     watched: Watched,
     recorder: Recorder,
     show: Show,
@@ -177,12 +176,6 @@ impl Session<'_> {
     fn look(&mut self, looker: &mut dyn Looker, progress: &mut Progress) -> Result<Decision> {
         let nodes = self.engine.nodes().to_vec();
         let mut look = looker.look(&nodes, self.engine.policy());
-        match declared::read(&self.declared) {
-            Ok(all) => look.declared = all.into_iter().map(|(s, d)| (s, d.why)).collect(),
-            Err(e) => {
-                look.silent.insert("declarations".into(), e.to_string());
-            }
-        }
         match self.record() {
             Ok(record) => look.away = record.iter().flat_map(away).collect(),
             Err(e) => {

@@ -4,7 +4,7 @@ mod act;
 mod check;
 mod checklist;
 mod declare;
-mod declared;
+pub(super) mod declared;
 mod live;
 mod replay;
 mod report;

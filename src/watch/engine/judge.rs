@@ -246,7 +246,10 @@ fn found(signal: &Signal, number: &Number) -> String {
 /// A row's condition for people.
 pub fn words(policy: &Policy, row: &Row) -> String {
     let condition = &row.condition;
-    let unit = policy.signal(&condition.signal).map(|s| s.unit.as_str());
+    let unit = match condition.take {
+        Take::Growth => Some("%"),
+        _ => policy.signal(&condition.signal).map(|s| s.unit.as_str()),
+    };
     let unit = unit.filter(|u| !u.is_empty()).map(|u| format!(" {u}"));
     let take = match condition.take {
         Take::Value => String::new(),
