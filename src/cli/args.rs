@@ -410,8 +410,8 @@ pub struct TagArgs {
     pub tag: String,
 }
 
-/// Which store, and whom to trust about it.
-#[derive(Debug, Args, Clone)]
+/// Which store, and whom to trust about it; by default the project's.
+#[derive(Debug, Args, Clone, Default)]
 pub struct StoreArgs {
     /// A store's directory or URL [default: the project's].
     #[arg(long, value_name = "PATH|URL")]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{Cli, GateArgs, HttpArgs, StoreArgs};
+use super::args::{Cli, GateArgs, StoreArgs};
 use super::project::{Project, store_and_root};
 use crate::io::build::ProcessBuilder;
 use crate::io::clock;
@@ -86,12 +86,7 @@ pub fn before_cut(
 
 /// The gate key, before hours of work and not after them; and whether the tag is released already.
 fn ready(cli: &Cli, project: &Project, tag: &Tag) -> Result<(Box<dyn Signer>, bool)> {
-    let here = StoreArgs {
-        store: None,
-        root: None,
-        http: HttpArgs::default(),
-    };
-    let (store, root) = store_and_root(cli, &here)?;
+    let (store, root) = store_and_root(cli, &StoreArgs::default())?;
     let (fetch, cache, now) = (StoreMetadata(store.as_ref()), Memory::new(), clock::now());
     let view = View::open(store.as_ref(), &fetch, &cache, &root, now)?;
     let accepted = view.policy.accepted(&Purpose::Gate, now);

@@ -142,7 +142,8 @@ impl Board {
             "resolved" => false,
             _ => return self.passed.foreign += 1,
         };
-        let (Some(action), 1..=MAX_FINGERPRINT_LEN) = (of_word(action), raw.fingerprint.len())
+        let (Some(action), 1..=MAX_FINGERPRINT_LEN) =
+            (Action::parse(action), raw.fingerprint.len())
         else {
             return self.passed.foreign += 1;
         };
@@ -220,18 +221,6 @@ impl Passed {
 fn plain(row: &str) -> Option<&str> {
     let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     (row.len() <= MAX_WATCH_NAME_LEN && row.bytes().all(fits)).then_some(row)
-}
-
-fn of_word(word: &str) -> Option<Action> {
-    let actions = [
-        Action::Observe,
-        Action::Patch,
-        Action::Restart,
-        Action::Page,
-        Action::Prepare,
-        Action::RollBack,
-    ];
-    actions.into_iter().find(|action| action.word() == word)
 }
 
 #[cfg(test)]

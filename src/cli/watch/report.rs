@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::attest::Envelope;
 use crate::cli::approve;
-use crate::cli::args::{Cli, HttpArgs, ReportArgs, StoreArgs};
+use crate::cli::args::{Cli, ReportArgs, StoreArgs};
 use crate::cli::desk::Desk;
 use crate::cli::project::{Project, start_dir, store_and_root};
 use crate::io::drafts::LocalDrafts;
@@ -44,12 +44,7 @@ impl Signing {
         if args.no_sign {
             return Ok(None);
         }
-        let here = StoreArgs {
-            store: None,
-            root: None,
-            http: HttpArgs::default(),
-        };
-        let (store, root) = store_and_root(cli, &here)?;
+        let (store, root) = store_and_root(cli, &StoreArgs::default())?;
         let (fetch, cache, now) = (StoreMetadata(store.as_ref()), Memory::new(), clock::now());
         let view = View::open(store.as_ref(), &fetch, &cache, &root, now)?;
         let commit = match state::find(view.refreshed.targets(), tag) {

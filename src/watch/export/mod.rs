@@ -18,7 +18,7 @@ pub mod rules;
 #[cfg(test)]
 mod tests;
 
-use super::policy::{Action, Policy};
+use super::policy::Policy;
 
 /// What the files say first.
 const MADE: &str = "made by `relman monitor export`; change watch.toml and make it anew";
@@ -31,16 +31,6 @@ pub struct LeftOut {
     /// In words.
     pub why: String,
 }
-
-/// Every action, least first.
-const ACTIONS: [Action; 6] = [
-    Action::Observe,
-    Action::Patch,
-    Action::Restart,
-    Action::Page,
-    Action::Prepare,
-    Action::RollBack,
-];
 
 /// `no-blocks` as Prometheus's alerts are called: `NoBlocks`.
 fn camel(name: &str) -> String {

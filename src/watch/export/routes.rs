@@ -2,7 +2,7 @@
 
 use super::promql::{ENVIRONMENT, INSTANCE, duration};
 use super::rules::{ACTION, EXCEPTION, ROW, SIGNAL};
-use super::{ACTIONS, MADE, one_line, yaml};
+use super::{MADE, one_line, yaml};
 use crate::watch::policy::{Action, Policy, When};
 use crate::{Error, Result};
 
@@ -143,10 +143,10 @@ pub fn routes(policy: &Policy, environment: Option<&str>, webhook: &Webhook) -> 
 fn inhibitions(policy: &Policy, with: &dyn Fn(&[String]) -> String) -> String {
     let mut out = String::from("inhibit_rules:\n");
     let below = |action: Action| -> Vec<&str> {
-        let lower = ACTIONS.iter().filter(|a| **a < action);
+        let lower = Action::ALL.iter().filter(|a| **a < action);
         lower.map(|a| a.word()).collect()
     };
-    for action in ACTIONS.iter().rev() {
+    for action in Action::ALL.iter().rev() {
         let is_a_later_step = policy
             .rows
             .iter()
@@ -164,7 +164,7 @@ fn inhibitions(policy: &Policy, with: &dyn Fn(&[String]) -> String) -> String {
         if !matches!(exception.when, When::Row { .. }) {
             continue;
         }
-        let above = ACTIONS.iter().filter(|a| **a > exception.action);
+        let above = Action::ALL.iter().filter(|a| **a > exception.action);
         let above: Vec<&str> = above.map(|a| a.word()).collect();
         let source = with(&[format!("{EXCEPTION}=\"{}\"", exception.name)]);
         let target = with(&[

@@ -216,6 +216,21 @@ impl Policy {
 }
 
 impl Action {
+    /// Every one, least first.
+    pub const ALL: [Action; 6] = [
+        Action::Observe,
+        Action::Patch,
+        Action::Restart,
+        Action::Page,
+        Action::Prepare,
+        Action::RollBack,
+    ];
+
+    /// Reads its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.word() == word)
+    }
+
     /// Its word.
     pub fn word(self) -> &'static str {
         match self {
