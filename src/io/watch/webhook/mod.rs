@@ -1,6 +1,6 @@
 //! Room `io`: takes an Alertmanager's messages (its webhook, on a loopback address), on a thread of its own. Whoever
 //! connects gets little memory and little time; what a message says is decided by the pure
-//! [`Board`](crate::watch::alertmanager::Board).
+//! [`Board`].
 
 mod answer;
 
