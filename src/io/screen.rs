@@ -8,11 +8,13 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use ratatui::layout::Rect;
 use ratatui::prelude::CrosstermBackend;
-use ratatui::{Frame, Terminal};
+use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
+use rustix::termios::tcgetwinsize;
 
-use crate::Result;
 use crate::error::Context;
+use crate::{Error, Result};
 
 /// A terminal that shows nothing but the view.
 pub struct Screen {
@@ -23,13 +25,19 @@ impl Screen {
     /// Takes the terminal of stderr.
     ///
     /// # Errors
-    /// It is none.
+    /// It is none, or one that nobody knows the size of.
     pub fn open() -> Result<Self> {
         let what = || "cannot take the terminal".to_owned();
+        let area = size()?;
         enable_raw_mode().or_failed(what)?;
         let entered = execute!(stderr(), EnterAlternateScreen).or_failed(what);
-        let terminal =
-            entered.and_then(|()| Terminal::new(CrosstermBackend::new(stderr())).or_failed(what));
+        let terminal = entered.and_then(|()| {
+            // Its size is asked for here: where stdout leads elsewhere, other ways do not find it.
+            let options = TerminalOptions {
+                viewport: Viewport::Fixed(area),
+            };
+            Terminal::with_options(CrosstermBackend::new(stderr()), options).or_failed(what)
+        });
         match terminal {
             Ok(terminal) => Ok(Screen { terminal }),
             Err(e) => {
@@ -44,6 +52,11 @@ impl Screen {
     /// # Errors
     /// The terminal is gone.
     pub fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
+        let area = size()?;
+        if self.terminal.get_frame().area() != area {
+            let resized = self.terminal.resize(area);
+            resized.or_failed(|| "cannot draw".into())?;
+        }
         let drawn = self.terminal.draw(view);
         drawn.map(drop).or_failed(|| "cannot draw".into())
     }
@@ -89,6 +102,15 @@ pub enum Wish {
 impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
+    }
+}
+
+/// The size of stderr's terminal.
+fn size() -> Result<Rect> {
+    let found = tcgetwinsize(stderr()).or_failed(|| "the terminal's size is unknown".into())?;
+    match (found.ws_col, found.ws_row) {
+        (0, _) | (_, 0) => Err(Error::failed("the terminal has no size")),
+        (columns, lines) => Ok(Rect::new(0, 0, columns, lines)),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use super::PATIENCE;
 use super::relman::Run;
@@ -24,10 +24,22 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts a program at a terminal of its own.
-    pub fn run(mut command: Command) -> Terminal {
+    pub fn run(command: Command) -> Terminal {
+        Self::sized(command, 0, 0)
+    }
+
+    /// The same, with so many lines and columns; with none, nobody knows how large it is.
+    pub fn sized(mut command: Command, lines: u16, columns: u16) -> Terminal {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&keyboard).expect("it is ours");
         unlockpt(&keyboard).expect("it can be opened");
+        let size = Winsize {
+            ws_row: lines,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&keyboard, size).expect("it takes a size");
         let name = ptsname(&keyboard, Vec::new()).expect("it has a name");
         let screen = OpenOptions::new()
             .read(true)

@@ -7,6 +7,7 @@ use relman::watch::recording::{Header, Line, line};
 use relman::watch::sample::{Look, NodeSample};
 
 use crate::common::relman::Project;
+use crate::common::terminal::Terminal;
 
 /// A recording of ten minutes: from a number of seconds on, the first of three nodes logs damaged data.
 fn recording(project: &Project, name: &str, from: i64) -> String {
@@ -191,4 +192,77 @@ fn the_policy_that_the_root_keys_signed_counts_and_one_that_differs_does_not() {
         .exits(0)
         .says(&["not signed"]);
     project.relman(&["audit"]).exits(0);
+}
+
+/// Three nodes that nobody reaches: nothing listens there.
+fn unreachable(name: &str) -> Project {
+    let project = Project::new(name);
+    let nodes = ["t1", "t2", "t3"].map(|name| {
+        format!("[[node]]\nname = \"{name}\"\nssh = \"{name}\"\nenvironment = \"testnet\"\n")
+    });
+    let head = "[ssh]\nconfig = \"ssh_config\"\n[[environment]]\nname = \"testnet\"\n";
+    project.write("fleet.toml", &format!("{head}{}", nodes.concat()));
+    project.write("ssh_config", "Host *\nHostName 127.0.0.1\nPort 1\n");
+    project
+}
+
+const WATCH: [&str; 3] = ["watch", "--env", "testnet"];
+
+#[test]
+fn what_nobody_answers_is_unknown_and_only_a_signed_policy_is_acted_on() {
+    let project = unreachable("watch-unreachable");
+    let run = project
+        .relman(&[&WATCH[..], &["--looks", "2", "--plain"]].concat())
+        .exits(1)
+        .says(&[
+            "unknown: t1 over ssh does not answer",
+            "unknown: No blocks 10+ min",
+            "recorded: ",
+        ]);
+    assert!(
+        !run.stdout.contains("run:"),
+        "nothing is called for: {run:#?}"
+    );
+    project
+        .relman(&[&WATCH[..], &["--act", "--looks", "1"]].concat())
+        .exits(3)
+        .says(&["is not signed", "relman root watch watch.toml"]);
+    // What a person declares needs no source.
+    let declare = ["watch", "declare", "vulnerability", "--env", "testnet"];
+    project
+        .relman(&[&declare[..], &["--why", "forged signatures pass"]].concat())
+        .exits(0);
+    let run = project
+        .relman(&[&WATCH[..], &["--looks", "2", "--json"]].concat())
+        .exits(1);
+    let mut lines = run.stdout.lines();
+    for _ in 0..2 {
+        let line = lines.next().expect("an event");
+        let event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(event["row"], "vulnerability", "{event:#}");
+        assert_eq!(event["command"], "relman fleet rollback --env testnet");
+    }
+    let document: Vec<&str> = lines.collect();
+    let document: serde_json::Value =
+        serde_json::from_str(&document.join("\n")).expect("the command's document");
+    assert_eq!(document["data"]["last"]["action"], "roll-back");
+    // It is on the disk, and decides the same again.
+    let recording = document["data"]["recording"].as_str().expect("a path");
+    project
+        .relman(&["watch", "replay", recording])
+        .exits(0)
+        .says(&["2 looks at 3 nodes of testnet", "by vulnerability"]);
+}
+
+#[test]
+fn the_live_view_takes_the_terminal_and_gives_it_back() {
+    let project = unreachable("watch-view");
+    let mut terminal = Terminal::sized(project.command(&WATCH), 40, 120);
+    terminal
+        .shows("UNKNOWN")
+        .shows("matrix")
+        .shows("severity")
+        .types("q");
+    let run = terminal.ends().exits(1);
+    assert!(run.stdout.contains("recorded: "), "{run:#?}");
 }

@@ -94,7 +94,7 @@ pub fn run(cli: &Cli, args: &WatchLiveArgs, progress: &mut Progress) -> Result<A
         rollout: header.rollout.clone(),
         runbook: chosen.policy.runbook.clone(),
     };
-    let show = Show::new(cli, args, title(&chosen, &watched))?;
+    let show = Show::new(cli, args, title(&chosen, &watched));
     let session = Session {
         args,
         wiring: &wiring,

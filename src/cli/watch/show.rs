@@ -30,21 +30,19 @@ pub(super) struct Show {
 
 impl Show {
     /// By what the arguments say and where stderr leads to.
-    ///
-    /// # Errors
-    /// The terminal cannot be taken.
-    pub fn new(cli: &Cli, args: &WatchLiveArgs, title: String) -> Result<Self> {
+    pub fn new(cli: &Cli, args: &WatchLiveArgs, title: String) -> Self {
         let json = args.json_lines || cli.json;
         let live = !json && !args.plain && !cli.quiet && process::can_ask();
         #[cfg(not(feature = "view"))]
         let _ = (live, title);
-        Ok(Show {
+        Show {
             json,
             quiet: cli.quiet,
             told: None,
             #[cfg(feature = "view")]
             screen: match live && process::stderr_is_terminal() {
-                true => Some(Screen::open()?),
+                // Lines do where no view can be had.
+                true => Screen::open().ok(),
                 false => None,
             },
             #[cfg(feature = "view")]
@@ -52,7 +50,7 @@ impl Show {
                 title,
                 ..Model::default()
             },
-        })
+        }
     }
 
     /// One look and what was decided on it.
