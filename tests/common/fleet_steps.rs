@@ -118,7 +118,7 @@ impl Fleet {
     #[track_caller]
     pub fn tells_the_truth(&self, wanted: Option<&str>) {
         let document = self.relman(&["fleet", "status", "--json"]).exits(0).json();
-        // Clocks stand still, so none is newer than another; one that gave way to another says no more.
+        // Clocks stand still, so none is newer than another; one that gave way to another, or went back, says no more.
         let rollouts = document["data"]["rollouts"].as_array().expect("rollouts");
         let found = rollouts
             .iter()
@@ -126,7 +126,7 @@ impl Fleet {
                 Some(tag) => r["tag"] == tag || (r["kind"] == "rollback" && r["tag"].is_null()),
                 None => true,
             })
-            .min_by_key(|r| r["state"] == "aborted");
+            .min_by_key(|r| r["state"] == "aborted" || r["state"] == "rolled-back");
         let id = found.or(rollouts.first()).expect("a rollout")["id"]
             .as_str()
             .expect("an id");
