@@ -6,7 +6,7 @@ use crate::Result;
 use crate::cli::fleet::ended::{answer, asked};
 use crate::cli::fleet::wiring::{Wiring, chance};
 use crate::fleet::notice::{Notice, Occasion, tell_all};
-use crate::fleet::record::{RolloutId, State};
+use crate::fleet::record::RolloutId;
 use crate::fleet::rollout::{self, Machine, Orders};
 use crate::io::clock;
 use crate::ui::{Answer, Progress};
@@ -111,7 +111,7 @@ impl Actor {
 /// Whether it can be paused or aborted; otherwise going back is an emergency of its own.
 fn is_upgrade_under_way(wiring: &Wiring, id: &RolloutId) -> bool {
     let record = wiring.record(id);
-    record.is_ok_and(|r| r.plan().is_some() && !matches!(r.state, State::Done) && !r.is_over())
+    record.is_ok_and(|r| r.plan().is_some() && !r.is_over())
 }
 
 fn notice(row: &RowState, action: Action, m: &Machine<'_>, watched: &Watched) -> Notice {

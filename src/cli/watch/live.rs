@@ -155,7 +155,7 @@ impl Session<'_> {
                 last = decision;
                 break End::Acted(action, answer);
             }
-            let over = self.state()?.filter(|s| is_over(*s));
+            let over = self.over();
             last = decision;
             if let Some(state) = over {
                 break End::Over(state);
@@ -230,9 +230,10 @@ impl Session<'_> {
             .transpose()
     }
 
-    fn state(&self) -> Result<Option<State>> {
-        // A store that is away for a moment does not end a watch.
-        Ok(self.record().ok().flatten().map(|r| r.state))
+    /// How the rollout ended, if it has. A store that is away for a moment does not end a watch.
+    fn over(&self) -> Option<State> {
+        let record = self.record().ok().flatten();
+        record.filter(Record::is_over).map(|r| r.state)
     }
 
     fn answer(&self, end: End, last: &Decision, looks: u64) -> Answer {
@@ -280,8 +281,4 @@ fn away(record: &Record) -> Vec<String> {
         Step::RollingBack,
     ];
     record.in_step(&steps)
-}
-
-fn is_over(state: State) -> bool {
-    matches!(state, State::Done | State::Aborted | State::RolledBack)
 }

@@ -4,14 +4,14 @@ use std::ops::ControlFlow;
 
 use serde_json::{Value, json};
 
-use super::words::{Watched, time};
+use super::words::{Told, Watched, time, told_of};
 use crate::cli::args::{Cli, WatchReplayArgs};
 use crate::cli::policy_file::policy;
 use crate::cli::project::start_dir;
 use crate::io::recordings;
 use crate::ui::stream::Lines;
 use crate::ui::{Answer, Progress, text};
-use crate::watch::decision::{Decision, Verdict};
+use crate::watch::decision::Decision;
 use crate::watch::engine::Engine;
 use crate::watch::policy::Action;
 use crate::watch::recording::{Header, Line};
@@ -19,9 +19,6 @@ use crate::{Error, Result};
 
 /// Changes that are listed; the others are counted.
 const LISTED: usize = 1_000;
-
-/// What has to be the same for nothing to be told.
-type Told = (Verdict, Option<String>, Option<Action>);
 
 /// `relman watch replay`.
 pub fn run(cli: &Cli, args: &WatchReplayArgs, progress: &mut Progress) -> Result<Answer> {
@@ -114,11 +111,7 @@ impl Story {
     fn saw(&mut self, watched: &Watched, decision: &Decision) {
         self.looks += 1;
         let strongest = decision.strongest();
-        let now = (
-            decision.verdict(),
-            strongest.map(|r| r.row.clone()),
-            decision.action(),
-        );
+        let now = told_of(decision);
         if let (Some(row), Some(action)) = (strongest, decision.action()) {
             let at = time(decision.at_ms);
             if action == Action::RollBack {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::words::{Watched, time};
+use super::words::{Told, Watched, time, told_of};
 use crate::Result;
 use crate::cli::args::{Cli, WatchLiveArgs};
 #[cfg(feature = "view")]
@@ -12,16 +12,15 @@ use crate::ui::Progress;
 use crate::ui::stream::Lines;
 #[cfg(feature = "view")]
 use crate::ui::watch_view::{self, Model};
-use crate::watch::decision::{Decision, Verdict};
+use crate::watch::decision::Decision;
 use crate::watch::engine::Engine;
-use crate::watch::policy::Action;
 use crate::watch::sample::Look;
 
 /// Where it is shown.
 pub(super) struct Show {
     json: bool,
     quiet: bool,
-    told: Option<(Verdict, Option<String>, Option<Action>)>,
+    told: Option<Told>,
     #[cfg(feature = "view")]
     screen: Option<Screen>,
     #[cfg(feature = "view")]
@@ -78,11 +77,7 @@ impl Show {
         }
         #[cfg(not(feature = "view"))]
         let _ = (look, engine);
-        let now = (
-            decision.verdict(),
-            decision.strongest().map(|r| r.row.clone()),
-            decision.action(),
-        );
+        let now = told_of(decision);
         if self.told.as_ref() != Some(&now) && !self.quiet {
             let mut out = Lines::stdout();
             let _ = out.print(&watched.told(decision))?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ui::text;
-use crate::watch::decision::{Decision, RowState, State, words};
+use crate::watch::decision::{Decision, RowState, State, Verdict, words};
 use crate::watch::policy::Action;
 
 /// The rollout that is watched, if one is, and the environment.
@@ -107,6 +107,18 @@ impl Watched {
             "rows": decision.rows.iter().filter(|r| r.state != State::Quiet).collect::<Vec<_>>(),
         })
     }
+}
+
+/// What has to be the same for nothing to be told anew: the verdict, and the row that calls for most with what it calls for.
+pub(super) type Told = (Verdict, Option<String>, Option<Action>);
+
+/// What is told of a decision.
+pub(super) fn told_of(decision: &Decision) -> Told {
+    (
+        decision.verdict(),
+        decision.strongest().map(|r| r.row.clone()),
+        decision.action(),
+    )
 }
 
 /// A look's time for people.
